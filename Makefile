@@ -1,0 +1,50 @@
+# The four commands the project always offers; each makes what it needs first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint bench crash lock clean
+
+run: $(VENV)/.installed
+	@DJANGO_DEBUG=$${DJANGO_DEBUG-1} $(BIN)/python manage.py serve
+
+test: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.run
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev
+	@$(BIN)/python -m bench $(ARGS)
+
+# Kills the server at random moments and looks for acknowledged readings that are gone: make crash N=200
+N ?= 50
+crash: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.crash --rounds $(N)
+
+# Both locks, from pyproject.toml. No registry address may stand in them.
+UV := $(BIN)/uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+lock: $(VENV)/.installed-dev
+	$(UV) pyproject.toml -o requirements.txt
+	$(UV) --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.12 …"'
+	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.installed: $(VENV)/bin/python requirements.txt
+	@echo "Installing the locked requirements…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python requirements-dev.txt
+	@echo "Installing the locked requirements for development…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $(VENV)/.installed $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache bench/results

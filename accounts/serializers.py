@@ -1,0 +1,114 @@
+"""The bodies of section 3, in and out."""
+
+from typing import Any, Final
+
+from django.contrib.auth import get_user_model
+from drf_spectacular.utils import inline_serializer
+from rest_framework import serializers
+
+
+class Problem(serializers.Serializer[Any]):
+    """An error of section 0."""
+
+    detail = serializers.CharField(help_text="A sentence a person can act on.")
+    code = serializers.CharField(help_text="A stable word.")
+    errors = serializers.DictField(  # type: ignore[assignment]  # a field, not the property of that name
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="Sentences by the path of the field at fault.",
+    )
+
+
+class SignIn(serializers.Serializer[Any]):
+    username = serializers.CharField()
+    password = serializers.CharField(trim_whitespace=False)
+
+
+class AdminSignIn(serializers.Serializer[Any]):
+    """A user name or an e-mail address; with both, the user name counts."""
+
+    username = serializers.CharField(required=False)
+    email = serializers.CharField(required=False)
+    password = serializers.CharField(trim_whitespace=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "username" not in attrs and "email" not in attrs:
+            raise serializers.ValidationError({"email": "Send an email or a username."})
+        return attrs
+
+
+class Refresh(serializers.Serializer[Any]):
+    refresh_token = serializers.CharField()
+
+
+class Registration(serializers.Serializer[Any]):
+    """What the fields may hold is for the user model to say."""
+
+    username = serializers.CharField()
+    password = serializers.CharField(trim_whitespace=False)
+    email = serializers.CharField(required=False, allow_blank=True)
+    first_name = serializers.CharField(required=False, allow_blank=True)
+    last_name = serializers.CharField(required=False, allow_blank=True)
+
+
+class NewUser(serializers.ModelSerializer[Any]):
+    """A user as registration returns them."""
+
+    class Meta:
+        model = get_user_model()
+        fields: tuple[str, ...] = ("id", "username", "email", "first_name", "last_name")
+        read_only_fields: tuple[str, ...] = fields
+
+
+class Person(NewUser):
+    """A user as every other reply has them."""
+
+    class Meta(NewUser.Meta):
+        fields = (*NewUser.Meta.fields, "is_staff", "is_superuser")
+        read_only_fields = fields
+
+
+_success: Final = serializers.BooleanField
+_tokens: Final = inline_serializer(
+    "Tokens",
+    {
+        "user_id": serializers.IntegerField(),
+        "access_token": serializers.CharField(help_text="Lives 60 minutes."),
+        "refresh_token": serializers.CharField(help_text="Lives 24 hours."),
+        "user": Person(),
+    },
+)
+
+# Replies, for the OpenAPI
+SIGNED_IN: Final = inline_serializer("SignedIn", {"success": _success(), "user": Person()})
+SIGNED_OUT: Final = inline_serializer("SignedOut", {"success": _success(), "message": serializers.CharField()})
+REGISTERED: Final = inline_serializer(
+    "Registered", {"success": _success(), "message": serializers.CharField(), "user": NewUser()}
+)
+NOT_REGISTERED: Final = inline_serializer(
+    "NotRegistered",
+    {
+        "success": _success(),
+        "message": serializers.CharField(),
+        "errors": serializers.DictField(child=serializers.ListField(child=serializers.CharField())),
+    },
+)
+CHECKED: Final = inline_serializer(
+    "Checked", {"authenticated": serializers.BooleanField(), "user": Person(allow_null=True)}
+)
+ADMIN_SIGNED_IN: Final = inline_serializer(
+    "AdminSignedIn", {"success": _success(), "message": serializers.CharField(), "data": _tokens}
+)
+TOKENS_ISSUED: Final = inline_serializer("TokensIssued", {"success": _success(), "data": _tokens})
+REFRESHED: Final = inline_serializer(
+    "Refreshed",
+    {
+        "success": _success(),
+        "data": inline_serializer("NewAccessToken", {"access_token": serializers.CharField()}),
+    },
+)
+NOT_SIGNED_IN: Final = inline_serializer("NotSignedIn", {"success": _success(), "message": serializers.CharField()})
+NO_TOKENS: Final = inline_serializer(
+    "NoTokens",
+    {"success": _success(), "message": serializers.CharField(), "error": serializers.CharField()},
+)

@@ -1,0 +1,112 @@
+"""`python -m bench`: measure the write path on SQLite and PostgreSQL.
+
+Ends with status 1 when a figure is invalid (a refused request, rows that do not match the replies); a missed target
+is a result, not an error.
+"""
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.databases import PostgresStore, SqliteStore, Store
+from bench.load import LoadUnavailable, find_wrk
+from bench.machine import MEMORY_FILE_SYSTEMS, describe
+from bench.postgres import PostgresUnavailable, private_postgres
+from bench.report import show, summarise
+from bench.rounds import Bench
+from bench.servers import ROOT
+
+
+def main() -> int:
+    """Measure, print, keep the results."""
+    options = _arguments()
+    console = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
+    # As an exception, so that servers are stopped and temporary files removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    try:
+        find_wrk()
+    except LoadUnavailable as error:
+        console.print(f"[bold red]Cannot measure: {error}[/]")
+        return 2
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ozone-bench-")))
+        facts = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "options": vars(options), **describe(folder)}
+        if facts["machine"]["file_system"] in MEMORY_FILE_SYSTEMS:
+            console.print("[bold red]The temporary folder is in memory, where a commit costs nothing: set TMPDIR.[/]")
+        console.print(f"{facts['machine']}\n{facts['versions']}")
+        benches = []
+        for store in _stores(options.only, folder, stack, console):
+            own = folder / store.name
+            own.mkdir()
+            benches.append(Bench(store, own, options.seconds, console.print))
+        for bench in benches:
+            console.print(f"{bench.store.name}: preparing")
+            bench.prepare()
+        for number in range(options.runs):
+            console.rule(f"run {number + 1} of {options.runs}")
+            for bench in benches:
+                bench.run()
+        for bench in benches:
+            bench.measure_memory()
+        results = {bench.store.name: _result(bench) for bench in benches}
+    show(console, results)
+    console.print(f"Everything is in {_save({**facts, 'results': results}).relative_to(ROOT)}")
+    return 1 if any(result["summary"]["invalid"] for result in results.values()) else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description="Benchmarks of the write path.")
+    parser.add_argument("--runs", type=int, default=5, help="runs, of which the medians are shown (5)")
+    parser.add_argument("--seconds", type=int, default=5, help="length of each measurement (5)")
+    parser.add_argument("--quick", action="store_true", help="one run of one second each: does it work?")
+    parser.add_argument("--only", choices=["sqlite", "postgres"], help="one database instead of both")
+    options = parser.parse_args()
+    if options.quick:
+        options.runs = options.seconds = 1
+    if options.runs < 1 or options.seconds < 1:
+        parser.error("--runs and --seconds must be 1 or more")
+    return options
+
+
+def _stores(only: str | None, folder: Path, stack: ExitStack, console: Console) -> list[Store]:
+    """The databases to measure on; a missing PostgreSQL is said aloud and left out."""
+    stores: list[Store] = []
+    if only != "postgres":
+        stores.append(SqliteStore(folder))
+    if only != "sqlite":
+        try:
+            stores.append(PostgresStore(stack.enter_context(private_postgres())))
+        except PostgresUnavailable as error:
+            console.print(f"[bold red]PostgreSQL is left out: {error}[/]")
+            if only == "postgres":
+                raise SystemExit(2) from error
+    return stores
+
+
+def _result(bench: Bench) -> dict[str, Any]:
+    return {
+        "version": bench.store.version(),
+        "plain_workers": bench.plain_workers,
+        "summary": summarise(bench.figures),
+        "runs": bench.figures,
+    }
+
+
+def _save(everything: dict[str, Any]) -> Path:
+    folder = ROOT / "bench" / "results"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    path.write_text(json.dumps(everything, indent=1) + "\n")
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

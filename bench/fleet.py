@@ -1,0 +1,37 @@
+"""`python -m bench.fleet COUNT`: migrate the database of DATABASE_URL and register COUNT devices that may send.
+
+By the ORM, as nothing else may know the tables, but in bulk: 10,000 devices one by one would take minutes.
+"""
+
+import os
+import sys
+
+import django
+from django.core.management import call_command
+
+from bench.load import device_key
+
+
+def main() -> None:
+    """Migrate, then create devices with their names, states and credentials."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ozontelemetry.settings")
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+    # Models can only be imported once Django is set up.
+    from device_gateway.models import PREFIX_LENGTH, Credential, Device, DeviceName, DeviceState, hash_secret
+
+    keys = [device_key(n) for n in range(int(sys.argv[1]))]
+    devices = Device.objects.bulk_create(
+        [Device(name=f"Meter {n}", device_id=f"bench-{n}", assigned=True) for n in range(len(keys))]
+    )
+    DeviceName.objects.bulk_create(DeviceName(name=str(device.device_id), device=device) for device in devices)
+    DeviceState.objects.bulk_create(DeviceState(device=device) for device in devices)
+    Credential.objects.bulk_create(
+        Credential(device=device, hash=hash_secret(key), prefix=key[:PREFIX_LENGTH])
+        for device, key in zip(devices, keys, strict=True)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Load from `wrk`: the script it runs, the command, and what it reports."""
+
+import json
+import shutil
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+INGEST = "/gateway/device-data/ingest"
+BATCH = 1_000
+
+# One thread of wrk saturates any of the servers here; a second one would only take their processor from them.
+_SCRIPT = """
+local requests, position = {}, 0
+
+function init(args)
+  local file = assert(io.open("%(requests)s", "r"))
+  for line in file:lines() do
+    local key, body = line:match("^(%%S+) (.*)$")
+    local headers = {["Content-Type"] = "application/json", ["Authorization"] = "Bearer " .. key}
+    requests[#requests + 1] = wrk.format("POST", "%(path)s", headers, body)
+  end
+  file:close()
+end
+
+function request()
+  position = position %% #requests + 1
+  return requests[position]
+end
+
+function done(summary, latency, all)
+  local e = summary.errors
+  io.write(string.format(
+    '{"requests": %%d, "microseconds": %%d, "p50_us": %%d, "p99_us": %%d, "max_us": %%d, '
+    .. '"bad_status": %%d, "connect": %%d, "read": %%d, "write": %%d, "timeout": %%d}\\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency.max,
+    e.status, e.connect, e.read, e.write, e.timeout))
+end
+"""
+
+
+class LoadUnavailable(RuntimeError):
+    """wrk is not installed."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one run of wrk saw. Latencies are wrk's, corrected by it for requests it could not send in time."""
+
+    connections: int
+    seconds: float
+    replies: int
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    errors: dict[str, int]
+
+    @property
+    def clean(self) -> bool:
+        """Every reply was 2xx or 3xx, and no connection failed (that none was 3xx, the count of rows shows)."""
+        return not any(self.errors.values())
+
+    def as_dict(self) -> dict[str, object]:
+        """For the JSON file."""
+        return asdict(self)
+
+
+def device_key(number: int) -> str:
+    """API key of the n-th device: known in advance, so that nothing has to be passed about; as long as real ones."""
+    return f"bench{number:06d}".ljust(43, "k")
+
+
+def reading(number: int) -> str:
+    """A body as the energy meter's sketch sends it, about 80 bytes, in different values."""
+    return (
+        f'{{"voltage":{228 + number % 97 / 10:.1f},"current":{number % 50 / 10:.1f},'
+        f'"power_factor":0.{90 + number % 10},"kwh":{1000 + number / 10:.1f},"rssi":-{40 + number % 50}}}'
+    )
+
+
+def find_wrk() -> str:
+    """Path of wrk, or the way to get it."""
+    path = shutil.which("wrk")
+    if path is None:
+        raise LoadUnavailable("wrk is not installed: `apt-get install -y wrk` (Debian), `brew install wrk` (macOS)")
+    return path
+
+
+def write_script(folder: Path, name: str, *, devices: int, batch: int) -> Path:
+    """A script for wrk that sends `devices` different requests in turn; `batch` 1 is a single reading."""
+    requests, script = folder / f"{name}.txt", folder / f"{name}.lua"
+    with requests.open("w") as file:
+        for device in range(devices):
+            readings = [reading(device * batch + n) for n in range(batch)]
+            body = readings[0] if batch == 1 else f"[{','.join(readings)}]"
+            file.write(f"{device_key(device)} {body}\n")
+    script.write_text(_SCRIPT % {"requests": requests, "path": INGEST})
+    return script
+
+
+def run_wrk(script: Path, port: int, *, connections: int, seconds: float) -> Load:
+    """Load the server on `port` and wait for the end."""
+    whole_seconds = max(1, round(seconds))  # wrk knows no fractions
+    command = [find_wrk(), "-t1", f"-c{connections}", f"-d{whole_seconds}s", "--timeout", "10s"]
+    command += ["-s", str(script), f"http://127.0.0.1:{port}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=whole_seconds + 60, check=True)
+    answer = json.loads(done.stdout.strip().splitlines()[-1])
+    duration = answer["microseconds"] / 1e6
+    return Load(
+        connections=connections,
+        seconds=duration,
+        replies=answer["requests"],
+        rate=answer["requests"] / duration,
+        p50_ms=answer["p50_us"] / 1e3,
+        p99_ms=answer["p99_us"] / 1e3,
+        max_ms=answer["max_us"] / 1e3,
+        errors={name: answer[name] for name in ("bad_status", "connect", "read", "write", "timeout")},
+    )

@@ -1,0 +1,33 @@
+"""Figure (b): our server with everything but the write: body, identity, limits, parsing and reply, and no submit.
+
+An ASGI module for granian, in place of `ozontelemetry.asgi`. Deliberately no switch of the product: that must have no
+way of answering 2xx without having stored.
+"""
+
+import asyncio
+import os
+from typing import Any
+
+import intake
+from intake import CALL
+
+if os.environ.get("DJANGO_DEBUG") != "1":
+    raise RuntimeError("bench.nosubmit acknowledges readings and throws them away: never where it could be production")
+
+_submit = intake.submit
+
+
+def _submit_nothing(kind: str, row: Any, size: int = 0) -> "asyncio.Future[Any]":
+    """In place of `intake.submit`: a future that has already ended. Services (readyz, claim) still run."""
+    if kind == CALL:
+        return _submit(kind, row, size)
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.set_result(None)
+    return future
+
+
+intake.submit = _submit_nothing
+
+from ozontelemetry.asgi import application  # noqa: E402 - imported when its `intake.submit` is the one above
+
+__all__ = ["application"]

@@ -1,0 +1,151 @@
+"""From raw runs to medians, ratios with their targets, and the printed tables."""
+
+import statistics
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.rounds import CONNECTIONS, Figures
+
+EXPLAINED = {
+    "a": "plain Django view, gunicorn 2 workers, Django's settings",
+    "a_kept": "the same with kept database connections",
+    "b": "our route without submit",
+    "c": "ours, single readings",
+    "d": "ours, batches of 1,000 over 2 connections (readings/s)",
+    "e": "the same rows by plain multi-row inserts, one thread (rows/s)",
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A promise: a quotient of two figures, or one figure, and its bound."""
+
+    title: str
+    bound: float
+    at_least: bool
+    over: tuple[str, str]
+    under: tuple[str, str] | None = None
+
+    def value(self, figures: Figures) -> float | None:
+        """Median over the runs of the quotient within each run: what disturbs a run disturbs both sides of it."""
+        over = [run[self.over[1]] for run in figures.get(self.over[0], [])]
+        if self.under is None:
+            return statistics.median(over) if over else None
+        under = [run[self.under[1]] for run in figures.get(self.under[0], [])]
+        quotients = [one / other for one, other in zip(over, under, strict=False) if other]
+        return statistics.median(quotients) if quotients else None
+
+    def is_met(self, value: float) -> bool:
+        """Whether a value keeps the promise."""
+        return value >= self.bound if self.at_least else value <= self.bound
+
+    @property
+    def figures(self) -> set[str]:
+        """The figures it rests on."""
+        return {self.over[0]} | ({self.under[0]} if self.under else set())
+
+
+TARGETS = (
+    Target("c / a, 64 connections", 40, True, ("c64", "rate"), ("a", "rate")),
+    Target("c / a with kept database connections", 40, True, ("c64", "rate"), ("a_kept", "rate")),
+    Target("c / b, 64 connections", 0.40, True, ("c64", "rate"), ("b64", "rate")),
+    Target("c / b, 256 connections", 0.50, True, ("c256", "rate"), ("b256", "rate")),
+    Target("d / e, readings", 0.50, True, ("d", "readings"), ("e", "rate")),
+    Target("c: p99 / p50, 64 connections", 10, False, ("c64", "p99_ms"), ("c64", "p50_ms")),
+    Target("MB resident, 10,000 devices", 200, False, ("memory", "rss_mb")),
+)
+
+
+def invalid_figures(figures: Figures) -> dict[str, list[str]]:
+    """By figure, what was wrong in its runs."""
+    found = {name: [problem for run in runs for problem in run["problems"]] for name, runs in figures.items()}
+    return {name: problems for name, problems in found.items() if problems}
+
+
+def summarise(figures: Figures) -> dict[str, Any]:
+    """Medians of each figure, and each target with its value."""
+    medians = {
+        name: {key: _median(runs, key) for key in runs[0] if isinstance(runs[0][key], int | float)}
+        for name, runs in figures.items()
+    }
+    invalid = invalid_figures(figures)
+    targets = []
+    for target in TARGETS:
+        value = target.value(figures)
+        met = None if value is None or target.figures & invalid.keys() else target.is_met(value)
+        targets.append({"title": target.title, "bound": target.bound, "value": value, "met": met})
+    return {"medians": medians, "targets": targets, "invalid": invalid}
+
+
+def show(console: Console, results: dict[str, dict[str, Any]]) -> None:
+    """Ratios against their targets first, then the figures; the databases beside each other."""
+    ratios = Table(title="Ratios (medians of the runs' own ratios)")
+    ratios.add_column("ratio")
+    ratios.add_column("target", justify="right")
+    for name in results:
+        ratios.add_column(name, justify="right")
+    for position, target in enumerate(TARGETS):
+        cells = [_verdict(result["summary"]["targets"][position]) for result in results.values()]
+        ratios.add_row(target.title, f"{'≥' if target.at_least else '≤'} {target.bound:g}", *cells)
+    console.print(ratios)
+
+    table = Table(title="Figures (medians)")
+    table.add_column("figure")
+    for name in results:
+        table.add_column(f"{name}\nreq/s", justify="right")
+        table.add_column("p50 ms", justify="right")
+        table.add_column("p99 ms", justify="right")
+    for figure, label in _rows():
+        table.add_row(label, *[cell for result in results.values() for cell in _cells(result["summary"], figure)])
+    console.print(table)
+
+    for name, result in results.items():
+        workers = ", ".join(f"{figure}: {worker}" for figure, worker in result["plain_workers"].items())
+        console.print(f"{name}: {result['version']}; gunicorn's better worker {workers}; {_memory(result['summary'])}")
+        for figure, problems in result["summary"]["invalid"].items():
+            console.print(f"[bold red]{name} {figure} is INVALID: {'; '.join(sorted(set(problems)))}[/]")
+
+
+def _rows() -> list[tuple[str, str]]:
+    loads = [
+        (f"{letter}{count}", f"{letter}  {EXPLAINED[letter]}, {count}") for count in CONNECTIONS for letter in "bc"
+    ]
+    return [
+        ("a", f"a  {EXPLAINED['a']}"),
+        ("a_kept", f"a' {EXPLAINED['a_kept']}"),
+        *sorted(loads, key=lambda row: row[0][0]),
+        ("d", f"d  {EXPLAINED['d']}"),
+        ("e", f"e  {EXPLAINED['e']}"),
+    ]
+
+
+def _cells(summary: dict[str, Any], figure: str) -> list[str]:
+    median = summary["medians"].get(figure)
+    if median is None:
+        return ["–", "–", "–"]
+    mark = " !" if figure in summary["invalid"] else ""
+    latencies = [f"{median[key]:,.1f}" if key in median else "" for key in ("p50_ms", "p99_ms")]
+    return [f"{median.get('readings', median['rate']):,.0f}{mark}", *latencies]
+
+
+def _memory(summary: dict[str, Any]) -> str:
+    parts = []
+    for figure, words in (("memory", "10,000 devices"), ("memory_after_load", "after c")):
+        if median := summary["medians"].get(figure):
+            shared = f", {median['pss_mb']:.0f} with shared pages counted once" if "pss_mb" in median else ""
+            parts.append(f"{words} {median['rss_mb']:.0f} MB in {median['processes']:.0f} processes{shared}")
+    return "resident memory: " + "; ".join(parts)
+
+
+def _verdict(target: dict[str, Any]) -> str:
+    if target["value"] is None:
+        return "–"
+    words = {True: "[green]met[/]", False: "[bold red]not met[/]", None: "[bold red]invalid[/]"}
+    return f"{target['value']:.2f} {words[target['met']]}"
+
+
+def _median(runs: list[dict[str, Any]], key: str) -> float:
+    return statistics.median(run[key] for run in runs if key in run)

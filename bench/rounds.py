@@ -1,0 +1,186 @@
+"""What is measured, and in which order.
+
+Within a run everything that is compared is measured close together: b and c in turn at each number of connections,
+with both servers up (the one not loaded is idle); d, and at once e with the very rows d has stored. So a slow moment
+of the machine hits both sides of a ratio. Each server gets a fresh copy of one template.
+"""
+
+import http.client
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench import servers
+from bench.databases import Store, count_rows
+from bench.load import BATCH, INGEST, Load, device_key, reading, run_wrk, write_script
+
+CONNECTIONS = (1, 16, 64, 256)
+BATCH_CONNECTIONS = 2
+DEVICES = 1_000
+BATCH_DEVICES = 100
+MEMORY_DEVICES = 10_000
+TELEMETRY = "device_gateway_devicetelemetry"
+PLAIN_TELEMETRY = "plain_devicetelemetry"
+PLAIN_CONNECTIONS = 64
+WORKERS = {"sync": ("--worker-class", "sync"), "gthread": ("--worker-class", "gthread", "--threads", "4")}
+
+Figures = dict[str, list[dict[str, Any]]]
+"""By name of the figure (a, a_kept, b64, c64, d, e, …): one entry for each run."""
+
+
+@dataclass
+class Bench:
+    """The measurements on one kind of database."""
+
+    store: Store
+    folder: Path
+    seconds: float
+    say: Callable[[str], None]
+    figures: Figures = field(default_factory=lambda: defaultdict(list))
+    plain_workers: dict[str, str] = field(default_factory=dict)
+    """By figure, the gunicorn worker that did best."""
+
+    def prepare(self) -> None:
+        """Templates, scripts, and the choice of the plain project's best set-up."""
+        for devices in (DEVICES, MEMORY_DEVICES):
+            self.store.make_template(f"fleet_{devices}", _fill("bench.fleet", devices))
+        self.store.make_template("plain", _fill("bench.plain.fill", DEVICES))
+        self.single = write_script(self.folder, "single", devices=DEVICES, batch=1)
+        self.batch = write_script(self.folder, "batch", devices=BATCH_DEVICES, batch=BATCH)
+        for figure in ("a", "a_kept"):
+            rates = {worker: self._measure_plain(figure, worker)["rate"] for worker in WORKERS}
+            self.plain_workers[figure] = max(rates, key=lambda worker: rates[worker])
+
+    def run(self) -> None:
+        """One run of everything but memory."""
+        for figure, worker in self.plain_workers.items():
+            self._keep(figure, self._measure_plain(figure, worker))
+        self._run_singles()
+        self._run_batches()
+
+    def measure_memory(self) -> None:
+        """Resident memory after 10,000 devices have each reported once."""
+        with self._copy(f"fleet_{MEMORY_DEVICES}") as url, servers.product(url) as server:
+            fresh = server.memory()
+            refused = _report_once(server.port, MEMORY_DEVICES)
+            stored = count_rows(url, TELEMETRY)
+            problems = [f"{refused} of {MEMORY_DEVICES} refused"] if refused else []
+            if stored != MEMORY_DEVICES:
+                problems.append(f"{stored} rows for {MEMORY_DEVICES} reports")
+            self._keep("memory", {**server.memory(), "at_start": fresh, "problems": problems})
+
+    def _measure_plain(self, figure: str, worker: str) -> dict[str, Any]:
+        with (
+            self._copy("plain") as url,
+            servers.plain(url, worker=WORKERS[worker], keep_connections=figure == "a_kept") as server,
+        ):
+            run_wrk(self.single, server.port, connections=2, seconds=1)
+            return self._checked(url, server, self.single, PLAIN_CONNECTIONS, table=PLAIN_TELEMETRY)
+
+    def _run_singles(self) -> None:
+        template = f"fleet_{DEVICES}"
+        with (
+            self._copy(template) as our_url,
+            self._copy(template) as idle_url,
+            servers.product(our_url) as ours,
+            servers.without_submit(ours, idle_url) as idle,
+        ):
+            for server in (idle, ours):
+                run_wrk(self.single, server.port, connections=64, seconds=1)
+            for connections in CONNECTIONS:
+                load = run_wrk(self.single, idle.port, connections=connections, seconds=self.seconds)
+                self._keep(f"b{connections}", {**load.as_dict(), "problems": _errors(load)})
+                self._keep(f"c{connections}", self._checked(our_url, ours, self.single, connections))
+            stored = count_rows(idle_url, TELEMETRY)
+            if stored:
+                raise RuntimeError(f"the server of figure b stored {stored} rows: it is no measure of 'no submit'")
+            self._keep("memory_after_load", {**ours.memory(), "problems": []})
+
+    def _run_batches(self) -> None:
+        template = f"fleet_{DEVICES}"
+        with self._copy(template) as source:
+            with servers.product(source) as server:
+                run_wrk(self.batch, server.port, connections=BATCH_CONNECTIONS, seconds=1)
+                found = self._checked(source, server, self.batch, BATCH_CONNECTIONS, batch=BATCH)
+                self._keep("d", {**found, "readings": found["rate"] * BATCH})
+            with self._copy(template) as target:
+                env = servers.product_environment(target)
+                answer = json.loads(servers.run_module("bench.direct", source, env=env))
+                stored = count_rows(target, TELEMETRY)
+                problems = [] if stored == answer["rows"] else [f"{stored} rows, {answer['rows']} inserted"]
+                self._keep("e", {**answer, "problems": problems})
+
+    def _checked(
+        self,
+        url: str,
+        server: servers.Server,
+        script: Path,
+        connections: int,
+        *,
+        batch: int = 1,
+        table: str = TELEMETRY,
+    ) -> dict[str, Any]:
+        """Load a server, and compare the replies with the rows it stored meanwhile.
+
+        What was in flight when wrk stopped may be stored without a reply; a row for each reply must be there.
+        """
+        before = count_rows(url, table)
+        load = run_wrk(script, server.port, connections=connections, seconds=self.seconds)
+        rows = count_rows(url, table) - before
+        problems = _errors(load)
+        if not load.replies * batch <= rows <= (load.replies + connections) * batch:
+            problems.append(f"{rows} rows for {load.replies} replies")
+        return {**load.as_dict(), "rows": rows, "problems": problems}
+
+    def _keep(self, figure: str, found: dict[str, Any]) -> None:
+        self.figures[figure].append(found)
+        value = found.get("readings") or found.get("rate")
+        text = f"{value:10,.0f}/s" if value else f"{found['rss_mb']:10.0f} MB"
+        trouble = f"  INVALID: {'; '.join(found['problems'])}" if found["problems"] else ""
+        self.say(f"{self.store.name:9} {figure:18} {text}{trouble}")
+
+    @contextmanager
+    def _copy(self, template: str) -> Iterator[str]:
+        url = self.store.copy(template)
+        try:
+            yield url
+        finally:
+            self.store.drop(url)
+
+
+def _errors(load: Load) -> list[str]:
+    return [f"{count} x {name}" for name, count in load.errors.items() if count]
+
+
+def _fill(module: str, devices: int) -> Callable[[str], None]:
+    def fill(url: str) -> None:
+        servers.run_module(module, str(devices), env=servers.product_environment(url))
+
+    return fill
+
+
+def _report_once(port: int, devices: int, clients: int = 16) -> int:
+    """Every device sends one reading, over a few kept connections; returns how many were not stored."""
+
+    def send(first: int) -> int:
+        refused = 0
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        for number in range(first, devices, clients):
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {device_key(number)}"}
+            connection.request("POST", INGEST, reading(number), headers)
+            answer = connection.getresponse()
+            answer.read()
+            refused += answer.status != 201
+        connection.close()
+        return refused
+
+    with ThreadPoolExecutor(clients) as pool:
+        refused = sum(pool.map(send, range(clients)))
+    time.sleep(0.5)
+    return refused

@@ -1,0 +1,56 @@
+"""What every test gets: nothing remembered from the test before, and the two doors of a device route."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.doors import AsgiDoor, DjangoDoor, Door
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> Iterator[None]:
+    """Limits, keys and options in memory are a process's, not a test's."""
+    from device_gateway.registry import registry
+    from wire import limits
+    from wire.conf import option
+
+    yield
+    registry.clear()
+    limits._limiter.cache_clear()
+    option.cache_clear()
+
+
+@pytest.fixture
+def write_path(transactional_db: Any) -> Iterator[None]:
+    """Real transactions and a running writer, whose connection is closed before the database is emptied."""
+    from device_gateway.registry import registry
+    from intake import writer
+
+    yield
+    writer.stop()
+    registry.watcher.stop()
+
+
+@pytest.fixture(scope="session")
+def event_loop_thread() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(5)
+    loop.close()
+
+
+@pytest.fixture(params=["asgi", "django"])
+def door(
+    request: pytest.FixtureRequest, write_path: None, event_loop_thread: asyncio.AbstractEventLoop
+) -> Iterator[Door]:
+    """Each test that asks for it runs through the front door and through the URLconf."""
+    if request.param == "asgi":
+        yield AsgiDoor(event_loop_thread)
+    else:
+        yield DjangoDoor()

@@ -1,0 +1,14 @@
+"""The same routes without `/gateway`, and the registry's own, below `api/`."""
+
+from django.urls import re_path
+
+from device_gateway import views
+from device_gateway.urlpatterns import DEVICE, not_found_pattern, section_1
+
+urlpatterns = [
+    *section_1,
+    re_path(r"^devices/?$", views.DeviceList.as_view(), name="devices"),
+    re_path(rf"^devices/{DEVICE}/restore/?$", views.Restore.as_view(), name="device-restore"),
+    re_path(rf"^devices/{DEVICE}/?$", views.DeviceDetail.as_view(), name="device"),
+    not_found_pattern,
+]

@@ -1,0 +1,280 @@
+"""One handler, two doors: a device route answers as a bare ASGI endpoint and as a Django view, by the same steps.
+
+The steps, in this order: method, host, TLS, size, body, gzip, identity, the device's own limit; then the handler,
+which is synchronous and returns a reply, or a write whose reply is sent once it is committed.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from time import monotonic
+from typing import Any, Final
+
+from django.db import close_old_connections, transaction
+from django.http import HttpRequest, HttpResponse, RawPostDataException, UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
+
+import intake
+from device_gateway.identity import Identity
+from device_gateway.readings import KEY_USES
+from device_gateway.registry import registry
+from wire import bodies, metrics
+from wire.conf import option
+from wire.deadlines import deadlines
+from wire.errors import (
+    ApiError,
+    BodyTimeout,
+    BodyTooLarge,
+    Forbidden,
+    MethodNotAllowed,
+    ServerError,
+    TooManyRequests,
+    Unauthorized,
+)
+from wire.http import Reply, Request, check_host, is_plain_http
+
+logger = logging.getLogger("device_gateway")
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Any]
+Send = Callable[[Any], Any]
+
+
+@dataclass(slots=True)
+class Write:
+    """A row for the write path; `reply` goes out when it is committed."""
+
+    kind: str
+    row: Any
+    size: int
+    reply: Reply
+
+
+@dataclass(slots=True)
+class Call:
+    """A service to run in the writer's transaction; `reply` makes the reply of its result."""
+
+    service: Callable[..., Any]
+    arguments: dict[str, Any]
+    reply: Callable[[Any], Reply]
+
+
+Handler = Callable[[Request, Identity], "Reply | Write | Call"]
+OpenHandler = Callable[[Request], "Reply | Write | Call"]
+
+
+class ClientLeft(Exception):
+    """Nobody waits for a reply any more."""
+
+
+class DeviceRoute:
+    """One path of the device side.
+
+    `path` is a regular expression without its slashes at the ends, groups named; `handlers` maps a method to
+    `(request, identity) -> …`, or to `(request) -> …` where `is_open`: no key is needed. `plain_http` routes answer
+    without TLS in production too (probes). `other_methods` names what a Django view at the same path answers.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        handlers: Mapping[str, Handler] | Mapping[str, OpenHandler],
+        *,
+        is_open: bool = False,
+        plain_http: bool = False,
+        other_methods: Iterable[str] = (),
+    ) -> None:
+        self.path = path
+        self.handlers: Mapping[str, Callable[..., Reply | Write | Call]] = handlers
+        self.is_open = is_open
+        self.plain_http = plain_http
+        self.allowed = sorted({*handlers, *other_methods})
+
+    # --- what both doors do ---
+
+    def _begin(self, method: str, scheme: str, peer: str, headers: Mapping[str, str]) -> None:
+        if method not in self.handlers:
+            raise MethodNotAllowed(self.allowed)
+        check_host(headers.get("host", ""))
+        if not self.plain_http and is_plain_http(scheme, peer, headers):
+            raise Forbidden("Use https: this server takes no plain HTTP.", code="https_required")
+        bodies.check_length(headers)
+
+    def _handle(self, request: Request, identity: Identity | None) -> Reply | Write | Call:
+        handler = self.handlers[request.method]
+        if identity is None:
+            return handler(request)
+        if identity.archived:
+            raise Forbidden("This device is archived. An operator can restore it.", code="device_archived")
+        if not identity.assigned:
+            raise Forbidden("This device is not assigned. An operator can assign it.", code="not_assigned")
+        wait = identity.wait_for_turn(monotonic())
+        if wait:
+            raise TooManyRequests(wait, "This device writes faster than it may.")
+        if (use := registry.note_use(identity, request.received_at)) is not None:
+            intake.post(KEY_USES, use).add_done_callback(lambda done: _unless_noted(identity, done))
+        return handler(request, identity)
+
+    def _refused(self, error: Exception, method: str) -> Reply:
+        if not isinstance(error, ApiError):
+            logger.error("%s %s failed", method, self.path, exc_info=error)
+            error = ServerError()
+        metrics.count_request(self.path, method, error.status, error.code)
+        return Reply.of_error(error)
+
+    def _answered(self, reply: Reply, method: str) -> Reply:
+        metrics.count_request(self.path, method, reply.status)
+        return reply
+
+    # --- the ASGI door ---
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        try:
+            reply = self._answered(await self._answer(scope, method, receive), method)
+        except ClientLeft:
+            return
+        except Exception as error:
+            reply = self._refused(error, method)
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.raw_headers()})
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else reply.body})
+
+    async def _answer(self, scope: Scope, method: str, receive: Receive) -> Reply:
+        headers = fold_headers(scope["headers"])
+        client = scope.get("client")
+        peer = client[0] if client else ""
+        scheme = scope.get("scheme", "http")
+        self._begin(method, scheme, peer, headers)
+        try:
+            body = await deadlines().within(option("BODY_SECONDS"), read_body(receive, option("BODY_LIMIT")))
+        except TimeoutError:
+            raise BodyTimeout from None
+        request = Request(
+            method=method,
+            path=scope["path"],
+            query=scope.get("query_string", b"").decode("latin-1"),
+            headers=headers,
+            peer=peer,
+            scheme=scheme,
+            body=bodies.decompress(body, headers) if "content-encoding" in headers else body,
+            received_at=datetime.now(UTC),
+            params=scope.get("path_params") or {},
+        )
+        identity = None
+        if not self.is_open:
+            token = _token_of(request)
+            identity = registry.find(token)
+            if identity is None:
+                loop = asyncio.get_running_loop()
+                identity = await loop.run_in_executor(_lookup_threads(), _look_up, token, request.client)
+        outcome = self._handle(request, identity)
+        if type(outcome) is Write:
+            await intake.submit(outcome.kind, outcome.row, outcome.size)
+            return outcome.reply
+        if type(outcome) is Call:
+            return outcome.reply(await intake.call(outcome.service, **outcome.arguments))
+        assert isinstance(outcome, Reply)
+        return outcome
+
+    # --- the Django door ---
+
+    def view(self, request: HttpRequest, **params: str) -> HttpResponse:
+        method = request.method or "GET"
+        try:
+            reply = self._answered(self._answer_django(request, method, params), method)
+        except Exception as error:
+            reply = self._refused(error, method)
+        return HttpResponse(reply.body, status=reply.status, content_type=reply.content_type, headers=reply.headers)
+
+    def _answer_django(self, django_request: HttpRequest, method: str, params: dict[str, str]) -> Reply:
+        headers = {name.lower(): value for name, value in django_request.headers.items()}
+        peer = django_request.META.get("REMOTE_ADDR", "")
+        scheme = django_request.META.get("wsgi.url_scheme", "http")
+        self._begin(method, scheme, peer, headers)
+        try:
+            body = django_request.body
+        except (UnreadablePostError, RawPostDataException):
+            raise BodyTimeout from None
+        if len(body) > option("BODY_LIMIT"):
+            raise BodyTooLarge(option("BODY_LIMIT"))
+        request = Request(
+            method=method,
+            path=django_request.path,
+            query=django_request.META.get("QUERY_STRING", ""),
+            headers=headers,
+            peer=peer,
+            scheme=scheme,
+            body=bodies.decompress(body, headers),
+            received_at=datetime.now(UTC),
+            params=params,
+        )
+        identity = None
+        if not self.is_open:
+            token = _token_of(request)
+            identity = registry.find(token) or registry.look_up(token, request.client)
+        outcome = self._handle(request, identity)
+        if isinstance(outcome, Write):
+            intake.submit_and_wait(outcome.kind, outcome.row, outcome.size)
+            return outcome.reply
+        if isinstance(outcome, Call):
+            return outcome.reply(intake.call_and_wait(outcome.service, **outcome.arguments))
+        return outcome
+
+    def as_view(self) -> Callable[..., HttpResponse]:
+        """The view for a URLconf: no CSRF check (no cookie is looked at) and no transaction around it, which would
+        hold the lock that its own write waits for."""
+        return transaction.non_atomic_requests(csrf_exempt(self.view))
+
+
+def fold_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """ASGI's headers by lower-case name; several of one name joined by commas."""
+    headers: dict[str, str] = {}
+    for name_bytes, value_bytes in raw:
+        name, value = name_bytes.decode("latin-1"), value_bytes.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole body, within `limit` bytes. Raises BodyTooLarge, ClientLeft."""
+    chunks: list[bytes] = []
+    size = 0
+    while (message := await receive())["type"] == "http.request":
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLarge(limit)
+        if not message.get("more_body"):
+            return b"".join((*chunks, chunk)) if chunks else chunk
+        chunks.append(chunk)
+    raise ClientLeft
+
+
+def _token_of(request: Request) -> str:
+    token = request.bearer()
+    if not token:
+        raise Unauthorized("Send the device's key as Authorization: Bearer <key>.")
+    return token
+
+
+def _look_up(token: str, client: str) -> Identity:
+    close_old_connections()
+    return registry.look_up(token, client)
+
+
+@lru_cache(maxsize=1)
+def _lookup_threads() -> ThreadPoolExecutor:
+    """A few threads, each with a connection of its own, for look-ups that memory could not answer."""
+    return ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="registry-lookup")
+
+
+LOOKUP_THREADS: Final = 4
+
+
+def _unless_noted(identity: Identity, done: "Future[Any]") -> None:
+    if done.exception() is not None:
+        identity.use_noted_at = None  # the next request notes it

@@ -1,0 +1,59 @@
+"""One device, as its current key names it: what a device route needs to know of it, without a query."""
+
+import time
+from typing import Any
+
+from device_gateway.crypto import Cipher
+from wire.limits import rate
+
+
+class Identity:
+    """One device, as its current key names it."""
+
+    __slots__ = (
+        "_cipher",
+        "archived",
+        "assigned",
+        "credential_pk",
+        "data_key",
+        "device_id",
+        "encryption",
+        "not_before",
+        "pk",
+        "use_noted_at",
+    )
+
+    def __init__(self, row: tuple[Any, ...]) -> None:
+        self.not_before = 0.0
+        self.use_noted_at: float | None = time.monotonic() if row[2] else None
+        self._cipher: Cipher | None = None
+        self.data_key = ""
+        self.take(row)
+
+    def take(self, row: tuple[Any, ...]) -> None:
+        """The columns as they are in the database now."""
+        _, self.credential_pk, _, self.pk, self.device_id, assigned, archived, self.encryption, data_key = row
+        self.assigned = bool(assigned)
+        self.archived = bool(archived)
+        if data_key != self.data_key:
+            self.data_key = data_key
+            self._cipher = None
+
+    @property
+    def cipher(self) -> Cipher:
+        """Raises Unavailable when the key cannot be opened."""
+        if self._cipher is None:
+            self._cipher = Cipher.of(self.data_key)
+        return self._cipher
+
+    def wait_for_turn(self, now: float) -> float:
+        """Seconds this device must wait before its next write, 0 when it may write now (LIMIT_DEVICE_WRITES).
+
+        The leaky bucket as one number: the moment by which all it has written would be paid off at the steady rate.
+        """
+        burst, seconds = rate("LIMIT_DEVICE_WRITES")
+        paid_off = max(self.not_before, now) + seconds / burst
+        if paid_off - now > seconds:
+            return paid_off - now - seconds
+        self.not_before = paid_off
+        return 0.0

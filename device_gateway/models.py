@@ -1,0 +1,265 @@
+"""The one registry of devices, their credentials, and what they sent. Every other app points here."""
+
+import hashlib
+import secrets
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.utils import timezone
+
+from device_gateway.names import check_device_id, default_device_id, normal_mac, validate_mac
+
+PREFIX_LENGTH = 8
+
+
+def hash_secret(secret: str) -> str:
+    """How tokens and keys are kept: hexadecimal SHA-256. They are random and long, so no salt or stretching helps."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class RegistryVersion(models.Model):
+    """One row, raised by every change of who may enter; every process watches it (intake.watcher)."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    registry_version = models.BigIntegerField(default=0)
+
+    @classmethod
+    def raise_registry(cls) -> None:
+        """Call inside the transaction of the change."""
+        if not cls.objects.filter(pk=1).update(registry_version=models.F("registry_version") + 1):
+            cls.objects.create(pk=1, registry_version=1)
+
+    @classmethod
+    def touch(cls) -> None:
+        """A write that changes nothing: fails when the database cannot be written."""
+        cls.objects.filter(pk=1).update(registry_version=models.F("registry_version"))
+
+
+class WatchedQuerySet(models.QuerySet[Any]):
+    """Changes in bulk pass by `save` and its signals, so they raise the version themselves."""
+
+    def update(self, **kwargs: Any) -> int:
+        with transaction.atomic(using=self.db):
+            RegistryVersion.raise_registry()
+            return super().update(**kwargs)
+
+    def bulk_create(self, *args: Any, **kwargs: Any) -> list[Any]:
+        with transaction.atomic(using=self.db):
+            RegistryVersion.raise_registry()
+            return super().bulk_create(*args, **kwargs)
+
+
+class Device(models.Model):
+    """Anything that talks to us: an energy meter, an Ozone machine's ESP32. Only `name` matters to make one."""
+
+    class Encryption(models.TextChoices):
+        NONE = "", "None"
+        AESGCM = "AESGCM", "AES-256-GCM"
+
+    name = models.CharField(max_length=200, blank=True, default="")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="devices"
+    )
+    location = models.CharField(max_length=200, blank=True, default="")
+    # Null only between the INSERT and the UPDATE that names it after its number.
+    device_id = models.CharField(max_length=63, unique=True, null=True, blank=True)
+    mac = models.CharField(max_length=17, unique=True, null=True, blank=True, validators=[validate_mac])
+    firmware = models.CharField(max_length=64, blank=True, default="")
+    notes = models.CharField(max_length=500, blank=True, default="")
+    assigned = models.BooleanField(default=False, help_text="Only an assigned device may send.")
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    encryption = models.CharField(
+        max_length=8, choices=Encryption.choices, blank=True, default=Encryption.NONE, editable=False
+    )
+    data_key = models.TextField(blank=True, default="", editable=False)
+    """The device's AES key, encrypted under DEVICE_DATA_KEY; the one secret that cannot be kept as a hash."""
+
+    objects = WatchedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.name or self.device_id or f"device {self.pk}"
+
+    @property
+    def latest_payload(self) -> Any:
+        """The reading with the greatest (occurred_at, id), for quick debugging (seed 000)."""
+        return self.state.latest_payload
+
+    @property
+    def last_seen(self) -> datetime | None:
+        return self.state.last_seen
+
+    def clean(self) -> None:
+        super().clean()
+        self.mac = normal_mac(self.mac) if self.mac else None
+        if self.device_id:
+            try:
+                check_device_id(self.device_id, self.mac, self.pk)
+            except ValidationError as error:
+                raise ValidationError({"device_id": error.messages}) from None
+        for field in ("device_id", "mac"):
+            name = getattr(self, field)
+            if name and DeviceName.objects.filter(name=name).exclude(device_id=self.pk).exists():
+                raise ValidationError({field: f"{name} is, or was, the name of another device."})
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.mac = normal_mac(self.mac) if self.mac else None
+        with transaction.atomic(using=kwargs.get("using")):
+            super().save(*args, **kwargs)
+            if not self.device_id:
+                self.device_id = self.mac or default_device_id(self.pk)
+                Device._base_manager.filter(pk=self.pk).update(device_id=self.device_id)
+            known = set(self.names.values_list("name", flat=True))
+            for name in {self.device_id, self.mac or self.device_id} - known:
+                self.names.create(name=name)  # refused by the database when it is another device's
+            DeviceState.objects.get_or_create(device=self)
+
+
+class DeviceName(models.Model):
+    """Every name a device has or had: device_id, MAC, former device_ids. None is ever given to another device."""
+
+    name = models.CharField(max_length=63, unique=True)
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="names")
+    since = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DeviceState(models.Model):
+    """What changes with every message. Written by the write path only: a form that saved a whole row would put
+    old values back."""
+
+    device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="state")
+    last_seen = models.DateTimeField(null=True)
+    last_poll = models.DateTimeField(null=True)
+    latest_occurred_at = models.DateTimeField(null=True)
+    latest_received_at = models.DateTimeField(null=True)
+    latest_payload = models.JSONField(null=True)
+
+    def __str__(self) -> str:
+        return f"state of {self.device_id}"
+
+
+class Credential(models.Model):
+    """A device's key. Only its hash is kept; one is in force for each device, revoked ones stay as history."""
+
+    class Source(models.TextChoices):
+        CLAIM = "claim", "Claim"
+        HANDSHAKE = "handshake", "Handshake"
+        ADMIN = "admin", "Administrator"
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="credentials")
+    hash = models.CharField(max_length=64, unique=True)
+    prefix = models.CharField(max_length=PREFIX_LENGTH)
+    source = models.CharField(max_length=10, choices=Source.choices, default=Source.ADMIN)
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = WatchedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["device"], condition=models.Q(revoked_at__isnull=True), name="one_credential_in_force"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…"
+
+
+class ProvisioningToken(models.Model):
+    """A one-time token that a device exchanges for its key. Only its hash is kept."""
+
+    class State(models.TextChoices):
+        PENDING = "Pending"
+        CLAIMED = "Claimed"
+        EXPIRED = "Expired"
+        REVOKED = "Revoked"
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="provisioning_tokens")
+    token_hash = models.CharField(max_length=64, unique=True)
+    prefix = models.CharField(max_length=PREFIX_LENGTH)
+    issued_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    issuer_name = models.CharField(max_length=150, blank=True, default="", help_text="Empty: issued on this machine.")
+    owner_at_issue = models.BigIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    notes = models.CharField(max_length=500, blank=True, default="")
+    metadata = models.JSONField(default=dict, blank=True)
+    encryption = models.CharField(max_length=8, choices=Device.Encryption.choices, blank=True, default="")
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    claimed_from = models.CharField(max_length=45, blank=True, default="")
+    device_metadata = models.JSONField(default=dict, blank=True)
+    claim_salt = models.CharField(max_length=64, blank=True, default="")
+    """With the token itself, which only the device has, this gives its key again when a reply was lost."""
+    credential = models.OneToOneField(Credential, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…"
+
+    def state_at(self, now: datetime) -> "ProvisioningToken.State":
+        """Its state, decided when read."""
+        if self.claimed_at is not None:
+            return self.State.CLAIMED
+        if self.revoked_at is not None or not self._issuer_stands():
+            return self.State.REVOKED
+        if self.expires_at is not None and self.expires_at <= now:
+            return self.State.EXPIRED
+        return self.State.PENDING
+
+    def _issuer_stands(self) -> bool:
+        """A pending token dies when its issuer is deactivated or the device changes owner."""
+        if self.owner_at_issue != self.device.owner_id:
+            return False
+        return not self.issuer_name or (self.issued_by is not None and self.issued_by.is_active)
+
+
+class DeviceTelemetry(models.Model):
+    """One reading. No foreign key in the database: it would be checked at COMMIT, for every row of a batch."""
+
+    device = models.ForeignKey(
+        Device, on_delete=models.CASCADE, related_name="telemetry", db_constraint=False, db_index=False
+    )
+    message_id = models.CharField(max_length=64, null=True)  # noqa: DJ001
+    nonce = models.CharField(max_length=40, null=True)  # noqa: DJ001
+    """Of an encrypted reading: the key's fingerprint and the nonce. Seen before under that key: a repeat."""
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField()
+    device_timestamp = models.TextField(null=True)  # noqa: DJ001
+    payload = models.JSONField()
+
+    class Meta:
+        verbose_name_plural = "device telemetry"
+        indexes = [models.Index(fields=["device", "occurred_at"], name="telemetry_history")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["device", "message_id"], condition=models.Q(message_id__isnull=False), name="message_once"
+            ),
+            models.UniqueConstraint(
+                fields=["device", "nonce"], condition=models.Q(nonce__isnull=False), name="nonce_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"reading {self.pk}"
+
+
+def new_secret(length: int = 24) -> str:
+    """`length` random bytes as URL-safe text, four characters for each three."""
+    return secrets.token_urlsafe(length)

@@ -1,0 +1,130 @@
+"""Who holds which key, in memory: a look-up without a query for every key that is in force and may send.
+
+Only a yes comes from memory. Whatever would be refused — an unknown key, an unassigned or archived device — is
+looked up in the database first, so that a 401 is always fresh: a meter erases its key when it reads one. Changes of
+other processes arrive through the watcher within a second; those of this process at their commit.
+"""
+
+import hashlib
+import threading
+import time
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import DatabaseError, connection, transaction
+from django.db.models.signals import post_delete, post_save
+
+from device_gateway.identity import Identity
+from device_gateway.models import Credential, Device, RegistryVersion
+from intake import Watcher
+from wire.address import limit_key
+from wire.errors import Unauthorized, Unavailable
+from wire.limits import Limit
+
+UNKNOWN_KEYS: Final = Limit("LIMIT_UNKNOWN_KEYS", "Too many unknown keys from this address.")
+USE_NOTED_EVERY: Final = 60.0
+"""Seconds between two notes of a credential's use; the first use is always noted before its reply."""
+
+_COLUMNS: Final = """
+    SELECT c.hash, c.id, c.last_used_at IS NOT NULL, d.id, d.device_id, d.assigned, d.archived_at IS NOT NULL,
+           d.encryption, d.data_key
+    FROM device_gateway_credential c JOIN device_gateway_device d ON d.id = c.device_id
+    WHERE c.revoked_at IS NULL"""
+
+
+class Registry:
+    def __init__(self) -> None:
+        self._by_digest: dict[bytes, Identity] = {}
+        self._lock = threading.Lock()
+        self.watcher = Watcher("SELECT registry_version FROM device_gateway_registryversion WHERE id = 1", self.reload)
+
+    def find(self, token: str) -> Identity | None:
+        """The device whose key this is, if memory says that it may send. None says nothing: ask `look_up`.
+
+        Raises Unavailable when the database could not be watched for two seconds: the key may have been revoked.
+        """
+        self.watcher.ensure_started()
+        if self.watcher.is_blind:
+            raise Unavailable("The server cannot reach its database. Send it again.", code="registry_unavailable")
+        identity = self._by_digest.get(hashlib.sha256(token.encode()).digest())
+        if identity is None or not identity.assigned or identity.archived:
+            return None
+        return identity
+
+    def look_up(self, token: str, client: str) -> Identity:
+        """The device whose key this is, from the database (blocks). It may be unassigned or archived.
+
+        Raises Unauthorized for a key that is not in force, TooManyRequests for an address that sends many of them,
+        Unavailable when the database does not answer.
+        """
+        address = limit_key(client)
+        UNKNOWN_KEYS.check(address)
+        digest = hashlib.sha256(token.encode()).digest()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f"{_COLUMNS} AND c.hash = %s", [digest.hex()])
+                row = cursor.fetchone()
+        except DatabaseError:
+            connection.close()
+            raise Unavailable("The server cannot look up the key now. Send it again.", code="lookup_failed") from None
+        if row is None:
+            UNKNOWN_KEYS.count(address)
+            with self._lock:
+                self._by_digest.pop(digest, None)
+            raise Unauthorized
+        with self._lock:
+            return self._take(self._by_digest, digest, row)
+
+    def reload(self) -> None:
+        """Everything anew, by one query; identities that stay keep their state."""
+        with connection.cursor() as cursor:
+            cursor.execute(_COLUMNS)
+            rows = cursor.fetchall()
+        fresh: dict[bytes, Identity] = {}
+        with self._lock:
+            for row in rows:
+                self._take(fresh, bytes.fromhex(row[0]), row)
+            self._by_digest = fresh
+
+    def forget(self, device_pk: int) -> None:
+        """What was remembered of a device: its next request is looked up."""
+        with self._lock:
+            for digest in [key for key, identity in self._by_digest.items() if identity.pk == device_pk]:
+                del self._by_digest[digest]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._by_digest = {}
+
+    def note_use(self, identity: Identity, now: datetime) -> tuple[int, datetime] | None:
+        """A row for the kind `key_uses`, when this use of the key is to be noted; else None."""
+        moment = time.monotonic()
+        if identity.use_noted_at is not None and moment - identity.use_noted_at < USE_NOTED_EVERY:
+            return None
+        identity.use_noted_at = moment
+        return identity.credential_pk, now
+
+    def _take(self, into: dict[bytes, Identity], digest: bytes, row: tuple[Any, ...]) -> Identity:
+        identity = self._by_digest.get(digest)
+        if identity is None or identity.credential_pk != row[1]:
+            identity = Identity(row)
+        else:
+            identity.take(row)
+        into[digest] = identity
+        return identity
+
+
+registry = Registry()
+
+
+def connect_signals() -> None:
+    """Every change of a device or a credential raises the version in its own transaction."""
+
+    def changed(sender: Any, instance: Any, using: str, **_: Any) -> None:
+        RegistryVersion.raise_registry()
+        device_pk = instance.pk if sender is Device else instance.device_id
+        transaction.on_commit(lambda: registry.forget(device_pk), using=using)
+
+    for model in (Device, Credential):
+        for signal in (post_save, post_delete):
+            signal.connect(changed, sender=model, weak=False, dispatch_uid=f"registry-{model.__name__}-{id(signal)}")

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class OzonTelemetryConfig(AppConfig):
+    name = "ozontelemetry"
+
+    def ready(self) -> None:
+        from ozontelemetry import checks  # noqa: F401

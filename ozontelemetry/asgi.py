@@ -1,0 +1,78 @@
+"""The front door: device routes go straight to their handlers, everything else to Django.
+
+ESP32 ── Door ─┬─ a device route (a literal table): a bare ASGI endpoint, no Django request machinery
+               └─ everything else: Django's WSGI handler in a few long-lived threads (ozontelemetry.bridge)
+"""
+
+import io
+import os
+import re
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ozontelemetry.settings")
+django.setup(set_prefix=False)
+
+from django.core.management import call_command  # noqa: E402
+from django.core.management.base import SystemCheckError  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+
+import device_gateway.door  # noqa: E402
+from device_gateway.gate import DeviceRoute  # noqa: E402
+from intake import writer  # noqa: E402
+from ozontelemetry import health  # noqa: E402
+from ozontelemetry.bridge import DjangoBridge  # noqa: E402
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Coroutine[Any, Any, None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Door:
+    """Looks a path up, with or without its trailing slash: literal ones in a dictionary, others by pattern."""
+
+    def __init__(self, routes: list[tuple[str, DeviceRoute]], otherwise: App) -> None:
+        self._literal = {f"/{path}": route for path, route in routes if "(" not in path}
+        self._patterns = [(re.compile(f"/{path}"), route) for path, route in routes if "(" in path]
+        self._otherwise = otherwise
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        route = self._find(scope)
+        if route is None or (scope["method"] not in route.handlers and scope["method"] in route.allowed):
+            await self._otherwise(scope, receive, send)
+        else:
+            await route(scope, receive, send)
+
+    def _find(self, scope: Scope) -> DeviceRoute | None:
+        path = scope["path"].removesuffix("/")
+        route = self._literal.get(path)
+        if route is None:
+            for pattern, candidate in self._patterns:
+                if found := pattern.fullmatch(path):
+                    scope["path_params"] = found.groupdict()
+                    return candidate
+        return route
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            writer.stop()
+            return
+
+
+# A server that would run with a setting missing does not start: the sentence says what to set.
+try:
+    call_command("check", verbosity=0, stdout=io.StringIO())
+except SystemCheckError as error:
+    sys.exit(str(error))
+application = Door([*device_gateway.door.ROUTES, *health.ROUTES], DjangoBridge(get_wsgi_application()))

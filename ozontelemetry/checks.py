@@ -1,0 +1,97 @@
+"""Startup checks: each says what to set. A server with an error here does not start."""
+
+from typing import Any
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from wire.address import network
+from wire.conf import option
+from wire.limits import rate
+from wire.times import parse_iso
+
+
+@register()
+def settings_are_usable(**_: Any) -> list[CheckMessage]:
+    """Values that would otherwise fail at the first request."""
+    found: list[CheckMessage] = []
+    for name in ("TRUSTED_PROXIES",):
+        for text in option(name):
+            try:
+                network(text)
+            except ValueError:
+                found.append(Error(f"{name} holds {text!r}, which is no address or network.", id="ozone.E004"))
+    for key in option("DEVICE_DATA_KEY"):
+        try:
+            Fernet(key)
+        except ValueError:
+            found.append(
+                Error(
+                    "DEVICE_DATA_KEY holds a value that is not a Fernet key.",
+                    hint="Make one: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key())'",
+                    id="ozone.E005",
+                )
+            )
+    for name in [name for name in dir(settings) if name.startswith("LIMIT_")]:
+        try:
+            rate(name)
+        except ValueError:
+            found.append(Error(f"{name} must read <number>/<seconds>, as 20/60.", id="ozone.E006"))
+    if parse_iso(option("DEVICE_EPOCH")) is None:
+        found.append(Error("DEVICE_EPOCH is not an ISO 8601 time.", id="ozone.E007"))
+    if option("REGISTRATION") not in ("open", "closed"):
+        found.append(Error("REGISTRATION must be open or closed.", id="ozone.E008"))
+    if not settings.USE_TZ:
+        found.append(Error("USE_TZ must be on: every time here is an instant.", id="ozone.E009"))
+    return found
+
+
+@register()
+def production_is_set_up(**_: Any) -> list[CheckMessage]:
+    """What production needs and development does not."""
+    if settings.DEBUG:
+        return []
+    found: list[CheckMessage] = []
+    if not settings.SECRET_KEY_IS_SET:
+        found.append(
+            Error(
+                "Set DJANGO_SECRET_KEY: sessions and tokens are signed with it.",
+                hint="Make one: python -c 'import secrets; print(secrets.token_urlsafe(48))'. "
+                "Or set DJANGO_DEBUG=1 for development on this machine.",
+                id="ozone.E001",
+            )
+        )
+    if not settings.ALLOWED_HOSTS:
+        found.append(Error("Set DJANGO_ALLOWED_HOSTS to the names this server is reached by.", id="ozone.E002"))
+    if option("ALLOW_PLAIN_HTTP"):
+        found.append(
+            Warning(
+                "ALLOW_PLAIN_HTTP is on: keys and readings cross the network unencrypted.",
+                hint="Right on a LAN under test only.",
+                id="ozone.W001",
+            )
+        )
+    if not option("DEVICE_DATA_KEY"):
+        found.append(
+            Warning("DEVICE_DATA_KEY is not set: devices cannot be provisioned with encryption.", id="ozone.W002")
+        )
+    return found
+
+
+@register()
+def host_names_fit_the_sketch(**_: Any) -> list[CheckMessage]:
+    """The meter's sketch parses the claim reply into 256 bytes (docs/devices.md has the arithmetic)."""
+    return [
+        Warning(
+            f"The host name {host!r} is longer than {LONGEST_HOST} characters: with it the reply to a claim does "
+            "not fit the 256 bytes of the meter's sketch.",
+            id="ozone.W003",
+        )
+        for host in settings.ALLOWED_HOSTS
+        if len(host) > LONGEST_HOST
+    ]
+
+
+LONGEST_HOST = 48
+"""Characters of host and port that always fit: https, /gateway, a token that expires, a seven-digit device number."""

@@ -1,0 +1,92 @@
+"""From any state of the database to a serving system: checks, migrations, first operator, then the server."""
+
+import os
+import secrets
+import sys
+import tempfile
+from typing import Any
+
+import environ
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from ozontelemetry.server import granian_arguments
+from wire.address import is_loopback
+
+LOCK = 0x020E_0001
+"""The advisory lock under which one process at a time migrates a PostgreSQL database."""
+
+
+class Command(BaseCommand):
+    help = "Migrate, make the first operator account, serve (HOST, PORT, WORKERS from the environment or .env)."
+    requires_system_checks = "__all__"
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        env = environ.Env()
+        host = env.str("HOST", default="127.0.0.1")
+        port = env.int("PORT", default=8000)
+        workers = env.int("WORKERS", default=1 if connection.vendor == "sqlite" else 2)
+        prepare_database()
+        self.first_operator(on_loopback=host == "localhost" or is_loopback(host))
+        self.what_next(host, port)
+        if workers > 1:
+            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="ozone-metrics-"))
+        connection.close()
+        sys.stdout.flush()
+        # In place of this process: a signal from whoever started us reaches the server itself.
+        os.execv(  # noqa: S606
+            sys.executable, [sys.executable, "-m", "granian", *granian_arguments(host=host, port=port, workers=workers)]
+        )
+
+    def first_operator(self, *, on_loopback: bool) -> None:
+        """An account to sign in with, on a database that has none."""
+        accounts = get_user_model()._default_manager
+        if accounts.filter(is_superuser=True).exists():
+            return
+        env = environ.Env()
+        username = env.str("DJANGO_SUPERUSER_USERNAME", default="admin")
+        email = env.str("DJANGO_SUPERUSER_EMAIL", default="admin@example.com")
+        password = env.str("DJANGO_SUPERUSER_PASSWORD", default="")
+        shown = "the password of DJANGO_SUPERUSER_PASSWORD"
+        if not password and settings.DEBUG and on_loopback:
+            password = shown = "password"  # noqa: S105 (the seeds show it)
+        elif not password:
+            password = shown = secrets.token_urlsafe(12)
+        accounts.create_superuser(username=username, email=email, password=password)
+        self.stdout.write(f"First operator account: {username} / {shown}")
+
+    def what_next(self, host: str, port: int) -> None:
+        base = f"http://{'localhost' if host in ('0.0.0.0', '::', '127.0.0.1') else host}:{port}"  # noqa: S104
+        mode = "development" if settings.DEBUG else "production"
+        self.stdout.write(
+            f"Ozone Telemetry, {mode}, {connection.vendor}: {base}\n"
+            f"  sign in         {base}/login/\n"
+            f"  add a device    {base}/admin/device_gateway/device/add/\n"
+            f"  issue a token   {base}/gateway/device-tokens\n"
+            f"  API and schema  {base}/api/docs/\n"
+            "  try a fleet     python manage.py simulate meters --devices 10 --rate 5 --seconds 10\n"
+            "Ctrl-C stops it; what was accepted is answered first."
+        )
+
+
+def prepare_database() -> None:
+    """Migrates, one process at a time on PostgreSQL; next to nothing when there is nothing to do."""
+    if connection.vendor != "postgresql":
+        _migrate()
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        try:
+            _migrate()
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+
+def _migrate() -> None:
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", verbosity=0, interactive=False)

@@ -1,0 +1,128 @@
+"""What holds for every request that Django answers."""
+
+import logging
+from collections.abc import Callable
+
+from django.db import DatabaseError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+from django.http.response import HttpResponseBase
+
+from wire import metrics
+from wire.errors import ApiError, BadHost, Forbidden, MethodNotAllowed, NotFound, ServerError, Unavailable
+from wire.http import Reply, is_plain_http, public_host, public_scheme
+
+logger = logging.getLogger("ozontelemetry")
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+API = ("/api/", "/gateway/")
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith(API) and not getattr(request, "is_page", False)
+
+
+def _response(error: ApiError) -> HttpResponse:
+    reply = Reply.of_error(error)
+    return HttpResponse(reply.body, status=reply.status, content_type=reply.content_type, headers=reply.headers)
+
+
+class ApiErrors:
+    """Outermost: no HTML error page leaves the API, whoever made it, in development neither; and requests are
+    counted."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if (
+            response.status_code >= 400
+            and _is_api(request)
+            and not response.get("Content-Type", "").startswith("application/json")
+        ):
+            response = _response(_error_of(response))
+        match = request.resolver_match
+        if not getattr(getattr(match, "func", None), "counts_itself", False):
+            method = request.method if request.method in KNOWN_METHODS else "other"
+            metrics.count_request(match.route if match else "unmatched", method or "", response.status_code)
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """A database that is locked or away is 503 on every path: nothing was stored, and it may be tried again."""
+        if not isinstance(exception, (DatabaseError, ApiError)):
+            return None
+        if isinstance(exception, OperationalError):
+            logger.warning("%s %s: %s", request.method, request.path_info, exception)
+            exception = Unavailable("The database does not answer now. Try again.")
+        if isinstance(exception, ApiError) and (_is_api(request) or exception.status == 503):
+            return _response(exception)
+        return None
+
+
+def _error_of(response: HttpResponseBase) -> ApiError:
+    if response.status_code == 405:
+        return MethodNotAllowed([name.strip() for name in response.get("Allow", "").split(",") if name.strip()])
+    if response.status_code == 404:
+        return NotFound()
+    if response.status_code == 403:
+        return Forbidden()
+    if response.status_code == 400:
+        return BadHost() if response.reason_phrase == "Bad Request" else ApiError()
+    return ServerError()
+
+
+class ProxyFacts:
+    """Scheme and host as the client wrote them, from proxies we trust; forwarded headers of others change nothing."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        peer = request.META.get("REMOTE_ADDR", "")
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        scheme = public_scheme(request.META.get("wsgi.url_scheme", "http"), peer, headers)
+        request.META["wsgi.url_scheme"] = scheme
+        request.environ["wsgi.url_scheme"] = scheme  # type: ignore[attr-defined]
+        if host := public_host(peer, headers):
+            request.META["HTTP_HOST"] = host
+        return self.get_response(request)
+
+
+class PlainHttp:
+    """In production an API request without TLS is refused, and a page is sent to its https address."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.is_secure() or not is_plain_http(request.scheme or "http", "", {}):
+            return self.get_response(request)
+        if request.path_info in ("/healthz", "/readyz", "/metrics", "/healthz/", "/readyz/", "/metrics/"):
+            return self.get_response(request)
+        refusal = Forbidden("Use https: this server takes no plain HTTP.", code="https_required")
+        if _is_api(request):
+            return _response(refusal)
+        return HttpResponseForbidden(refusal.detail, content_type="text/plain")
+
+
+class ContentSecurityPolicy:
+    """Scripts and styles come from here, as files; `/admin/` and `/api/docs/` bring inline ones of their own."""
+
+    STRICT = (
+        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+    INLINE = (
+        "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        inline = request.path_info.startswith(("/admin/", "/api/docs"))
+        response.headers.setdefault("Content-Security-Policy", self.INLINE if inline else self.STRICT)
+        return response

@@ -1,0 +1,134 @@
+"""OpenAPI for what Django's views do not show: the device routes, which answer outside Django as well."""
+
+from typing import Any, Final
+
+from django.conf import settings
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+
+class MayRead(BasePermission):
+    """The API's description is for anybody in development, for who is signed in otherwise."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return settings.DEBUG or bool(request.user and request.user.is_authenticated)
+
+
+_ERROR: Final = {
+    "description": "Refused",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+_OBJECT: Final = {"type": "object", "additionalProperties": True}
+
+
+def _body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _reply(description: str, properties: dict[str, Any]) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "required": [name for name in properties if name != "accepted"],
+        "properties": properties,
+    }
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _errors(*statuses: int) -> dict[str, Any]:
+    return {str(status): _ERROR for status in statuses}
+
+
+_CLAIM: Final = {
+    "post": {
+        "operationId": "claim",
+        "summary": "A provisioning token for a key of one's own; again the same key if the reply was lost.",
+        "tags": ["device"],
+        "requestBody": _body(
+            {
+                "type": "object",
+                "required": ["token"],
+                "properties": {"token": {"type": "string"}, "device_metadata": _OBJECT},
+            }
+        ),
+        "responses": {
+            "201": _reply(
+                "The key, shown this once.",
+                {
+                    "device_id": {"type": "integer"},
+                    "api_key": {"type": "string"},
+                    "ingest_url": {"type": "string", "format": "uri"},
+                    "token_expires_at": {"type": "string", "format": "date-time", "nullable": True},
+                },
+            ),
+            **_errors(400, 403, 405, 408, 413, 415, 429, 503),
+        },
+    }
+}
+_INGEST: Final = {
+    "post": {
+        "operationId": "ingest",
+        "summary": "A reading (an object) or a batch (an array of up to 1,000). 201: stored.",
+        "tags": ["device"],
+        "security": [{"deviceKey": []}],
+        "parameters": [
+            {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 64}},
+            {"name": "Content-Encoding", "in": "header", "schema": {"type": "string", "enum": ["gzip", "identity"]}},
+        ],
+        "requestBody": _body({"oneOf": [_OBJECT, {"type": "array", "maxItems": 1000, "items": _OBJECT}]}),
+        "responses": {
+            "201": _reply(
+                "Committed. `accepted` with a batch only: its length, repeats included.",
+                {"status": {"type": "string", "enum": ["ok"]}, "accepted": {"type": "integer"}},
+            ),
+            **_errors(400, 401, 403, 405, 408, 413, 415, 429, 503),
+        },
+    }
+}
+_HEALTH: Final = _reply("Well.", {"status": {"type": "string", "enum": ["ok"]}})
+
+
+def _probe(name: str, summary: str) -> dict[str, Any]:
+    return {
+        "get": {
+            "operationId": name,
+            "summary": summary,
+            "tags": ["health"],
+            "responses": {"200": _HEALTH, **_errors(400, 405, 503)},
+        }
+    }
+
+
+DEVICE_PATHS: Final[dict[str, dict[str, dict[str, Any]]]] = {
+    "/gateway/devices/claim": _CLAIM,
+    "/api/devices/claim": _CLAIM,
+    "/gateway/device-data/ingest": _INGEST,
+    "/api/device-data/ingest": _INGEST,
+    "/healthz": _probe("healthz", "The process is up."),
+    "/readyz": _probe("readyz", "The database takes writes."),
+    "/metrics": {
+        "get": {
+            "operationId": "metrics",
+            "summary": "Prometheus' text format; from this machine, or with METRICS_TOKEN as bearer.",
+            "tags": ["health"],
+            "responses": {
+                "200": {"description": "Figures", "content": {"text/plain": {"schema": {"type": "string"}}}},
+                **_errors(400, 401, 405),
+            },
+        }
+    },
+}
+
+
+def add_device_routes(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """A post-processing hook of drf-spectacular. Operation ids are made unique by the mount."""
+    for path, operations in DEVICE_PATHS.items():
+        mount = path.split("/")[1]
+        result["paths"][path] = {
+            method: {**operation, "operationId": f"{mount}_{operation['operationId']}"}
+            for method, operation in operations.items()
+        }
+    result["paths"] = {path.replace("/?", ""): operations for path, operations in sorted(result["paths"].items())}
+    schemes = result.setdefault("components", {}).setdefault("securitySchemes", {})
+    schemes["deviceKey"] = {"type": "http", "scheme": "bearer", "description": "A device's key, from its claim"}
+    return result

@@ -1,0 +1,24 @@
+"""Every path the system answers. Device routes are here too: without the front door Django serves them alike."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from accounts.forms import sign_in_page
+from ozontelemetry import health, schema
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/login/", sign_in_page(admin.site.login)),
+    path("admin/", admin.site.urls),
+    path("", include("pages.urls")),
+    path("gateway/", include("device_gateway.urls", namespace="device-gateway")),
+    re_path(r"^api/schema/?$", SpectacularAPIView.as_view(permission_classes=[schema.MayRead]), name="schema"),
+    re_path(
+        r"^api/docs/?$",
+        SpectacularSwaggerView.as_view(url_name="schema", permission_classes=[schema.MayRead]),
+        name="docs",
+    ),
+    path("api/", include("accounts.urls")),
+    path("api/", include("device_gateway.api_urls")),
+    *(re_path(rf"^{route}/?$", view.as_view()) for route, view in health.ROUTES),
+]

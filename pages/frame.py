@@ -1,0 +1,72 @@
+"""What every page has in common: it is never kept by a cache, and whatever goes wrong on it is shown as a page."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final
+
+from django.contrib.auth.decorators import login_required
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from wire.errors import ApiError, MethodNotAllowed, NotFound, Unavailable
+
+View = Callable[..., HttpResponseBase]
+
+_TITLES: Final = {
+    400: "That did not work",
+    403: "You may not do this",
+    404: "Nothing here",
+    405: "Not this way",
+    409: "Too late",
+    429: "Too many tries",
+    503: "The server is busy",
+}
+
+
+def page(view: View) -> View:
+    """Around a view of people's pages, below `/gateway/` too, where errors are JSON otherwise."""
+    # The CSRF check is done in here and not by the middleware, which comes before the request is known to be for a
+    # page: its refusal would leave as JSON.
+    checked = csrf_protect(view)
+
+    @csrf_exempt
+    @never_cache
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        request.is_page = True  # type: ignore[attr-defined]
+        try:
+            response = checked(request, *args, **kwargs)
+        except Http404:
+            return error_page(request, NotFound())
+        except ApiError as error:
+            return error_page(request, error)
+        except OperationalError:
+            return error_page(request, Unavailable("The database does not answer now. Nothing was changed. Try again."))
+        if response.status_code == 405:
+            return error_page(request, MethodNotAllowed(response["Allow"].split(", ")))
+        return response
+
+    return answer
+
+
+def signed_in_page(view: View) -> View:
+    """A page for people with an account; others are sent to sign in, and come back."""
+    return page(login_required(view))
+
+
+def error_page(request: HttpRequest, error: ApiError) -> HttpResponse:
+    context = {"title": _TITLES.get(error.status, _TITLES[400]), "detail": error.detail}
+    return refused(render(request, "pages/error.html", context), error)
+
+
+def refused(response: HttpResponse, error: ApiError | None) -> HttpResponse:
+    """The page with the error's status and headers; as it was where there is none."""
+    if error is not None:
+        response.status_code = error.status
+        for name, value in error.headers.items():
+            response[name] = value
+    return response

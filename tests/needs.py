@@ -1,0 +1,44 @@
+"""The programs that tests need beside Python: found, or installed by apt when we are root.
+
+Without them, and without root, the tests that need them are skipped, and the reason is printed. With CI=true
+nothing may be skipped for a missing part.
+"""
+
+import functools
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+POSTGRES = "postgresql"
+
+
+def chromium() -> str | None:
+    """The path of a Chromium, or None."""
+    return _program("chromium", "chromium", ("/usr/bin/chromium",))
+
+
+def postgresql() -> str | None:
+    """The path of PostgreSQL's `postgres`, or None."""
+    return _program("postgres", POSTGRES, tuple(sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/postgres")))))
+
+
+@functools.cache
+def _program(name: str, package: str, places: tuple[str, ...]) -> str | None:
+    found = _find(name, places)
+    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        print(f"Installing {package} for the tests that need it…", flush=True)
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", package]):
+            subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL)
+        found = _find(name, places) or next(map(str, sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), None)
+    if found is None:
+        sentence = f"{name} is not here, and only root can install it: apt-get install {package}"
+        if os.environ.get("CI") == "true":
+            raise SystemExit(sentence)
+        print(f"SKIPPED: {sentence}", flush=True)
+    return found
+
+
+def _find(name: str, places: tuple[str, ...]) -> str | None:
+    return shutil.which(name) or next((place for place in places if Path(place).exists()), None)

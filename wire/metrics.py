@@ -1,0 +1,46 @@
+"""What `GET /metrics` counts. With several processes, PROMETHEUS_MULTIPROC_DIR adds them up (`serve` sets it)."""
+
+import os
+from functools import lru_cache
+
+from prometheus_client import REGISTRY as PROCESS_REGISTRY
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+REQUESTS = Counter("ozone_requests_total", "Requests by route, method and status", ["route", "method", "status"])
+REJECTED = Counter("ozone_rejected_total", "Refused requests by their error code", ["reason"])
+QUEUE_DEPTH = Gauge(
+    "ozone_write_queue_submissions", "Submissions waiting for their commit", multiprocess_mode="livesum"
+)
+COMMIT_SECONDS = Histogram(
+    "ozone_commit_seconds",
+    "Time of one group commit, from BEGIN to the end of COMMIT",
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5),
+)
+COMMIT_SUBMISSIONS = Histogram(
+    "ozone_commit_submissions",
+    "Submissions that shared one commit",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096),
+)
+ROWS_WRITTEN = Counter("ozone_rows_written_total", "Rows stored by the write path, by kind", ["kind"])
+
+
+@lru_cache(maxsize=4096)
+def _requests(route: str, method: str, status: int) -> Counter:
+    return REQUESTS.labels(route, method, str(status))
+
+
+def count_request(route: str, method: str, status: int, code: str | None = None) -> None:
+    """One reply; `code` is the stable word of an error."""
+    _requests(route, method, status).inc()
+    if code is not None:
+        REJECTED.labels(code).inc()
+
+
+def render() -> bytes:
+    """Everything in Prometheus' text format."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+        return generate_latest(registry)
+    return generate_latest(PROCESS_REGISTRY)
