@@ -18,7 +18,7 @@ from rich.console import Console
 
 from bench.databases import PostgresStore, SqliteStore, Store
 from bench.load import LoadUnavailable, find_wrk
-from bench.machine import MEMORY_FILE_SYSTEMS, describe
+from bench.machine import MEMORY_FILE_SYSTEMS, conditions, describe
 from bench.postgres import PostgresUnavailable, private_postgres
 from bench.report import show, summarise
 from bench.rounds import Bench
@@ -38,10 +38,14 @@ def main() -> int:
         return 2
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ozone-bench-")))
-        facts = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "options": vars(options), **describe(folder)}
+        facts: dict[str, Any] = {
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "options": vars(options),
+            **describe(folder),
+        }
         if facts["machine"]["file_system"] in MEMORY_FILE_SYSTEMS:
             console.print("[bold red]The temporary folder is in memory, where a commit costs nothing: set TMPDIR.[/]")
-        console.print(f"{facts['machine']}\n{facts['versions']}")
+        console.print(f"{facts['machine']}\n{facts['versions']}", markup=False)
         benches = []
         for store in _stores(options.only, folder, stack, console):
             own = folder / store.name
@@ -50,8 +54,11 @@ def main() -> int:
         for bench in benches:
             console.print(f"{bench.store.name}: preparing")
             bench.prepare()
+        facts["conditions"] = []
         for number in range(options.runs):
-            console.rule(f"run {number + 1} of {options.runs}")
+            now = conditions(folder)
+            facts["conditions"].append(now)
+            console.print(f"run {number + 1} of {options.runs}: {now}", markup=False)
             for bench in benches:
                 bench.run()
         for bench in benches:

@@ -27,9 +27,7 @@ def describe(folder: Path) -> dict[str, Any]:
             "cores": os.cpu_count(),
             "memory_mb": psutil.virtual_memory().total // 2**20,
             "system": f"{platform.system()} {platform.release()}",
-            "load_average": os.getloadavg(),
             "file_system": file_system(folder),
-            "fsync_us": fsync_microseconds(folder),
         },
         "versions": {
             "python": platform.python_version(),
@@ -38,6 +36,18 @@ def describe(folder: Path) -> dict[str, Any]:
         },
         "commit": _first_line(["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet", "HEAD"]) or "none yet",
         "uncommitted_changes": bool(_first_line(["git", "-C", str(ROOT), "status", "--porcelain"])),
+    }
+
+
+def conditions(folder: Path) -> dict[str, Any]:
+    """How the machine does at this moment: runs that differ in this were disturbed by something else."""
+    started = time.perf_counter()
+    sum(range(5_000_000))
+    loop = time.perf_counter() - started
+    return {
+        "load_average": os.getloadavg()[0],
+        "python_loop_ms": round(loop * 1e3, 1),
+        "fsync_us": fsync_microseconds(folder),
     }
 
 

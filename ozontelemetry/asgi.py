@@ -4,10 +4,8 @@ ESP32 ── Door ─┬─ a device route (a literal table): a bare ASGI endpoi
                └─ everything else: Django's WSGI handler in a few long-lived threads (ozontelemetry.bridge)
 """
 
-import io
 import os
 import re
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
@@ -16,14 +14,12 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ozontelemetry.settings")
 django.setup(set_prefix=False)
 
-from django.core.management import call_command  # noqa: E402
-from django.core.management.base import SystemCheckError  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 
 import device_gateway.door  # noqa: E402
 from device_gateway.gate import DeviceRoute  # noqa: E402
 from intake import writer  # noqa: E402
-from ozontelemetry import health  # noqa: E402
+from ozontelemetry import checks, health  # noqa: E402
 from ozontelemetry.bridge import DjangoBridge  # noqa: E402
 
 Scope = MutableMapping[str, Any]
@@ -70,9 +66,6 @@ async def _lifespan(receive: Receive, send: Send) -> None:
             return
 
 
-# A server that would run with a setting missing does not start: the sentence says what to set.
-try:
-    call_command("check", verbosity=0, stdout=io.StringIO())
-except SystemCheckError as error:
-    sys.exit(str(error))
+# The sentence of what is missing, before the first request instead of at it.
+checks.sound_or_exit(quiet=True)
 application = Door([*device_gateway.door.ROUTES, *health.ROUTES], DjangoBridge(get_wsgi_application()))

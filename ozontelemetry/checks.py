@@ -1,18 +1,35 @@
 """Startup checks: each says what to set. A server with an error here does not start."""
 
+import io
+import sys
 from typing import Any
 
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 
 from wire.address import network
 from wire.conf import option
 from wire.limits import rate
 from wire.times import parse_iso
 
+TAG = "ozone"
 
-@register()
+
+def sound_or_exit(*, quiet: bool = False) -> None:
+    """What a server does before it serves: prints warnings (unless `quiet`), and exits where something is missing.
+
+    Management commands run without these settings: the seeds' `migrate` and `createsuperuser` need none.
+    """
+    try:
+        call_command("check", tags=[TAG], deploy=True, stdout=io.StringIO(), stderr=io.StringIO() if quiet else None)
+    except SystemCheckError as error:
+        sys.exit(str(error))
+
+
+@register(TAG)
 def settings_are_usable(**_: Any) -> list[CheckMessage]:
     """Values that would otherwise fail at the first request."""
     found: list[CheckMessage] = []
@@ -47,7 +64,7 @@ def settings_are_usable(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register()
+@register(TAG, deploy=True)
 def production_is_set_up(**_: Any) -> list[CheckMessage]:
     """What production needs and development does not."""
     if settings.DEBUG:
@@ -79,7 +96,7 @@ def production_is_set_up(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register()
+@register(TAG, deploy=True)
 def host_names_fit_the_sketch(**_: Any) -> list[CheckMessage]:
     """The meter's sketch parses the claim reply into 256 bytes (docs/devices.md has the arithmetic)."""
     return [

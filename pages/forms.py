@@ -1,7 +1,7 @@
 """The forms on our pages. Every password that is checked goes through `accounts.signin`, so that tries are counted."""
 
 import secrets
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.forms import PasswordChangeForm
@@ -104,7 +104,7 @@ class NewPasswordForm(_ProvesIdentity, PasswordChangeForm):
     new_password2 = _password("New password again", "new-password")
 
     def __init__(self, request: HttpRequest, data: Any = None) -> None:
-        super().__init__(request.user, data)
+        super().__init__(cast(User, request.user), data)  # the page is for who is signed in
         self.request = request
 
     @sensitive_variables("old_password")
@@ -176,7 +176,7 @@ class TokenForm(forms.Form):
         help_text="For you and your colleagues, as “Line A, third meter”.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    encryption = forms.TypedChoiceField(
+    encryption = forms.ChoiceField(
         label="Readings",
         required=False,
         choices=[("", "Sent as they are"), (Device.Encryption.AESGCM, "Encrypted by the device (AES-256-GCM)")],
@@ -188,7 +188,7 @@ class TokenForm(forms.Form):
         device = self.fields["device"]
         device.queryset = visible_devices(actor)  # type: ignore[attr-defined]
         # In the place of the field's own choices, which would be every device there is.
-        device.widget.choices = [("", "Choose a device"), *picker.choices]  # type: ignore[attr-defined]
+        device.widget.choices = [("", "Choose a device"), *picker.choices]
         if not crypto.can_encrypt():
             del self.fields["encryption"]
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import httpx
 from django.test import Client
@@ -66,7 +66,7 @@ class AsgiDoor(_Posting):
         from ozontelemetry.asgi import application
 
         async def exchange() -> httpx.Response:
-            transport = httpx.ASGITransport(application, client=(peer, 40000))
+            transport = httpx.ASGITransport(cast(Any, application), client=(peer, 40000))
             scheme = "https" if secure else "http"
             async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://testserver") as client:
                 return await client.request(method, path, content=body, headers=dict(headers or {}))

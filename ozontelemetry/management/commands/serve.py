@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from ozontelemetry.checks import sound_or_exit
 from ozontelemetry.server import granian_arguments
 from wire.address import is_loopback
 
@@ -26,6 +27,7 @@ class Command(BaseCommand):
     requires_system_checks = "__all__"
 
     def handle(self, *args: Any, **options: Any) -> None:
+        sound_or_exit()
         env = environ.Env()
         host = env.str("HOST", default="127.0.0.1")
         port = env.int("PORT", default=8000)
