@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 .PHONY: run test lint bench crash lock clean
 
 run: $(VENV)/.installed
-	@DJANGO_DEBUG=$${DJANGO_DEBUG-1} $(BIN)/python manage.py serve
+	@exec $(BIN)/python manage.py serve --development
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.run

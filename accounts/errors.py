@@ -22,6 +22,7 @@ from wire.errors import (
     Unavailable,
     WrongContentType,
 )
+from wire.tracebacks import let_go
 
 logger = logging.getLogger("accounts")
 
@@ -49,6 +50,7 @@ def as_api_error(error: Exception, allowed: Sequence[str]) -> ApiError | None:
             return MalformedJson(str(error.detail))
         case OperationalError() | InterfaceError():
             logger.warning("the database failed a request: %s", error)
+            let_go(error)
             return Unavailable("The database does not answer now. Try again.")
         case DisallowedHost():
             return BadHost()

@@ -10,12 +10,12 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.attempts import Attempts
 from wire.address import limit_key
 from wire.conf import option
 from wire.errors import Forbidden, Invalid
+from wire.limits import Limit
 
-_REGISTRATIONS: Final = Attempts("LIMIT_REGISTRATIONS", "Too many accounts were made from this address. Try later.")
+_REGISTRATIONS: Final = Limit("LIMIT_REGISTRATIONS", "Too many accounts were made from this address. Try later.")
 
 FieldErrors = Mapping[str, Sequence[str]]
 

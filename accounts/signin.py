@@ -13,14 +13,14 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.attempts import Attempts
 from accounts.callers import address_of
 from wire.address import limit_key
 from wire.errors import Unauthorized
+from wire.limits import Limit
 
 _SENTENCE: Final = "Too many failed sign-ins. Wait and try again."
-_PAIR: Final = Attempts("LIMIT_SIGN_IN_PAIR", _SENTENCE)
-_ADDRESS: Final = Attempts("LIMIT_SIGN_IN_ADDRESS", _SENTENCE)
+_PAIR: Final = Limit("LIMIT_SIGN_IN_PAIR", _SENTENCE)
+_ADDRESS: Final = Limit("LIMIT_SIGN_IN_ADDRESS", _SENTENCE)
 
 
 class InvalidCredentials(Unauthorized):
@@ -65,7 +65,7 @@ def _counted_as(name: str) -> str:
 
 
 @contextmanager
-def _counting_failures(limit: Attempts, *key: str) -> Iterator[None]:
+def _counting_failures(limit: Limit, *key: str) -> Iterator[None]:
     """Counts the attempt inside, and takes it back unless it ends in InvalidCredentials. Raises TooManyRequests."""
     limit.hit(*key)
     try:

@@ -6,7 +6,9 @@ is a result, not an error.
 
 import argparse
 import json
+import os
 import signal
+import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -38,6 +40,8 @@ def main() -> int:
         return 2
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ozone-bench-")))
+        # What servers leave in their temporary folder (metrics of several processes) then goes with ours.
+        os.environ["TMPDIR"] = str(folder)
         facts: dict[str, Any] = {
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "options": vars(options),
@@ -51,22 +55,34 @@ def main() -> int:
             own = folder / store.name
             own.mkdir()
             benches.append(Bench(store, own, options.seconds, console.print))
-        for bench in benches:
-            console.print(f"{bench.store.name}: preparing")
-            bench.prepare()
-        facts["conditions"] = []
-        for number in range(options.runs):
-            now = conditions(folder)
-            facts["conditions"].append(now)
-            console.print(f"run {number + 1} of {options.runs}: {now}", markup=False)
-            for bench in benches:
-                bench.run()
-        for bench in benches:
-            bench.measure_memory()
+        try:
+            facts["conditions"] = _measure(benches, options.runs, folder, console)
+        except (KeyboardInterrupt, RuntimeError, subprocess.SubprocessError) as error:
+            # Minutes of measurements are worth showing, even when the rest is missing.
+            facts["aborted"] = f"{type(error).__name__}: {error}"
         results = {bench.store.name: _result(bench) for bench in benches}
     show(console, results)
+    if "aborted" in facts:
+        console.print(f"ABORTED, these figures are incomplete. {facts['aborted']}", style="bold red", markup=False)
     console.print(f"Everything is in {_save({**facts, 'results': results}).relative_to(ROOT)}")
-    return 1 if any(result["summary"]["invalid"] for result in results.values()) else 0
+    return 1 if "aborted" in facts or any(result["summary"]["invalid"] for result in results.values()) else 0
+
+
+def _measure(benches: list[Bench], runs: int, folder: Path, console: Console) -> list[dict[str, Any]]:
+    """All runs; returns the conditions at the start of each."""
+    for bench in benches:
+        console.print(f"{bench.store.name}: preparing")
+        bench.prepare()
+    found = []
+    for number in range(runs):
+        found.append(conditions(folder))
+        console.print(f"run {number + 1} of {runs}: {found[-1]}", markup=False)
+        for bench in benches:
+            bench.run()
+    for bench in benches:
+        bench.measure_memory()
+        bench.measure_stations()
+    return found
 
 
 def _arguments() -> argparse.Namespace:

@@ -17,10 +17,10 @@ if os.environ.get("DJANGO_DEBUG") != "1":
 _submit = intake.submit
 
 
-def _submit_nothing(kind: str, row: Any, size: int = 0) -> "asyncio.Future[Any]":
+def _submit_nothing(kind: str, row: Any, size: int = 0, rows: int = 1) -> "asyncio.Future[Any]":
     """In place of `intake.submit`: a future that has already ended. Services (readyz, claim) still run."""
     if kind == CALL:
-        return _submit(kind, row, size)
+        return _submit(kind, row, size, rows)
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     future.set_result(None)
     return future

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.rounds import CONNECTIONS, Figures
+from bench.stations import SLOTS, STATIONS
 
 EXPLAINED = {
     "a": "plain Django view, gunicorn 2 workers, Django's settings",
@@ -119,6 +120,7 @@ def _rows() -> list[tuple[str, str]]:
         *sorted(loads, key=lambda row: row[0][0]),
         ("d", f"d  {EXPLAINED['d']}"),
         ("e", f"e  {EXPLAINED['e']}"),
+        ("stations", f"s  full syncs of {STATIONS:,} stations of {SLOTS} slots, at once"),
     ]
 
 
@@ -144,7 +146,7 @@ def _verdict(target: dict[str, Any]) -> str:
     if target["value"] is None:
         return "–"
     words = {True: "[green]met[/]", False: "[bold red]not met[/]", None: "[bold red]invalid[/]"}
-    return f"{target['value']:.2f} {words[target['met']]}"
+    return f"{target['value']:,.2f} {words[target['met']]}"
 
 
 def _median(runs: list[dict[str, Any]], key: str) -> float:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import servers
+from bench import servers, stations
 from bench.databases import Store, count_rows
 from bench.load import BATCH, INGEST, Load, device_key, reading, run_wrk, write_script
 
@@ -75,6 +75,11 @@ class Bench:
                 problems.append(f"{stored} rows for {MEMORY_DEVICES} reports")
             self._keep("memory", {**server.memory(), "at_start": fresh, "problems": problems})
 
+    def measure_stations(self) -> None:
+        """Full syncs of charging stations, all at once."""
+        with self._copy(f"fleet_{DEVICES}") as url:
+            self._keep("stations", stations.measure(url, self.folder))
+
     def _measure_plain(self, figure: str, worker: str) -> dict[str, Any]:
         with (
             self._copy("plain") as url,
@@ -95,7 +100,7 @@ class Bench:
                 run_wrk(self.single, server.port, connections=64, seconds=1)
             for connections in CONNECTIONS:
                 load = run_wrk(self.single, idle.port, connections=connections, seconds=self.seconds)
-                self._keep(f"b{connections}", {**load.as_dict(), "problems": _errors(load)})
+                self._keep(f"b{connections}", {**load.as_dict(), "problems": _errors(load, idle)})
                 self._keep(f"c{connections}", self._checked(our_url, ours, self.single, connections))
             stored = count_rows(idle_url, TELEMETRY)
             if stored:
@@ -133,7 +138,7 @@ class Bench:
         before = count_rows(url, table)
         load = run_wrk(script, server.port, connections=connections, seconds=self.seconds)
         rows = count_rows(url, table) - before
-        problems = _errors(load)
+        problems = _errors(load, server)
         if not load.replies * batch <= rows <= (load.replies + connections) * batch:
             problems.append(f"{rows} rows for {load.replies} replies")
         return {**load.as_dict(), "rows": rows, "problems": problems}
@@ -154,8 +159,11 @@ class Bench:
             self.store.drop(url)
 
 
-def _errors(load: Load) -> list[str]:
-    return [f"{count} x {name}" for name, count in load.errors.items() if count]
+def _errors(load: Load, server: servers.Server) -> list[str]:
+    problems = [f"{count} x {name}" for name, count in load.errors.items() if count]
+    if load.errors["bad_status"]:
+        problems.append(f"refused so far: {server.refusals()}")
+    return problems
 
 
 def _fill(module: str, devices: int) -> Callable[[str], None]:

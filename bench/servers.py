@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -37,11 +38,24 @@ class Server:
             answer["pss_mb"] = sum(info.pss for info in found) / MEGABYTE
         return answer
 
+    def refusals(self) -> dict[str, int]:
+        """By error code, how many requests the product has refused since its start, from its /metrics."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+        finally:
+            connection.close()
+        return {
+            code: int(float(count))
+            for code, count in re.findall(r'^ozone_rejected_total{reason="(\w+)"} (\S+)', text, re.M)
+        }
+
 
 def environment(database_url: str, **more: str) -> dict[str, str]:
     """What a fresh shell has, and ours: settings of whoever runs the benchmark must not change the figures."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    return {**inherited, "DATABASE_URL": database_url, **more}
+    return {**inherited, "DATABASE_URL": database_url, "LOG_FILE": "", **more}
 
 
 def product_environment(database_url: str, port: int = 0) -> dict[str, str]:
@@ -50,11 +64,11 @@ def product_environment(database_url: str, port: int = 0) -> dict[str, str]:
 
 
 @contextmanager
-def product(database_url: str) -> Iterator[Server]:
-    """(c) and (d): the product as `make run` starts it."""
+def product(database_url: str, **more: str) -> Iterator[Server]:
+    """(c) and (d): the product as `make run` starts it; `more` are further environment variables."""
     port = free_port()
     command = [sys.executable, "manage.py", "serve"]
-    with _running(command, product_environment(database_url, port), port, "/readyz") as server:
+    with _running(command, {**product_environment(database_url, port), **more}, port, "/readyz") as server:
         yield server
 
 

@@ -7,7 +7,7 @@ class DeviceGatewayConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from device_gateway import readings, registry
+        from device_gateway import openapi, readings, registry  # noqa: F401
 
         registry.connect_signals()
         readings.register_kinds()

@@ -19,7 +19,7 @@ def ingest(request: Request, identity: Identity) -> Write:
     """A reading or a batch of them, stored before the reply."""
     bodies.require_json(request.body, request.headers)
     readings, reply = read_readings(request.body, identity, request.received_at, request.headers.get("idempotency-key"))
-    return Write(READINGS, Arrival(identity.pk, request.received_at, readings), len(request.body), reply)
+    return Write(READINGS, Arrival(identity.pk, request.received_at, readings), len(request.body), len(readings), reply)
 
 
 def claim(request: Request) -> Call:

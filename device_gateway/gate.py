@@ -35,7 +35,7 @@ from wire.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from wire.http import Reply, Request, check_host, is_plain_http
+from wire.http import Reply, Request, check_host, is_plain_http, public_host
 
 logger = logging.getLogger("device_gateway")
 
@@ -46,11 +46,12 @@ Send = Callable[[Any], Any]
 
 @dataclass(slots=True)
 class Write:
-    """A row for the write path; `reply` goes out when it is committed."""
+    """A row for the write path, of `size` bytes, holding `rows` of a table; `reply` goes out when it is committed."""
 
     kind: str
     row: Any
     size: int
+    rows: int
     reply: Reply
 
 
@@ -100,6 +101,8 @@ class DeviceRoute:
         if method not in self.handlers:
             raise MethodNotAllowed(self.allowed)
         check_host(headers.get("host", ""))
+        if "x-forwarded-host" in headers:  # of a proxy we trust it goes into replies
+            check_host(public_host(peer, headers))
         if not self.plain_http and is_plain_http(scheme, peer, headers):
             raise Forbidden("Use https: this server takes no plain HTTP.", code="https_required")
         bodies.check_length(headers)
@@ -173,7 +176,7 @@ class DeviceRoute:
                 identity = await loop.run_in_executor(_lookup_threads(), _look_up, token, request.client)
         outcome = self._handle(request, identity)
         if type(outcome) is Write:
-            await intake.submit(outcome.kind, outcome.row, outcome.size)
+            await intake.submit(outcome.kind, outcome.row, outcome.size, outcome.rows)
             return outcome.reply
         if type(outcome) is Call:
             return outcome.reply(await intake.call(outcome.service, **outcome.arguments))
@@ -192,6 +195,8 @@ class DeviceRoute:
 
     def _answer_django(self, django_request: HttpRequest, method: str, params: dict[str, str]) -> Reply:
         headers = {name.lower(): value for name, value in django_request.headers.items()}
+        if "host" not in headers:  # HTTP/1.0, and Django's test client
+            headers["host"] = django_request._get_raw_host()  # type: ignore[attr-defined]
         peer = django_request.META.get("REMOTE_ADDR", "")
         scheme = django_request.META.get("wsgi.url_scheme", "http")
         self._begin(method, scheme, peer, headers)
@@ -218,7 +223,7 @@ class DeviceRoute:
             identity = registry.find(token) or registry.look_up(token, request.client)
         outcome = self._handle(request, identity)
         if isinstance(outcome, Write):
-            intake.submit_and_wait(outcome.kind, outcome.row, outcome.size)
+            intake.submit_and_wait(outcome.kind, outcome.row, outcome.size, outcome.rows)
             return outcome.reply
         if isinstance(outcome, Call):
             return outcome.reply(intake.call_and_wait(outcome.service, **outcome.arguments))
@@ -227,7 +232,9 @@ class DeviceRoute:
     def as_view(self) -> Callable[..., HttpResponse]:
         """The view for a URLconf: no CSRF check (no cookie is looked at) and no transaction around it, which would
         hold the lock that its own write waits for."""
-        return transaction.non_atomic_requests(csrf_exempt(self.view))
+        view = csrf_exempt(self.view)
+        view.counts_itself = True  # type: ignore[attr-defined]
+        return transaction.non_atomic_requests(view)
 
 
 def fold_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

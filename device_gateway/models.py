@@ -1,6 +1,7 @@
 """The one registry of devices, their credentials, and what they sent. Every other app points here."""
 
 import hashlib
+import json
 import secrets
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,18 @@ def hash_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+class ReadingDecoder(json.JSONDecoder):
+    """Integers beyond 64 bits were floats: the wire refuses such integers, and PostgreSQL writes 1e300 out in full."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(parse_int=lambda digits: int(digits) if len(digits) < 19 else _int_or_float(digits), **options)
+
+
+def _int_or_float(digits: str) -> int | float:
+    number = int(digits)
+    return number if -(2**63) <= number < 2**63 else float(digits)
+
+
 class RegistryVersion(models.Model):
     """One row, raised by every change of who may enter; every process watches it (intake.watcher)."""
 
@@ -30,7 +43,9 @@ class RegistryVersion(models.Model):
     def raise_registry(cls) -> None:
         """Call inside the transaction of the change."""
         if not cls.objects.filter(pk=1).update(registry_version=models.F("registry_version") + 1):
-            cls.objects.create(pk=1, registry_version=1)
+            # Only in a database that was emptied: the migration makes the row. Two at once make one, too.
+            RegistryVersion.objects.bulk_create([RegistryVersion(pk=1)], ignore_conflicts=True)
+            cls.objects.filter(pk=1).update(registry_version=models.F("registry_version") + 1)
 
     @classmethod
     def touch(cls) -> None:
@@ -141,7 +156,7 @@ class DeviceState(models.Model):
     last_poll = models.DateTimeField(null=True)
     latest_occurred_at = models.DateTimeField(null=True)
     latest_received_at = models.DateTimeField(null=True)
-    latest_payload = models.JSONField(null=True)
+    latest_payload = models.JSONField(null=True, decoder=ReadingDecoder)
 
     def __str__(self) -> str:
         return f"state of {self.device_id}"
@@ -242,7 +257,7 @@ class DeviceTelemetry(models.Model):
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField()
     device_timestamp = models.TextField(null=True)  # noqa: DJ001
-    payload = models.JSONField()
+    payload = models.JSONField(decoder=ReadingDecoder)
 
     class Meta:
         verbose_name_plural = "device telemetry"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from device_gateway.models import Device, DeviceTelemetry, ProvisioningToken
 from device_gateway.names import normal_mac
@@ -36,8 +36,8 @@ def find_device(devices: "QuerySet[Device]", name: str) -> Device:
 
 
 def pending_tokens(actor: Any) -> "QuerySet[ProvisioningToken]":
-    """Tokens nobody has claimed or revoked yet, of the actor's devices, newest first; some may have expired."""
-    return _tokens(actor).filter(claimed_at=None, revoked_at=None)
+    """Tokens nobody has claimed, of the actor's devices, newest first: some may have expired. Revoked ones follow."""
+    return _tokens(actor).filter(claimed_at=None).order_by(F("revoked_at").desc(nulls_first=True), "-id")
 
 
 def recent_claims(actor: Any) -> "QuerySet[ProvisioningToken]":

@@ -11,7 +11,7 @@ import time
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models.signals import post_delete, post_save
 
 from device_gateway.identity import Identity
@@ -64,7 +64,7 @@ class Registry:
             with connection.cursor() as cursor:
                 cursor.execute(f"{_COLUMNS} AND c.hash = %s", [digest.hex()])
                 row = cursor.fetchone()
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):
             connection.close()
             raise Unavailable("The server cannot look up the key now. Send it again.", code="lookup_failed") from None
         if row is None:

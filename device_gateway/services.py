@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from device_gateway import crypto
 from device_gateway.models import PREFIX_LENGTH, Credential, Device, ProvisioningToken, hash_secret, new_secret
@@ -54,15 +55,21 @@ def register_device(*, fields: Mapping[str, Any]) -> Device:
 
 
 def change_device(*, device: Device, fields: Mapping[str, Any]) -> Device:
-    """Sets the given fields. A new `device_id` assigns the device unless `assigned` says otherwise."""
+    """Sets the given fields and no others: a claim may have changed those since `device` was read.
+
+    A new `device_id` assigns the device unless `assigned` says otherwise.
+    """
+    changes = dict(fields)
     if fields.get("device_id") and fields["device_id"] != device.device_id:
-        device.assigned = True
-    for name, value in fields.items():
+        changes.setdefault("assigned", True)
+    for name, value in changes.items():
         setattr(device, name, value)
-    return _save(device)
+    _save(device, only=list(changes))
+    device.refresh_from_db()
+    return device
 
 
-def _save(device: Device) -> Device:
+def _save(device: Device, only: list[str] | None = None) -> Device:
     taken = Conflict("A device with this device_id or MAC is there already.", code="name_taken")
     try:
         device.clean_fields(exclude=["owner"])
@@ -73,7 +80,7 @@ def _save(device: Device) -> Device:
         raise Invalid("The device is not valid.", errors=error.message_dict) from None
     try:
         with transaction.atomic():
-            device.save()
+            device.save(update_fields=only)
     except IntegrityError:
         raise taken from None
     return device
@@ -148,7 +155,8 @@ def claim(*, token: Any, device_metadata: Mapping[str, Any], client: str, now: d
     row.device = device
     if device.archived_at is not None:
         raise Forbidden("This device is archived. An operator can restore it.", code="device_archived")
-    state = row.state_at(now)
+    # A claim that came a moment later may have run before this one, and has expired this token as of its own arrival.
+    state = row.state_at(max(now, timezone.now()))
     if state is ProvisioningToken.State.CLAIMED and _may_repeat(row, client, now):
         return _claimed(row, device, token)
     if state is not ProvisioningToken.State.PENDING:

@@ -83,12 +83,7 @@ class Provision(ApiView):
 
     allow_local_operator = True
 
-    @extend_schema(
-        operation_id="provision",
-        request=ProvisionRequest,
-        responses={201: ProvisionReply, **PROBLEMS},
-        tags=["gateway"],
-    )
+    @extend_schema(request=ProvisionRequest, responses={201: ProvisionReply, **PROBLEMS}, tags=["gateway"])
     def post(self, request: Request, name: str) -> Response:
         device = queries.find_device(queries.visible_devices(request.user, archived=True), name)
         wanted = _valid(ProvisionRequest, request.data)
@@ -105,7 +100,7 @@ class Latest(ApiView):
     allow_local_operator = True
     authentication_classes = (DeviceOrPerson, SessionAuthentication)
 
-    @extend_schema(operation_id="telemetry_latest", responses={200: LatestReply, **PROBLEMS}, tags=["gateway"])
+    @extend_schema(responses={200: LatestReply, **PROBLEMS}, tags=["gateway"])
     def get(self, request: Request, name: str) -> Response:
         device = _device_for(request.user, name)
         state = device.state
@@ -122,7 +117,6 @@ class History(ApiView):
     authentication_classes = (DeviceOrPerson, SessionAuthentication)
 
     @extend_schema(
-        operation_id="telemetry",
         parameters=[
             OpenApiParameter("start", str, description="ISO 8601, inclusive, by occurred_at"),
             OpenApiParameter("end", str, description="ISO 8601, inclusive, by occurred_at"),
@@ -233,8 +227,8 @@ class NothingHere(ApiView):
 
 
 def _valid(serializer_class: Callable[..., Any], data: Any) -> dict[str, Any]:
-    """The fields that were sent and are not null; raises ValidationError naming those at fault."""
-    serializer = serializer_class(data=data or {})
+    """The fields that were sent; raises ValidationError naming those at fault."""
+    serializer = serializer_class(data=data)
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
 
 logger = logging.getLogger("intake")
 
@@ -92,7 +92,7 @@ class Watcher:
                 self._seen = row
                 self._changed_at = now
             self._read_at = now
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             if not self.is_blind:
                 logger.warning("watcher: the database cannot be read: %s", error)
             connection.close()

@@ -15,17 +15,28 @@ import os
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connections, transaction
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connections,
+    transaction,
+)
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from wire import metrics
 from wire.conf import option
 from wire.deadlines import deadlines
 from wire.errors import ApiError, Invalid, ServerError, Unavailable
+from wire.tracebacks import let_go
 
 logger = logging.getLogger("intake")
 
@@ -51,6 +62,7 @@ class Submission:
     kind: str
     row: Any
     size: int
+    rows: int
     since: float
     loop: asyncio.AbstractEventLoop | None
     future: "asyncio.Future[Any] | concurrent.futures.Future[Any]"
@@ -73,31 +85,32 @@ class Writer:
         """Rows of `kind` are stored by `store`. Kinds are stored in the order of their registration, always."""
         self._kinds[kind] = store
 
-    def submit(self, kind: str, row: Any, size: int = 0) -> "asyncio.Future[Any]":
+    def submit(self, kind: str, row: Any, size: int = 0, rows: int = 1) -> "asyncio.Future[Any]":
         """Queues a row from a running event loop; the future ends when the row is committed, or with an ApiError.
 
-        `size` is the row's weight in bytes. Raises Unavailable when the queue is full; the future ends with it when
-        there was no answer in WRITE_REPLY_SECONDS (the row may then still be stored).
+        `size` is the row's weight in bytes, `rows` how many rows of a table it holds. Raises Unavailable when the
+        queue is full; the future ends with it when there was no answer in WRITE_REPLY_SECONDS (the row may then still
+        be stored).
         """
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         deadlines().add(future, option("WRITE_REPLY_SECONDS"), _no_answer)
-        self._enqueue(Submission(kind, row, size, time.monotonic(), loop, future))
+        self._enqueue(Submission(kind, row, size, rows, time.monotonic(), loop, future))
         return future
 
-    def post(self, kind: str, row: Any, size: int = 0) -> "concurrent.futures.Future[Any]":
+    def post(self, kind: str, row: Any, size: int = 0, rows: int = 1) -> "concurrent.futures.Future[Any]":
         """Queues a row from anywhere, for whoever does not wait or waits in a thread."""
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        self._enqueue(Submission(kind, row, size, time.monotonic(), None, future))
+        self._enqueue(Submission(kind, row, size, rows, time.monotonic(), None, future))
         return future
 
-    def submit_and_wait(self, kind: str, row: Any, size: int = 0) -> Any:
+    def submit_and_wait(self, kind: str, row: Any, size: int = 0, rows: int = 1) -> Any:
         """As `submit`, from a thread: waits for the commit and returns its result.
 
         Raises what refused the row, or Unavailable as above.
         """
         try:
-            return self.post(kind, row, size).result(option("WRITE_REPLY_SECONDS"))
+            return self.post(kind, row, size, rows).result(option("WRITE_REPLY_SECONDS"))
         except concurrent.futures.TimeoutError:
             raise _no_answer() from None
 
@@ -127,6 +140,8 @@ class Writer:
         self._thread = None
 
     def _enqueue(self, submission: Submission) -> None:
+        if submission.kind not in self._kinds and submission.kind != CALL:
+            raise LookupError(f"nobody has registered a store for the kind {submission.kind!r}")
         submission.size = max(submission.size, MIN_SIZE)
         with self._lock:
             if self._waiting_bytes + submission.size > option("WRITE_QUEUE_BYTES"):
@@ -149,7 +164,8 @@ class Writer:
                 self._write(connection, batch)
             except BaseException as error:  # nothing may end this thread: whoever waits must hear
                 logger.exception("writer: unexpected failure, %d submissions refused", len(batch))
-                _fail(batch, lambda: ServerError(), error)
+                _fail(batch, lambda: ServerError())
+                let_go(error)
             _settle(batch)
             with self._lock:
                 self._waiting_bytes -= sum(item.size for item in batch)
@@ -182,6 +198,9 @@ class Writer:
 
     def _commit(self, connection: BaseDatabaseWrapper, batch: list[Submission], may_retry: bool = True) -> None:
         started = time.perf_counter()
+        if connection.connection is None:
+            _set_timeouts(connection)
+        before = connection.connection
         at_commit = False
         try:
             with transaction.atomic(using=self.using, durable=True):
@@ -190,26 +209,30 @@ class Writer:
         except (OperationalError, InterfaceError) as error:
             # Before COMMIT was sent nothing can have been stored, so a deadlock or a lost connection is worth
             # one more try; after it nobody knows.
-            retryable = may_retry and not at_commit and _is_transient(connection, error)
-            _repair(connection)
+            lost = before is not None and connection.connection is not before
+            retryable = may_retry and not at_commit and (lost or _is_transient(connection, error))
+            _repair(connection, before)
+            let_go(error)
             if retryable:
                 self._commit(connection, batch, may_retry=False)
             else:
                 logger.warning("writer: %d submissions refused: %s", len(batch), _first_line(error))
-                _fail(batch, lambda: Unavailable(), error)
+                _fail(batch, lambda: Unavailable())
         except Exception as error:
-            _repair(connection)
+            _repair(connection, before)
             if len(batch) > 1:
+                let_go(error)
                 # Savepoints would not isolate it: foreign keys are checked at COMMIT.
                 middle = len(batch) // 2
                 self._commit(connection, batch[:middle])
                 self._commit(connection, batch[middle:])
             else:
                 logger.exception("writer: one submission of kind %r refused", batch[0].kind)
+                let_go(error)
                 batch[0].error = _poison(error)
         else:
             metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
-            metrics.COMMIT_SUBMISSIONS.observe(len(batch))
+            metrics.COMMIT_ROWS.observe(sum(item.rows for item in batch))
 
     def _store(self, connection: BaseDatabaseWrapper, batch: list[Submission]) -> None:
         by_kind: dict[str, list[Submission]] = {}
@@ -229,9 +252,11 @@ class Writer:
             except (OperationalError, InterfaceError):
                 raise
             except ApiError as error:
+                let_go(error)
                 item.error = error
             except Exception as error:
                 logger.exception("writer: %s failed", service.__qualname__)
+                let_go(error)
                 item.error = _poison(error)
 
 
@@ -239,6 +264,7 @@ def _prepare(connection: BaseDatabaseWrapper) -> None:
     """The writer's own manners, before its first transaction."""
     # In development Django would log every query in memory: a third of the speed, and a leak.
     connection.make_debug_cursor = connection.make_cursor  # type: ignore[method-assign,assignment]
+    connection.queries_log = deque(maxlen=0)  # where it would note each COMMIT
     if connection.vendor == "sqlite":
         # A host project may leave Django's DEFERRED, which fails when another connection wrote in between.
         connection.transaction_mode = "IMMEDIATE"  # type: ignore[attr-defined]
@@ -259,10 +285,15 @@ def _set_timeouts(connection: BaseDatabaseWrapper) -> None:
         connection.close()
 
 
-def _repair(connection: BaseDatabaseWrapper) -> None:
-    """After a failure: a connection that is not usable is replaced before the next transaction."""
+def _repair(connection: BaseDatabaseWrapper, before: Any) -> None:
+    """After a failure: a connection that is not usable is replaced before the next transaction.
+
+    One that Django has replaced already, at the end of the transaction it was lost in, has its timeouts to learn.
+    """
     if connection.connection is None or not connection.is_usable():
         connection.close()
+        _set_timeouts(connection)
+    elif connection.connection is not before:
         _set_timeouts(connection)
 
 
@@ -277,15 +308,15 @@ def _no_answer() -> Unavailable:
 
 
 def _poison(error: Exception) -> ApiError:
-    if isinstance(error, DatabaseError):
+    if isinstance(error, (DataError, IntegrityError)):
         return Invalid("The database cannot store this. It has been logged.", code="unstorable")
-    return ServerError()
+    # A missing table or a cut connection is not the sender's fault: a 4xx would make it throw the row away.
+    return Unavailable() if isinstance(error, DatabaseError) else ServerError()
 
 
-def _fail(batch: Sequence[Submission], make: Callable[[], ApiError], cause: BaseException | None = None) -> None:
+def _fail(batch: Sequence[Submission], make: Callable[[], ApiError]) -> None:
     for item in batch:
         item.error = make()  # one exception each: every waiter raises its own
-        item.error.__cause__ = cause
 
 
 def _settle(batch: Sequence[Submission]) -> None:

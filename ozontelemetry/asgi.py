@@ -6,7 +6,7 @@ ESP32 ── Door ─┬─ a device route (a literal table): a bare ASGI endpoi
 
 import os
 import re
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import django
@@ -21,10 +21,12 @@ from device_gateway.gate import DeviceRoute  # noqa: E402
 from intake import writer  # noqa: E402
 from ozontelemetry import checks, health  # noqa: E402
 from ozontelemetry.bridge import DjangoBridge  # noqa: E402
+from ozontelemetry.stopping import closing, stopping  # noqa: E402
+from stations import addresses  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Coroutine[Any, Any, None]]
+Send = Callable[[Any], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -40,6 +42,8 @@ class Door:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
+        if stopping.requested:
+            send = closing(send)
         route = self._find(scope)
         if route is None or (scope["method"] not in route.handlers and scope["method"] in route.allowed):
             await self._otherwise(scope, receive, send)
@@ -60,6 +64,8 @@ class Door:
 async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
+        if message["type"] == "lifespan.startup":
+            stopping.watch()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             writer.stop()
@@ -68,4 +74,5 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 
 # The sentence of what is missing, before the first request instead of at it.
 checks.sound_or_exit(quiet=True)
+addresses.watch_host_names()
 application = Door([*device_gateway.door.ROUTES, *health.ROUTES], DjangoBridge(get_wsgi_application()))

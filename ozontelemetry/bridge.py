@@ -8,12 +8,13 @@ import asyncio
 import io
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from urllib.parse import quote
 
 from device_gateway.gate import ClientLeft, fold_headers, read_body
+from ozontelemetry.shapes import error_reply
 from wire.conf import option
 from wire.deadlines import deadlines
 from wire.errors import ApiError, BodyTimeout
@@ -38,25 +39,28 @@ class DjangoBridge:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="django")
 
     async def __call__(
-        self, scope: Scope, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Coroutine[Any, Any, None]]
+        self, scope: Scope, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
     ) -> None:
         try:
             body = await _read(scope, receive)
         except ClientLeft:
             return
         except ApiError as error:
-            await _send_reply(send, Reply.of_error(error))
+            await _send_reply(send, error_reply(error, scope["path"]))
             return
         loop = asyncio.get_running_loop()
         left = asyncio.Event()
         watching = loop.create_task(_watch(receive, left))
+
+        async def deliver(message: dict[str, Any]) -> None:
+            await send(message)  # a server may return any awaitable, and the call below wants a coroutine
 
         def send_now(message: dict[str, Any]) -> None:
             """From the thread: waits until the server has taken the chunk. Raises ClientLeft when nobody reads."""
             if left.is_set():
                 raise ClientLeft
             try:
-                asyncio.run_coroutine_threadsafe(send(message), loop).result(SEND_SECONDS)
+                asyncio.run_coroutine_threadsafe(deliver(message), loop).result(SEND_SECONDS)
             except (TimeoutError, OSError, RuntimeError):
                 raise ClientLeft from None
 
@@ -77,7 +81,7 @@ class DjangoBridge:
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
             start["status"] = int(status[:3])
-            start["headers"] = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+            start["headers"] = [(name.lower().encode("latin-1"), value.strip().encode("latin-1")) for name, value in headers]
 
         response = self._wsgi(environ, start_response)
         try:
@@ -113,7 +117,7 @@ async def _watch(receive: Callable[[], Awaitable[Any]], left: asyncio.Event) -> 
     left.set()
 
 
-async def _send_reply(send: Callable[[Any], Coroutine[Any, Any, None]], reply: Reply) -> None:
+async def _send_reply(send: Callable[[Any], Awaitable[None]], reply: Reply) -> None:
     await send({"type": "http.response.start", "status": reply.status, "headers": reply.raw_headers()})
     await send({"type": "http.response.body", "body": reply.body})
 

@@ -3,6 +3,7 @@
 import io
 import sys
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cryptography.fernet import Fernet
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
+from stations.switch import stations_enabled
 from wire.address import network
 from wire.conf import option
 from wire.limits import rate
@@ -55,8 +57,18 @@ def settings_are_usable(**_: Any) -> list[CheckMessage]:
             rate(name)
         except ValueError:
             found.append(Error(f"{name} must read <number>/<seconds>, as 20/60.", id="ozone.E006"))
+    try:
+        ZoneInfo(option("DEVICE_TIME_ZONE"))
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        found.append(
+            Error("DEVICE_TIME_ZONE names no time zone.", hint="Write it as Asia/Singapore, or UTC.", id="ozone.E012")
+        )
     if parse_iso(option("DEVICE_EPOCH")) is None:
         found.append(Error("DEVICE_EPOCH is not an ISO 8601 time.", id="ozone.E007"))
+    try:
+        stations_enabled()
+    except ValueError as error:
+        found.append(Error(str(error), id="ozone.E011"))
     if option("REGISTRATION") not in ("open", "closed"):
         found.append(Error("REGISTRATION must be open or closed.", id="ozone.E008"))
     if not settings.USE_TZ:
@@ -97,6 +109,41 @@ def production_is_set_up(**_: Any) -> list[CheckMessage]:
 
 
 @register(TAG, deploy=True)
+def stations_are_guarded(**_: Any) -> list[CheckMessage]:
+    """What production needs where there are charging stations."""
+    try:
+        if settings.DEBUG or not stations_enabled():
+            return []
+    except ValueError:  # ozone.E011 has said so
+        return []
+    found: list[CheckMessage] = []
+    for name in ("IOT_SYSTEM_SIGNATURE_SECRET", "IOT_SYSTEM_SIGNATURE_SECRET_PREVIOUS"):
+        secret = option(name)
+        if len(secret) < SHORTEST_SECRET and (secret or name == "IOT_SYSTEM_SIGNATURE_SECRET"):
+            found.append(
+                Error(
+                    f"Set {name} to at least {SHORTEST_SECRET} characters: stations' messages are signed with it.",
+                    hint="Make one: python -c 'import secrets; print(secrets.token_urlsafe(48))'. "
+                    "Or set STATIONS_ENABLED=0 where there are no stations.",
+                    id="ozone.E010",
+                )
+            )
+    if not any(text.strip() for text in option("IOT_SYSTEM_ALLOWED_IPS")):
+        found.append(
+            Warning(
+                "IOT_SYSTEM_ALLOWED_IPS is empty: stations' messages are taken from any address.",
+                hint="List the addresses, networks or host names of the partner's system.",
+                id="ozone.W010",
+            )
+        )
+    return found
+
+
+SHORTEST_SECRET = 32
+"""Characters of a signature secret in production."""
+
+
+@register(TAG, deploy=True)
 def host_names_fit_the_sketch(**_: Any) -> list[CheckMessage]:
     """The meter's sketch parses the claim reply into 256 bytes (docs/devices.md has the arithmetic)."""
     return [
@@ -110,5 +157,5 @@ def host_names_fit_the_sketch(**_: Any) -> list[CheckMessage]:
     ]
 
 
-LONGEST_HOST = 48
-"""Characters of host and port that always fit: https, /gateway, a token that expires, a seven-digit device number."""
+LONGEST_HOST = 43
+"""Characters of a host name that always fit: https at a port of five digits, /gateway, a token that expires."""

@@ -4,12 +4,14 @@ import logging
 from collections.abc import Callable
 
 from django.db import DatabaseError, OperationalError
-from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
+from ozontelemetry.shapes import error_reply
 from wire import metrics
-from wire.errors import ApiError, BadHost, Forbidden, MethodNotAllowed, NotFound, ServerError, Unavailable
-from wire.http import Reply, is_plain_http, public_host, public_scheme
+from wire.errors import ApiError, BadHost, Forbidden, MethodNotAllowed, NotFound, ServerError, Unauthorized, Unavailable
+from wire.http import check_host, is_plain_http, public_host, public_scheme
+from wire.tracebacks import let_go
 
 logger = logging.getLogger("ozontelemetry")
 
@@ -19,11 +21,11 @@ KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPT
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path_info.startswith(API) and not getattr(request, "is_page", False)
+    return request.path_info.startswith(API)
 
 
-def _response(error: ApiError) -> HttpResponse:
-    reply = Reply.of_error(error)
+def _response(error: ApiError, request: HttpRequest) -> HttpResponse:
+    reply = error_reply(error, request.path_info)
     return HttpResponse(reply.body, status=reply.status, content_type=reply.content_type, headers=reply.headers)
 
 
@@ -35,17 +37,25 @@ class ApiErrors:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            named = request.headers.get("host", request.META.get("SERVER_NAME", ""))
+            check_host(named)
+            facts = {"host": named, "x-forwarded-host": request.headers.get("x-forwarded-host", "")}
+            check_host(public_host(request.META.get("REMOTE_ADDR", ""), facts))
+        except BadHost as error:
+            return _response(error, request)
         response = self.get_response(request)
         if (
             response.status_code >= 400
             and _is_api(request)
             and not response.get("Content-Type", "").startswith("application/json")
         ):
-            response = _response(_error_of(response))
+            response = _response(_error_of(response), request)
         match = request.resolver_match
         if not getattr(getattr(match, "func", None), "counts_itself", False):
             method = request.method if request.method in KNOWN_METHODS else "other"
-            metrics.count_request(match.route if match else "unmatched", method or "", response.status_code)
+            route = (match.view_name or match.route) if match else "unmatched"
+            metrics.count_request(route, method or "", response.status_code)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -54,9 +64,10 @@ class ApiErrors:
             return None
         if isinstance(exception, OperationalError):
             logger.warning("%s %s: %s", request.method, request.path_info, exception)
+            let_go(exception)
             exception = Unavailable("The database does not answer now. Try again.")
         if isinstance(exception, ApiError) and (_is_api(request) or exception.status == 503):
-            return _response(exception)
+            return _response(exception, request)
         return None
 
 
@@ -67,8 +78,10 @@ def _error_of(response: HttpResponseBase) -> ApiError:
         return NotFound()
     if response.status_code == 403:
         return Forbidden()
+    if response.status_code == 401:
+        return Unauthorized()
     if response.status_code == 400:
-        return BadHost() if response.reason_phrase == "Bad Request" else ApiError()
+        return ApiError()
     return ServerError()
 
 
@@ -100,10 +113,10 @@ class PlainHttp:
             return self.get_response(request)
         if request.path_info in ("/healthz", "/readyz", "/metrics", "/healthz/", "/readyz/", "/metrics/"):
             return self.get_response(request)
-        refusal = Forbidden("Use https: this server takes no plain HTTP.", code="https_required")
-        if _is_api(request):
-            return _response(refusal)
-        return HttpResponseForbidden(refusal.detail, content_type="text/plain")
+        if _is_api(request) or request.method not in ("GET", "HEAD"):
+            refusal = Forbidden("Use https: this server takes no plain HTTP.", code="https_required")
+            return _response(refusal, request)
+        return HttpResponseRedirect(f"https://{request.get_host()}{request.get_full_path()}")
 
 
 class ContentSecurityPolicy:

@@ -7,6 +7,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from accounts.authentication import AccessTokenAuthentication, SessionAuthentication
+
 
 class MayRead(BasePermission):
     """The API's description is for anybody in development, for who is signed in otherwise."""
@@ -14,6 +16,12 @@ class MayRead(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         return settings.DEBUG or bool(request.user and request.user.is_authenticated)
 
+
+ACCESS: Final[dict[str, Any]] = {
+    "permission_classes": [MayRead],
+    "authentication_classes": [AccessTokenAuthentication, SessionAuthentication],
+}
+"""Of the views that show it."""
 
 _ERROR: Final = {
     "description": "Refused",
@@ -29,7 +37,7 @@ def _body(schema: dict[str, Any]) -> dict[str, Any]:
 def _reply(description: str, properties: dict[str, Any]) -> dict[str, Any]:
     schema = {
         "type": "object",
-        "required": [name for name in properties if name != "accepted"],
+        "required": [name for name in properties if name not in ("accepted", "encryption_key_b64")],
         "properties": properties,
     }
     return {"description": description, "content": {"application/json": {"schema": schema}}}
@@ -59,6 +67,7 @@ _CLAIM: Final = {
                     "api_key": {"type": "string"},
                     "ingest_url": {"type": "string", "format": "uri"},
                     "token_expires_at": {"type": "string", "format": "date-time", "nullable": True},
+                    "encryption_key_b64": {"type": "string", "description": "Where the token asked for encryption."},
                 },
             ),
             **_errors(400, 403, 405, 408, 413, 415, 429, 503),

@@ -27,8 +27,9 @@ def product_option(name: str) -> Any:
     return reader[type(default)](name, default=default)
 
 
-# `runserver` is Django's development server: what the seeds print works without any setting.
-DEBUG = env.bool("DJANGO_DEBUG", default=sys.argv[1:2] == ["runserver"])
+# `runserver` is Django's development server: what the seeds print works without any setting. `make run` passes
+# --development.
+DEBUG = env.bool("DJANGO_DEBUG", default=sys.argv[1:2] == ["runserver"] or "--development" in sys.argv)
 
 SECRET_KEY_IS_SET = bool(env.str("DJANGO_SECRET_KEY", default=""))
 # Development has a fixed key, so that sessions survive a restart. Without one in production the server refuses to
@@ -52,6 +53,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "accounts",
     "device_gateway",
+    "stations",
     "pages",
     "simulators",
     "ozontelemetry",
@@ -177,6 +179,15 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", default="text")
+# `manage.py test` leaves no lines among those of a server.
+LOG_FILE = env.str("LOG_FILE", default="" if sys.argv[1:2] == ["test"] else str(BASE_DIR / "logs" / "django.log"))
+_handlers: dict[str, dict[str, str]] = {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}}
+if LOG_FILE:
+    _handlers["file"] = {
+        "()": "ozontelemetry.logs.SharedFileHandler",
+        "filename": LOG_FILE,
+        "formatter": LOG_FORMAT,
+    }
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -184,6 +195,7 @@ LOGGING = {
         "text": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
         "json": {"()": "ozontelemetry.logs.JsonFormatter"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "handlers": _handlers,
+    "loggers": {"httpx": {"level": "WARNING"}},  # the simulators' every call
+    "root": {"handlers": list(_handlers), "level": LOG_LEVEL},
 }

@@ -12,13 +12,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("", include("pages.urls")),
     path("gateway/", include("device_gateway.urls", namespace="device-gateway")),
-    re_path(r"^api/schema/?$", SpectacularAPIView.as_view(permission_classes=[schema.MayRead]), name="schema"),
+    re_path(r"^api/schema/?$", SpectacularAPIView.as_view(**schema.ACCESS), name="schema"),
     re_path(
         r"^api/docs/?$",
-        SpectacularSwaggerView.as_view(url_name="schema", permission_classes=[schema.MayRead]),
+        SpectacularSwaggerView.as_view(url_name="schema", **schema.ACCESS),
         name="docs",
     ),
     path("api/", include("accounts.urls")),
+    path("api/", include("stations.urls")),
     path("api/", include("device_gateway.api_urls")),
     *(re_path(rf"^{route}/?$", view.as_view()) for route, view in health.ROUTES),
 ]

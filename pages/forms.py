@@ -35,7 +35,7 @@ class RegisterForm(forms.Form):
     refusal: TooManyRequests | None = None
 
     username = forms.CharField(
-        label="User name",
+        label="Username",
         max_length=150,
         help_text="Letters, digits and @ . + - _",
         widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "autofocus": True}),
@@ -44,7 +44,6 @@ class RegisterForm(forms.Form):
         label="E-mail address",
         required=False,
         max_length=254,
-        help_text="Optional.",
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
     password = _password("Password", "new-password", _PASSWORD_RULES)
@@ -136,7 +135,7 @@ class DevicePicker:
     """
 
     def __init__(self, actor: Any, words: str) -> None:
-        self.words = words.strip()[:100]
+        self.words = words.replace("\0", "").strip()[:100]  # PostgreSQL takes no NUL
         self.total = visible_devices(actor).count()
         devices = list(matching_devices(actor, self.words)[: CHOICES + 1])
         self.more = len(devices) > CHOICES

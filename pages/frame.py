@@ -10,7 +10,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from wire.errors import ApiError, MethodNotAllowed, NotFound, Unavailable
 
@@ -28,18 +27,13 @@ _TITLES: Final = {
 
 
 def page(view: View) -> View:
-    """Around a view of people's pages, below `/gateway/` too, where errors are JSON otherwise."""
-    # The CSRF check is done in here and not by the middleware, which comes before the request is known to be for a
-    # page: its refusal would leave as JSON.
-    checked = csrf_protect(view)
+    """Around a view of people's pages."""
 
-    @csrf_exempt
     @never_cache
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        request.is_page = True  # type: ignore[attr-defined]
         try:
-            response = checked(request, *args, **kwargs)
+            response = view(request, *args, **kwargs)
         except Http404:
             return error_page(request, NotFound())
         except ApiError as error:

@@ -44,7 +44,7 @@ def matching_devices(actor: Any, words: str) -> "QuerySet[Device]":
     for word in words.split():
         found = Q(name__icontains=word) | Q(device_id__icontains=word) | Q(location__icontains=word)
         found |= Q(mac__icontains=word) | Q(mac=normal_mac(word) or "-")
-        if word.isascii() and word.isdigit() and len(word) < 19:
+        if word.isascii() and word.isdigit() and len(word) < 19 and not word.startswith("0"):
             found |= Q(pk=int(word))
         if actor.is_staff:
             found |= Q(owner__username__icontains=word)

@@ -58,10 +58,15 @@ class Staff:
                 "Is it this project's server, and does it accept this host name?"
             )
 
-    async def sign_in(self) -> None:
+    @property
+    def access_token(self) -> str:
+        """The token of the last sign-in; "" before it."""
+        return self._access_token
+
+    async def sign_in(self, door: str = "/api/auth/token/") -> None:
         """Fetch an access token. Raises SimulationError when the account is refused."""
         credentials = {"username": self._username, "password": self._password}
-        reply = await self._persist("POST", "/api/auth/token/", json=credentials)
+        reply = await self._persist("POST", door, json=credentials)
         if reply.status_code != 200:
             raise SimulationError(
                 f"The server refuses to sign in {self._username!r}: {sentence(reply)} Name a staff account with "
@@ -102,11 +107,17 @@ class Staff:
         Every run makes its own devices, so a device's whole history is the run's: no `start` is asked for, which a
         server with another clock could understand otherwise.
         """
-        path: str | None = f"{self._endpoint.prefix}/gateway/devices/{device_id}/telemetry?limit={PAGE}"
+        path = f"/gateway/devices/{device_id}/telemetry?limit={PAGE}"
+        async for page in self.pages(path, f"The history of device {device_id}"):
+            yield page
+
+    async def pages(self, first: str, what: str) -> AsyncIterator[list[dict[str, Any]]]:
+        """The `results` of a list, a page at a time. Raises SimulationError that `what` could not be read."""
+        path: str | None = first
         while path:
             reply = await self._as_staff("GET", path.removeprefix(self._endpoint.prefix))
             if reply.status_code != 200:
-                raise SimulationError(f"The history of device {device_id} could not be read: {sentence(reply)}")
+                raise SimulationError(f"{what} could not be read: {sentence(reply)}")
             yield field(reply, "results")
             following = field(reply, "next")
             # Only the path of `next` is used: the access token goes nowhere but to the endpoint.
@@ -158,7 +169,8 @@ def explain(status: int, body: bytes) -> str:
         answer = None
     if not isinstance(answer, dict):
         return f"{status}."
-    code = f" {answer['code']}" if "code" in answer else ""
+    word = answer.get("code") or answer.get("error")  # the station API has a shape of its own
+    code = f" {word}" if word else ""
     text = answer.get("detail") or answer.get("message") or "no reason given"
     return f"{status}{code}: {str(text).rstrip('.')}."
 

@@ -9,7 +9,7 @@ import sys
 
 from tests import needs
 
-WRITES_DATA = ["accounts", "device_gateway", "intake", "tests"]
+WRITES_DATA = ["accounts", "device_gateway", "intake", "stations", "tests"]
 
 
 def main() -> int:

@@ -56,6 +56,7 @@ class LiveServer:
             "HOST": self.host,
             "PORT": str(self.port),
             "DATABASE_URL": database_url,
+            "LOG_FILE": str(folder / "django.log"),
             **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None

@@ -11,7 +11,8 @@ def check_length(headers: Mapping[str, str]) -> None:
     """Raises BodyTooLarge for a body that announces more than the limit, before it is read."""
     length = headers.get("content-length", "")
     limit = option("BODY_LIMIT")
-    if length.isdigit() and int(length) > limit:
+    # Digits of other scripts are no length, and a number of thousands of digits is never computed.
+    if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > limit):
         raise BodyTooLarge(limit)
 
 
@@ -47,7 +48,7 @@ def require_json(body: bytes, headers: Mapping[str, str]) -> None:
     kind, _, parameters = headers.get("content-type", "").partition(";")
     kind = kind.strip().lower()
     if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
-        charset = parameters.lower().partition("charset=")[2].strip(' "')
+        charset = parameters.lower().partition("charset=")[2].partition(";")[0].strip(' "')
         if charset in ("", "utf-8", "utf8", "us-ascii"):
             return
     elif not body:

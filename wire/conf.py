@@ -32,6 +32,13 @@ DEFAULTS: Final[dict[str, Any]] = {
     "LIMIT_SIGN_IN_ADDRESS": "100/300",
     "LIMIT_REGISTRATIONS": "10/3600",
     "LIMIT_PERSON_CALLS": "500/10",
+    # Charging stations
+    "STATIONS_ENABLED": "",  # 1 or 0; empty: on when there is a signature secret
+    "IOT_SYSTEM_SIGNATURE_SECRET": "",
+    "IOT_SYSTEM_SIGNATURE_SECRET_PREVIOUS": "",  # accepted too, while the partner's system changes over
+    "IOT_SYSTEM_ALLOWED_IPS": [],  # addresses, networks, host names; empty: any
+    "IOT_SYSTEM_SIGNATURE_TIMEOUT": 300,  # seconds, either way
+    "STATION_LOG_DAYS": 90,
     # People
     "CORS_ALLOWED_ORIGINS": [],
     "REGISTRATION": "open",

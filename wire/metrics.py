@@ -17,12 +17,11 @@ COMMIT_SECONDS = Histogram(
     "Time of one group commit, from BEGIN to the end of COMMIT",
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5),
 )
-COMMIT_SUBMISSIONS = Histogram(
-    "ozone_commit_submissions",
-    "Submissions that shared one commit",
+COMMIT_ROWS = Histogram(
+    "ozone_commit_rows",
+    "Rows that shared one commit",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096),
 )
-ROWS_WRITTEN = Counter("ozone_rows_written_total", "Rows stored by the write path, by kind", ["kind"])
 
 
 @lru_cache(maxsize=4096)

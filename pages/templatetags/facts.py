@@ -17,7 +17,8 @@ def utc(moment: datetime | None) -> SafeString | str:
     """A time for people, in UTC, with the exact one for machines; `—` for none."""
     if moment is None:
         return "—"
-    return format_html('<time datetime="{}">{:%Y-%m-%d %H:%M} UTC</time>', iso(moment), moment.astimezone(UTC))
+    words = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+    return format_html('<time datetime="{}">{} UTC</time>', iso(moment), words)
 
 
 @register.filter

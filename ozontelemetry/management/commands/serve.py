@@ -1,16 +1,19 @@
 """From any state of the database to a serving system: checks, migrations, first operator, then the server."""
 
 import os
+import resource
 import secrets
+import shutil
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import environ
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
@@ -26,6 +29,10 @@ class Command(BaseCommand):
     help = "Migrate, make the first operator account, serve (HOST, PORT, WORKERS from the environment or .env)."
     requires_system_checks = "__all__"
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        # Read by settings.py before this command is known.
+        parser.add_argument("--development", action="store_true", help="Development, unless DJANGO_DEBUG=0 is set.")
+
     def handle(self, *args: Any, **options: Any) -> None:
         sound_or_exit()
         env = environ.Env()
@@ -36,7 +43,9 @@ class Command(BaseCommand):
         self.first_operator(on_loopback=host == "localhost" or is_loopback(host))
         self.what_next(host, port)
         if workers > 1:
-            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="ozone-metrics-"))
+            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", _metrics_folder(port))
+        os.environ["DJANGO_DEBUG"] = "1" if settings.DEBUG else "0"
+        _raise_file_limit()
         connection.close()
         sys.stdout.flush()
         # In place of this process: a signal from whoever started us reaches the server itself.
@@ -63,16 +72,34 @@ class Command(BaseCommand):
 
     def what_next(self, host: str, port: int) -> None:
         base = f"http://{'localhost' if host in ('0.0.0.0', '::', '127.0.0.1') else host}:{port}"  # noqa: S104
+        python = os.path.relpath(sys.executable)
         mode = "development" if settings.DEBUG else "production"
+        if not settings.DEBUG:
+            self.stdout.write(f"Ozone Telemetry, {mode}, {connection.vendor}: {host}:{port}")
+            return
         self.stdout.write(
             f"Ozone Telemetry, {mode}, {connection.vendor}: {base}\n"
             f"  sign in         {base}/login/\n"
             f"  add a device    {base}/admin/device_gateway/device/add/\n"
             f"  issue a token   {base}/gateway/device-tokens\n"
             f"  API and schema  {base}/api/docs/\n"
-            "  try a fleet     python manage.py simulate meters --devices 10 --rate 5 --seconds 10\n"
+            f"  try a fleet     {python} manage.py simulate meters --devices 10 --rate 5 --seconds 10\n"
             "Ctrl-C stops it; what was accepted is answered first."
         )
+
+
+def _metrics_folder(port: int) -> str:
+    """Where the processes of one server add up their figures; empty at each start."""
+    folder = Path(tempfile.gettempdir()) / f"ozone-metrics-{os.getuid()}-{port}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return str(folder)
+
+
+def _raise_file_limit() -> None:
+    """Each connection is a file: the soft limit, often 1,024, is less than a fleet."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def prepare_database() -> None:

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ from rich.table import Table
 from simulators.client import Endpoint
 from simulators.meters import MeterOptions, simulate_meters
 from simulators.staff import SimulationError
+from simulators.stations import StationOptions, StationVerdict, simulate_stations
 from simulators.verdict import Verdict
 
 if sys.platform != "win32":
     import resource
 
     import uvloop
+
+Run = Coroutine[Any, Any, Verdict | StationVerdict]
 
 
 class Command(BaseCommand):
@@ -40,34 +44,70 @@ class Command(BaseCommand):
         meters.add_argument("--ids", action="store_true", help="a message_id in each reading, so repeats are known")
         meters.add_argument("--seed", type=int, help="the same readings in every run with this number")
         _add_server_arguments(meters)
+        stations = fleets.add_parser("stations", help="charging stations that sync at once through one connector")
+        stations.add_argument("--stations", type=_whole(1, 99_999), default=100, help="how many stations (100)")
+        stations.add_argument("--slots", type=_whole(1, 1000), default=12, help="slots of each station (12)")
+        stations.add_argument("--rounds", type=_whole(1, 1000), default=1, help="full syncs of each station (1)")
+        stations.add_argument("--connections", type=_whole(1, 1000), default=32, help="the connector's pool (32)")
+        stations.add_argument("--secret", help="the signature secret; else IOT_SYSTEM_SIGNATURE_SECRET")
+        _add_server_arguments(stations)
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.ending = ""  # rich ends its lines itself
         console = Console(file=self.stdout)  # type: ignore[arg-type]
-        fleet = MeterOptions(
-            endpoint=_endpoint(options["url"], allow_remote=options["allow_remote"]),
-            username=options["username"],
-            password=options["password"] or os.environ.get("SIMULATE_PASSWORD") or "password",
-            devices=options["devices"],
-            rate=options["rate"],
-            seconds=options["seconds"],
-            batch=options["batch"],
-            encrypted=options["encrypted"],
-            ids=options["ids"],
-            seed=options["seed"],
-        )
+        run = _stations(options, console) if options["fleet"] == "stations" else _meters(options, console)
         try:
             with _runner() as runner:
-                verdict = runner.run(simulate_meters(fleet, console))
+                verdict = runner.run(run)
         except SimulationError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             raise CommandError("Interrupted: what was sent has not been compared.", returncode=130) from None
-        _show(console, verdict)
+        if isinstance(verdict, StationVerdict):
+            _show_stations(console, verdict)
+        else:
+            _show(console, verdict)
         if options["json"]:
             options["json"].write_text(json.dumps(verdict.as_json(), indent=2) + "\n", encoding="utf-8")
         if verdict.failures:
             raise CommandError(" ".join(verdict.failures))
+
+
+def _meters(options: dict[str, Any], console: Console) -> Run:
+    fleet = MeterOptions(
+        endpoint=_endpoint(options["url"], allow_remote=options["allow_remote"]),
+        username=options["username"],
+        password=_password(options),
+        devices=options["devices"],
+        rate=options["rate"],
+        seconds=options["seconds"],
+        batch=options["batch"],
+        encrypted=options["encrypted"],
+        ids=options["ids"],
+        seed=options["seed"],
+    )
+    return simulate_meters(fleet, console)
+
+
+def _stations(options: dict[str, Any], console: Console) -> Run:
+    secret = options["secret"] or os.environ.get("IOT_SYSTEM_SIGNATURE_SECRET")
+    if not secret:
+        raise CommandError("Name the server's signature secret with --secret, or set IOT_SYSTEM_SIGNATURE_SECRET.")
+    fleet = StationOptions(
+        endpoint=_endpoint(options["url"], allow_remote=options["allow_remote"]),
+        username=options["username"],
+        password=_password(options),
+        secret=secret,
+        stations=options["stations"],
+        slots=options["slots"],
+        rounds=options["rounds"],
+        connections=options["connections"],
+    )
+    return simulate_stations(fleet, console)
+
+
+def _password(options: dict[str, Any]) -> str:
+    return options["password"] or os.environ.get("SIMULATE_PASSWORD") or "password"
 
 
 def _add_server_arguments(parser: argparse.ArgumentParser) -> None:
@@ -140,3 +180,23 @@ def _show(console: Console, verdict: Verdict) -> None:
     console.print(table)
     for remark in verdict.remarks:
         console.print(remark, soft_wrap=True, highlight=False)
+
+
+def _show_stations(console: Console, verdict: StationVerdict) -> None:
+    table = Table(title=f"Verdict: {'failed' if verdict.failures else 'passed'}", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for heading, value in (
+        ("stations", f"{verdict.stations:,}"),
+        ("slots of each", f"{verdict.slots:,}"),
+        ("syncs", f"{verdict.syncs:,}"),
+        ("undelivered", f"{verdict.undelivered:,}"),
+        ("repeats, of them applied", f"{verdict.repeats:,}, {verdict.repeats_applied:,}"),
+        ("wrong stations", f"{verdict.wrong_stations:,}"),
+        ("wrong power banks", f"{verdict.wrong_power_banks:,}"),
+        ("retries", f"{verdict.retries:,}"),
+        ("syncs a second", f"{verdict.rate:,.0f}"),
+        ("p50 / p99, ms", f"{verdict.p50_ms or 0:.1f} / {verdict.p99_ms or 0:.1f}"),
+    ):
+        table.add_row(heading, value)
+    console.print(table)

@@ -1,4 +1,4 @@
-"""An operator at the API: signs in, makes devices, provisions and claims them. Plain http.client, nothing of ours."""
+"""Staff at the API: signs in, makes devices, provisions and claims them. Plain http.client, nothing of ours."""
 
 import http.client
 import json
@@ -35,7 +35,7 @@ class Device:
         return asdict(self)
 
 
-class Operator:
+class Staff:
     """Calls the server at `url`, which may be restarted meanwhile; every call has a connection of its own."""
 
     def __init__(self, url: str) -> None:

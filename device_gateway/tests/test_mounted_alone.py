@@ -1,0 +1,179 @@
+"""`device_gateway` in a project that knows nothing of us: an app, one line of URLs, Django's own defaults."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import device_gateway
+
+SETTINGS = """
+import sys
+SECRET_KEY = "a host project's own key, long enough for anybody"
+ALLOWED_HOSTS = ["testserver"]
+ROOT_URLCONF = "host_urls"
+INSTALLED_APPS = [
+    "django.contrib.contenttypes", "django.contrib.auth", "django.contrib.sessions", "device_gateway",
+]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "host.sqlite3", "ATOMIC_REQUESTS": ATOMIC}}
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+USE_TZ = True
+ALLOW_PLAIN_HTTP = True
+"""
+
+URLS = """
+from django.urls import include, path
+
+urlpatterns = [path("gateway/", include("device_gateway.urls", namespace="device-gateway"))]
+"""
+
+SETUP = """
+import django
+django.setup()
+from django.core.management import call_command
+
+call_command("check", fail_level="WARNING")
+call_command("migrate", "device_gateway", verbosity=0)  # as seed 000 prints it: its tables and what they point at
+call_command("migrate", verbosity=0)
+call_command("makemigrations", check_changes=True, dry_run=True)
+"""
+
+WALK = """
+import json
+import django
+django.setup()
+from django.contrib.auth.models import User
+from django.test import Client
+from device_gateway.models import Device
+
+owner = User.objects.create_user("vera")
+User.objects.create_user("mallory")
+device = Device.objects.create(name="Factory Meter 1", owner=owner, location="Line A")
+client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+found = {}
+
+
+def call(name, method, path, body=None, content_type="application/json", **headers):
+    content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    reply = client.generic(method, "/gateway/" + path, content, content_type, headers=headers)
+    is_json = reply.get("Content-Type") == "application/json"
+    found[name] = [reply.status_code, json.loads(reply.content) if is_json else None, reply.get("Allow")]
+    return found[name][1]
+
+
+client.force_login(owner)
+mine = f"devices/{device.pk}"
+token = call("provision", "POST", f"{mine}/provision", {"notes": "Line A ESP32"})["token"]
+claimed = call("claim", "POST", "devices/claim", {"token": token, "device_metadata": {"fw": "1.0.0"}})
+key = {"authorization": "Bearer " + claimed["api_key"]}
+call("ingest", "POST", "device-data/ingest", {"kwh": 1, "message_id": "m"}, **key)
+call("repeat", "POST", "device-data/ingest/", {"kwh": 1, "message_id": "m"}, **key)
+call("batch", "POST", "device-data/ingest", [{"kwh": 2}, {"kwh": 3}], **key)
+call("latest", "GET", f"{mine}/telemetry/latest")
+call("latest of the device", "GET", f"{mine}/telemetry/latest/", **key)
+call("history", "GET", f"{mine}/telemetry")
+call("buckets", "GET", f"{mine}/telemetry?bucket=day&fields=kwh")
+
+call("no key", "POST", "device-data/ingest", {})
+call("malformed", "POST", "device-data/ingest", b"{", **key)
+call("wrong type", "POST", "device-data/ingest", b"{}", "text/plain", **key)
+call("too large", "POST", "device-data/ingest", b" " * 300_000, **key)
+call("too large by far", "POST", "device-data/ingest", b" " * 3_000_000, **key)
+call("used token", "POST", "devices/claim", {"token": token})
+call("wrong method", "GET", "devices/claim")
+call("wrong method of a view", "DELETE", f"{mine}/provision")
+call("no such path", "GET", "nothing")
+call("no such device", "GET", "devices/nobody/telemetry")
+call("bad host", "POST", "devices/claim", {}, host="evil.example")
+call("bad host of a view", "GET", f"{mine}/telemetry", host="evil.example")
+call("bad field", "POST", f"{mine}/provision", {"lifetime_minutes": 0})
+call("another site", "POST", f"{mine}/provision", {}, origin="https://evil.example")
+client.force_login(User.objects.get(username="mallory"))
+call("not hers", "GET", f"{mine}/telemetry")
+client.logout()
+call("signed out", "POST", f"{mine}/provision", {})
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(params=[False, True], ids=["default", "ATOMIC_REQUESTS"])
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """Runs Python in the folder of a host project."""
+    (tmp_path / "host_settings.py").write_text(SETTINGS.replace("ATOMIC}", f"{request.param}}}"))
+    (tmp_path / "host_urls.py").write_text(URLS)
+    here = Path(device_gateway.__file__).parent.parent
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")}
+    environment |= {"DJANGO_SETTINGS_MODULE": "host_settings", "PYTHONPATH": f"{tmp_path}{os.pathsep}{here}"}
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_it_works(project: Any) -> None:
+    assert "No changes detected" in project("-c", SETUP)
+    found = json.loads(project("-c", WALK))
+
+    status, provisioned, _ = found["provision"]
+    assert (status, provisioned) == (201, {"token": provisioned["token"], "expires_at": None, "device_id": 1})
+    status, claimed, _ = found["claim"]
+    assert (status, claimed) == (
+        201,
+        {
+            "device_id": 1,
+            "api_key": claimed["api_key"],
+            "ingest_url": "http://testserver/gateway/device-data/ingest",
+            "token_expires_at": None,
+        },
+    )
+    assert found["ingest"] == found["repeat"] == [201, {"status": "ok"}, None]
+    assert found["batch"] == [201, {"status": "ok", "accepted": 2}, None]
+    for name in ("latest", "latest of the device"):
+        status, latest, _ = found[name]
+        assert (status, latest["device_id"], latest["payload"]) == (200, 1, {"kwh": 3})
+    assert [result["payload"]["kwh"] for result in found["history"][1]["results"]] == [3, 2, 1]
+    assert found["buckets"][1]["results"][0]["fields"] == {
+        "kwh": {"count": 3, "min": 1, "mean": 2.0, "max": 3, "last": 3}
+    }
+
+    # The host project's own middleware refuses the Host, in its own way.
+    assert found.pop("bad host")[0] == found.pop("bad host of a view")[0] == 400
+    refused = {name: (status, body["code"]) for name, (status, body, _) in found.items() if status >= 400}
+    assert refused == {
+        "no key": (401, "bad_credential"),
+        "malformed": (400, "malformed_json"),
+        "wrong type": (415, "wrong_content_type"),
+        "too large": (413, "body_too_large"),
+        "too large by far": (413, "body_too_large"),
+        "used token": (400, "invalid_token"),
+        "wrong method": (405, "method_not_allowed"),
+        "wrong method of a view": (405, "method_not_allowed"),
+        "no such path": (404, "not_found"),
+        "no such device": (404, "unknown_device"),
+        "bad field": (400, "invalid"),
+        "another site": (403, "cross_site"),
+        "not hers": (404, "unknown_device"),
+        "signed out": (401, "signed_out"),
+    }
+    assert found["wrong method"][2] == found["wrong method of a view"][2] == "POST"

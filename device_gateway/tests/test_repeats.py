@@ -1,0 +1,133 @@
+"""Repeats of a reading: a message_id (or Idempotency-Key) seen before makes no second row, and gets the same reply."""
+
+from typing import Any
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from device_gateway.models import DeviceState
+from device_gateway.tests.conftest import INGEST, Meter, at_once, refusal
+from tests.doors import Door
+
+OK = b'{"status": "ok"}'
+
+
+def test_it_works(door: Door, meter: Meter) -> None:
+    answers = [meter.send(door, {"message_id": "m-1", "n": n}) for n in (1, 2)]
+    assert [(answer.status, answer.body) for answer in answers] == [(201, OK)] * 2
+    assert meter.payloads() == [{"message_id": "m-1", "n": 1}]  # the first is kept
+    assert meter.rows()[0].message_id == "m-1"
+
+
+def test_by_header(door: Door, meter: Meter) -> None:
+    for n in (1, 2):
+        assert meter.send(door, {"n": n}, Idempotency_Key="k-1").status == 201
+    assert meter.payloads() == [{"n": 1}]
+    assert meter.rows()[0].message_id == "k-1"
+
+
+def test_header_and_message_id_are_one_name(door: Door, meter: Meter) -> None:
+    assert meter.send(door, {"n": 1}, Idempotency_Key="k-1").status == 201
+    assert meter.send(door, {"n": 2, "message_id": "k-1"}).status == 201
+    assert len(meter.rows()) == 1
+
+
+def test_the_message_id_in_the_body_wins(door: Door, meter: Meter) -> None:
+    for key in ("k-1", "k-2"):
+        assert meter.send(door, {"message_id": "m"}, Idempotency_Key=key).status == 201
+    assert [row.message_id for row in meter.rows()] == ["m"]
+
+
+def test_a_batch_takes_no_header(door: Door, meter: Meter) -> None:
+    for _ in range(2):
+        assert meter.send(door, [{"n": 1}, {"n": 2}], Idempotency_Key="k-1").status == 201
+    assert len(meter.rows()) == 4
+
+
+def test_a_number_is_its_digits(door: Door, meter: Meter) -> None:
+    for message_id in (42, "42", 42):
+        assert meter.send(door, {"message_id": message_id}).status == 201
+    assert [row.message_id for row in meter.rows()] == ["42"]
+
+
+def test_none_is_none(door: Door, meter: Meter) -> None:
+    for _ in range(2):
+        assert meter.send(door, {"message_id": None}).status == 201
+    assert [row.message_id for row in meter.rows()] == [None, None]
+
+
+def test_64_characters(door: Door, meter: Meter) -> None:
+    for _ in range(2):
+        assert meter.send(door, {"message_id": "é" * 64}).status == 201
+        assert meter.send(door, {}, Idempotency_Key="k" * 64).status == 201
+    assert [row.message_id for row in meter.rows()] == ["é" * 64, "k" * 64]
+
+
+@pytest.mark.parametrize("message_id", ["", "x" * 65, True, 1.5, [], {}, ["m"]])
+def test_no_message_id(door: Door, meter: Meter, message_id: Any) -> None:
+    answer = meter.send(door, {"message_id": message_id})
+    assert refusal(answer) == (400, "invalid_message_id")
+    assert answer.json()["errors"] == {"message_id": ["Must be text of 1 to 64 characters."]}
+    assert meter.rows() == []
+
+
+def test_a_header_that_is_too_long(door: Door, meter: Meter) -> None:
+    answer = meter.send(door, {}, Idempotency_Key="k" * 65)
+    assert refusal(answer) == (400, "invalid_message_id")
+    assert list(answer.json()["errors"]) == ["Idempotency-Key"]
+
+
+def test_within_one_batch(door: Door, meter: Meter) -> None:
+    answer = meter.send(door, [{"message_id": f"m-{n % 3}", "n": n} for n in range(10)] + [{"n": 10}])
+    assert (answer.status, answer.json()) == (201, {"status": "ok", "accepted": 11})
+    assert sorted(payload["n"] for payload in meter.payloads()) == [0, 1, 2, 10]
+
+
+def test_across_batches(door: Door, meter: Meter) -> None:
+    batch = [{"message_id": f"m-{n}"} for n in range(20)]
+    for part in (batch[:10], batch[5:15], batch):
+        assert meter.send(door, part).json() == {"status": "ok", "accepted": len(part)}
+    assert sorted(str(row.message_id) for row in meter.rows()) == sorted(f"m-{n}" for n in range(20))
+
+
+def test_two_devices_may_use_the_same(door: Door, meter: Meter, other_meter: Meter) -> None:
+    for sender in (meter, other_meter):
+        assert sender.send(door, {"message_id": "m-1"}).status == 201
+    assert len(meter.rows()) == len(other_meter.rows()) == 1
+
+
+def test_copies_at_once(door: Door, meter: Meter) -> None:
+    answers = at_once(12, lambda number: door.post(INGEST, {"message_id": "m-1", "n": number}, meter.key))
+    assert {(answer.status, answer.body) for answer in answers} == {(201, OK)}
+    assert len(meter.rows()) == 1
+
+
+def test_batches_that_overlap_at_once(door: Door, meter: Meter) -> None:
+    def send(number: int) -> Any:
+        order = range(30) if number % 2 else range(29, -1, -1)
+        return door.post(INGEST, [{"message_id": f"m-{n}"} for n in order], meter.key).json()
+
+    assert at_once(8, send) == [{"status": "ok", "accepted": 30}] * 8
+    assert len(meter.rows()) == 30
+
+
+def test_different_readings_at_once_are_all_kept(door: Door, meter: Meter, other_meter: Meter) -> None:
+    def send(number: int) -> int:
+        sender = (meter, other_meter)[number % 2]
+        return door.post(INGEST, [{"n": number, "i": i} for i in range(5)], sender.key).status
+
+    assert at_once(12, send) == [201] * 12
+    assert len(meter.rows()) == len(other_meter.rows()) == 30
+
+
+def test_a_repeat_is_a_sign_of_life_and_never_the_latest(door: Door, meter: Meter) -> None:
+    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
+        meter.send(door, {"message_id": "m-1", "n": 1})
+        clock.shift(60)
+        meter.send(door, {"n": 2})
+        clock.shift(60)
+        meter.send(door, {"message_id": "m-1", "n": 1})
+        state = DeviceState.objects.get()
+        assert state.last_seen == timezone.now()
+        assert state.latest_payload == {"n": 2}

@@ -1,0 +1,56 @@
+"""The sync log, and what is forgotten in time."""
+
+import logging
+import time
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import DatabaseError
+
+from stations.models import AppliedMessage, SyncLog
+from wire.conf import option
+
+logger = logging.getLogger("stations")
+
+REPLAY_SPAN: Final = timedelta(days=7)
+"""How long a body that comes again is known for a repeat. Older rows count for nothing, removed or not."""
+CLEAN_EVERY: Final = 100
+"""Messages between two cleanings."""
+_CLEAN_ROWS: Final = 1000
+
+
+def record(
+    *,
+    kind: str,
+    serial_number: str,
+    outcome: SyncLog.Outcome,
+    body_hash: str,
+    now: datetime,
+    since: float,
+    code: str = "",
+) -> SyncLog:
+    """A line of the sync log. `since` is on time.perf_counter; `code` belongs to a refusal."""
+    return SyncLog.objects.create(
+        received_at=now,
+        type=kind,
+        serial_number=serial_number,
+        outcome=outcome,
+        code=code,
+        milliseconds=round((time.perf_counter() - since) * 1000),
+        body_hash=body_hash,
+    )
+
+
+def clean(*, now: datetime) -> None:
+    """Removes up to a thousand rows each of what has had its time; what is left over is for the next cleaning.
+
+    Called after every hundredth message, so the tables stay bounded without a job of their own.
+    """
+    messages = AppliedMessage.objects.filter(applied_at__lte=now - REPLAY_SPAN).order_by("applied_at")
+    lines = SyncLog.objects.filter(received_at__lte=now - timedelta(days=option("STATION_LOG_DAYS"))).order_by("pk")
+    try:
+        AppliedMessage.objects.filter(pk__in=messages.values("pk")[:_CLEAN_ROWS]).delete()
+        SyncLog.objects.filter(pk__in=lines.values("pk")[:_CLEAN_ROWS]).delete()
+    except DatabaseError as error:
+        # The message itself is committed, and its reply must go out.
+        logger.warning("StationSyncService: cleaning put off: %s", error)

@@ -1,0 +1,302 @@
+"""Applying verified messages: each exactly once, in one transaction."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import connection, transaction
+
+from stations import placement
+from stations.errors import PowerBankNotFound, SlotNotFound, StationNotFound
+from stations.journal import CLEAN_EVERY, REPLAY_SPAN, clean, record
+from stations.models import AppliedMessage, PowerBank, PowerBankReturn, Station, StationSlot, SyncLog
+from stations.payloads import Bank, Full, Message, Returned, Slot, StatusChange, read_time, type_of
+from stations.placement import Place
+from stations.signals import power_bank_returned
+from wire import jsonio
+from wire.times import iso, iso_or_none
+
+logger = logging.getLogger("stations")
+
+STALE: Final = "A newer message of this station has been applied; nothing changed"
+LOCK_SECONDS: float = 4.0
+"""How long a message waits for another of the same station; then 503, and the connector sends it again."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The reply to a message that was acknowledged."""
+
+    message: str
+    data: dict[str, Any]
+    stale: bool = False
+    replayed: bool = False
+
+    def body(self) -> dict[str, Any]:
+        """The reply's JSON object; `stale` and `replayed` stand in it only when they are true."""
+        body: dict[str, Any] = {"success": True, "message": self.message, "data": self.data}
+        if self.stale:
+            body["stale"] = True
+        if self.replayed:
+            body["replayed"] = True
+        return body
+
+    @property
+    def kind(self) -> SyncLog.Outcome:
+        if self.replayed:
+            return SyncLog.Outcome.REPLAYED
+        return SyncLog.Outcome.STALE if self.stale else SyncLog.Outcome.APPLIED
+
+
+class StationSyncService:
+    """One message on its way into the database."""
+
+    def __init__(self, *, message: Message, body_hash: str, now: datetime, since: float) -> None:
+        """`body_hash`: SHA-256 of the bytes it came in; `now`: when it came; `since`: the same on perf_counter."""
+        self._message = message
+        self._body_hash = body_hash
+        self._now = now
+        self._since = since
+        self._moment = read_time(message.timestamp)
+        if self._moment is None and isinstance(message, Returned):
+            self._moment = read_time(message.return_event.returned_at)
+
+    def apply(self) -> Outcome:
+        """Applies the message, or finds that it has been; the reply is committed with it.
+
+        Raises StationNotFound, PowerBankNotFound, SlotNotFound, and what a receiver of `power_bank_returned` raises:
+        then nothing has changed.
+        """
+        with transaction.atomic():
+            _bound_lock_waits()
+            station = self._lock_station()
+            outcome = self._replay(station)
+            if outcome is None:
+                outcome = self._dispatch(station)
+                self._remember(station, outcome)
+            line = record(
+                kind=type_of(self._message),
+                serial_number=station.serial_number,
+                outcome=outcome.kind,
+                body_hash=self._body_hash,
+                now=self._now,
+                since=self._since,
+            )
+        logger.info(
+            "StationSyncService: %s of station %s: %s in %d ms", line.type, station, line.outcome, line.milliseconds
+        )
+        if line.pk % CLEAN_EVERY == 0:
+            clean(now=self._now)
+        return outcome
+
+    def _lock_station(self) -> Station:
+        """The station's row, locked: messages of one station are applied one after another, two copies too."""
+        serial = self._message.device.serial_number
+        rows = Station.objects.select_for_update().filter(serial_number=serial)
+        station = rows.first()
+        if station is None and isinstance(self._message, Full):
+            Station.objects.bulk_create([Station(serial_number=serial)], ignore_conflicts=True)
+            station = rows.first()
+        if station is None:
+            raise StationNotFound
+        return station
+
+    def _replay(self, station: Station) -> Outcome | None:
+        """The first reply to this body, if it has been acknowledged before.
+
+        A picture or a status without a `timestamp` of its own may rightly come again after others, in the same
+        bytes: such a body is a repeat only as long as it is the last one applied.
+        """
+        untimed = self._moment is None and not isinstance(self._message, Returned)
+        if untimed and station.last_body_hash != self._body_hash:
+            return None
+        known = AppliedMessage.objects.filter(body_hash=self._body_hash, applied_at__gt=self._now - REPLAY_SPAN).first()
+        return None if known is None else Outcome(**jsonio.decode(known.reply.encode()), replayed=True)
+
+    def _remember(self, station: Station, outcome: Outcome) -> None:
+        reply = jsonio.encode({"message": outcome.message, "data": outcome.data, "stale": outcome.stale}).decode()
+        row = AppliedMessage(body_hash=self._body_hash, station=station, applied_at=self._now, reply=reply)
+        # A body that was forgotten after its 7 days, or had no time of its own, may have its row already.
+        AppliedMessage.objects.bulk_create(
+            [row], update_conflicts=True, unique_fields=["body_hash"], update_fields=["station", "applied_at", "reply"]
+        )
+
+    def _dispatch(self, station: Station) -> Outcome:
+        # Without a time of its own a message speaks of the moment of its arrival, and is never stale.
+        last = station.last_message_at
+        at = self._moment or max(self._now, last or self._now)
+        stale = last is not None and at < last
+        match self._message:
+            case Full() as full:
+                return self._full(station, full, at, stale)
+            case Returned() as returned:
+                return self._returned(station, returned, at, stale)
+            case StatusChange() as change:
+                return self._status(station, change, at, stale)
+
+    def _full(self, station: Station, message: Full, at: datetime, stale: bool) -> Outcome:
+        data: dict[str, Any] = {
+            "station_id": station.pk,
+            "station_serial": station.serial_number,
+            "slots_updated": 0,
+            "powerbanks_updated": 0,
+            "timestamp": iso(self._now),
+        }
+        if stale:
+            return Outcome(STALE, data, stale=True)
+        told = {bank.serial_number: bank for bank in message.power_banks or ()}
+        banks = placement.lock_banks(station, told, make=True)
+        # A newer message may have seen one of them in another station meanwhile.
+        placed = [
+            Place(_described(banks[serial], bank), bank.current_slot)
+            for serial, bank in told.items()
+            if _not_after(banks[serial].seen_at, at)
+        ]
+        gone = []
+        if message.power_banks is not None:
+            gone = [bank for bank in banks.values() if bank.station_id == station.pk and bank.serial_number not in told]
+        slots = placement.lock_slots(station, placement.slots_left_by([*gone, *(place.bank for place in placed)]))
+        placement.rearrange(
+            station=station,
+            gone=gone,
+            placed=placed,
+            told=[_told_slot(station, slot, slots.get(slot.slot_number)) for slot in message.slots or ()],
+            slots=slots,
+            at=at,
+            now=self._now,
+        )
+        placement.remove_slots(slots, self._slots_no_more(message, slots, placed))
+        self._save(station, at, **_station_facts(message))
+        return Outcome(
+            "Station data updated successfully",
+            data | {"slots_updated": len(message.slots or ()), "powerbanks_updated": len(placed)},
+        )
+
+    @staticmethod
+    def _slots_no_more(message: Full, slots: placement.Slots, placed: list[Place]) -> list[int]:
+        """Numbers beyond the total; and those an array of slots leaves out, unless a power bank was seen there."""
+        here = {place.slot_number for place in placed}
+        if message.slots is not None:
+            here |= {slot.slot_number for slot in message.slots}
+            return [number for number in slots if number not in here]
+        return [number for number in slots if number > message.station.total_slots]
+
+    def _returned(self, station: Station, message: Returned, at: datetime, stale: bool) -> Outcome:
+        event = message.return_event
+        banks = placement.lock_banks(station, [event.power_bank_serial])
+        bank = banks.get(event.power_bank_serial)
+        if bank is None:
+            raise PowerBankNotFound
+        gone = [
+            other
+            for other in banks.values()
+            if other.station_id == station.pk and other.pk != bank.pk and other.current_slot_id is not None
+        ]
+        slots = placement.lock_slots(station, placement.slots_left_by([bank]))
+        slot = slots.get(event.slot_number)
+        if slot is None:
+            raise SlotNotFound
+        stale = stale or not _not_after(bank.seen_at, at)
+        if not stale:
+            bank.status = PowerBank.Status.AVAILABLE
+            bank.battery_level = event.battery_level
+            if event.hardware_info is not None:
+                bank.hardware_info = event.hardware_info
+            slot.status, slot.battery_level = StationSlot.Status.OCCUPIED, event.battery_level
+            placement.rearrange(
+                station=station,
+                gone=[other for other in gone if other.current_slot_id == slot.pk],
+                placed=[Place(bank, event.slot_number)],
+                told=[slot],
+                slots=slots,
+                at=at,
+                now=self._now,
+            )
+            self._save(station, at)
+        row = PowerBankReturn.objects.create(
+            power_bank=bank,
+            station=station,
+            slot_number=event.slot_number,
+            battery_level=event.battery_level,
+            condition=event.condition or "",
+            hardware_info=event.hardware_info or {},
+            returned_at=read_time(event.returned_at) or at,
+            received_at=self._now,
+            stale=stale,
+        )
+        power_bank_returned.send(sender=PowerBankReturn, power_bank_return=row, stale=stale)
+        data = {
+            "power_bank_serial": bank.serial_number,
+            "power_bank_status": bank.status,
+            "station_serial": station.serial_number,
+            "slot_number": event.slot_number,
+        }
+        return Outcome("Return processed successfully", data, stale=stale)
+
+    def _status(self, station: Station, message: StatusChange, at: datetime, stale: bool) -> Outcome:
+        changed = not stale and station.status != message.device.status
+        if not stale:
+            facts: dict[str, Any] = {"status": message.device.status}
+            if message.device.last_heartbeat is not None:
+                facts["last_heartbeat"] = read_time(message.device.last_heartbeat)
+            self._save(station, at, **facts)
+        data = {
+            "station_id": station.pk,
+            "serial_number": station.serial_number,
+            "status": station.status,
+            "status_changed": changed,
+            "last_heartbeat": iso_or_none(station.last_heartbeat),
+        }
+        return Outcome(STALE if stale else "Station status updated successfully", data, stale=stale)
+
+    def _save(self, station: Station, at: datetime, **facts: Any) -> None:
+        """The station's own row: new facts, and that this message is now the last one applied."""
+        facts |= {"last_message_at": at, "last_body_hash": self._body_hash, "updated_at": self._now}
+        for name, value in facts.items():
+            setattr(station, name, value)
+        station.save(update_fields=list(facts))
+
+
+def _bound_lock_waits() -> None:
+    """SQLite has its own bound; PostgreSQL would wait for ever."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = {round(LOCK_SECONDS * 1000)}")
+
+
+def _not_after(seen_at: datetime | None, at: datetime) -> bool:
+    return seen_at is None or seen_at <= at
+
+
+def _described(row: PowerBank, told: Bank) -> PowerBank:
+    row.status, row.battery_level = told.status, told.battery_level
+    if told.hardware_info is not None:
+        row.hardware_info = told.hardware_info
+    return row
+
+
+def _told_slot(station: Station, told: Slot, known: StationSlot | None) -> StationSlot:
+    row = known or StationSlot(station=station, slot_number=told.slot_number)
+    row.status, row.battery_level = told.status, told.battery_level
+    if told.slot_metadata is not None:
+        row.slot_metadata = told.slot_metadata
+    return row
+
+
+def _station_facts(message: Full) -> dict[str, Any]:
+    """Columns of the station; an optional part that is absent says nothing."""
+    device, facts = message.device, message.station
+    optional = {
+        "imei": device.imei,
+        "signal_strength": None if device.signal_strength is None else str(device.signal_strength),
+        "wifi_ssid": device.wifi_ssid,
+        "hardware_info": device.hardware_info,
+        "pinboards": facts.pinboards,
+    }
+    return {
+        "status": device.status,
+        "last_heartbeat": read_time(device.last_heartbeat),
+        "total_slots": facts.total_slots,
+        **{name: value for name, value in optional.items() if value is not None},
+    }

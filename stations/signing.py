@@ -1,0 +1,92 @@
+"""Steps 3 to 5 of the checks: headers, clock, signature. Over raw bytes, before anything of the body is read."""
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from stations.errors import (
+    InvalidContentType,
+    InvalidSignature,
+    InvalidTimestamp,
+    MissingHeaders,
+    TimestampExpired,
+)
+from wire.bodies import require_json
+from wire.conf import option
+from wire.errors import WrongContentType
+
+_TIMESTAMP: Final = re.compile(r"[0-9]{1,12}")
+_SECRETS: Final = ("IOT_SYSTEM_SIGNATURE_SECRET", "IOT_SYSTEM_SIGNATURE_SECRET_PREVIOUS")
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What a caller says it has signed. `headers` by lower-case name; a missing one is \"\"."""
+
+    body: bytes
+    timestamp: str
+    signature: str
+    headers: Mapping[str, str]
+
+    @classmethod
+    def of(cls, body: bytes, headers: Mapping[str, str]) -> "Signed":
+        return cls(body, headers.get("x-timestamp", ""), headers.get("x-signature", ""), headers)
+
+    @property
+    def body_hash(self) -> str:
+        """Hexadecimal SHA-256 of the body."""
+        return hashlib.sha256(self.body).hexdigest()
+
+    def _matches(self, secret: str) -> bool:
+        """Whether the signature was made with this secret; an empty one makes none. In constant time."""
+        expected = sign(secret, self.body, self.timestamp)
+        # As text, not as what it decodes to: many texts decode to the same bytes.
+        return bool(secret) and hmac.compare_digest(expected.encode(), self.signature.encode())
+
+    def described(self, now: float) -> dict[str, Any]:
+        """What was signed, for whoever looks for the reason of a refusal."""
+        previous = option("IOT_SYSTEM_SIGNATURE_SECRET_PREVIOUS")
+        return {
+            "body_bytes": len(self.body),
+            "body_sha256": self.body_hash,
+            "timestamp": self.timestamp,
+            "server_time": int(now),
+            "matches_current": self._matches(option("IOT_SYSTEM_SIGNATURE_SECRET")),
+            "matches_previous": self._matches(previous) if previous else None,
+        }
+
+    def check(self, now: float) -> None:
+        """`now`: Unix seconds. Raises the first of the refusals of steps 3, 4 and 5."""
+        missing = [name for name in ("X-Signature", "X-Timestamp") if not self.headers.get(name.lower())]
+        if missing:
+            raise MissingHeaders(f"Send {' and '.join(missing)}.")
+        if not _TIMESTAMP.fullmatch(self.timestamp):
+            raise InvalidTimestamp
+        self._check_content_type()
+        timeout = option("IOT_SYSTEM_SIGNATURE_TIMEOUT")
+        if abs(now - int(self.timestamp)) > timeout:
+            raise TimestampExpired(f"X-Timestamp is more than {timeout} seconds from the server's time.")
+        current, previous = (self._matches(option(name)) for name in _SECRETS)
+        if not (current or previous):
+            raise InvalidSignature
+
+    def _check_content_type(self) -> None:
+        try:
+            require_json(self.body, self.headers)
+        except WrongContentType:
+            raise InvalidContentType from None
+        # What was signed is what came: a body that must be unpacked first is nobody's signature.
+        if self.headers.get("content-encoding", "identity").lower() != "identity":
+            raise InvalidContentType
+
+
+def sign(secret: str, body: bytes, timestamp: str) -> str:
+    """Base64 of HMAC-SHA256 over the body followed by the timestamp, under the secret's UTF-8 bytes."""
+    digest = hmac.new(secret.encode(), digestmod=hashlib.sha256)
+    digest.update(body)
+    digest.update(timestamp.encode())
+    return base64.b64encode(digest.digest()).decode()

@@ -1,0 +1,110 @@
+"""A real Chromium before a real server, and a witness of all that a page should not do.
+
+with chromium() as browser, visitor(browser, server.url) as visit:
+    visit.sign_in()
+    visit.page.goto("/")
+# leaving the block fails where a page wrote an error, broke its Content-Security-Policy or asked another host
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from tests import needs
+from tests.server import ADMIN, PASSWORD
+
+FLAGS: Final = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # No name is looked up, so that nothing can leave this machine.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+]
+SMALL: Final = {"width": 360, "height": 740}
+WIDE: Final = {"width": 1280, "height": 800}
+_REPORT_VIOLATIONS: Final = """
+    document.addEventListener("securitypolicyviolation",
+        (event) => console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`))
+"""
+_TOO_WIDE: Final = """() => {
+    const width = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth <= width) return [];
+    return [...document.querySelectorAll("body *")]
+        .filter((element) => element.getBoundingClientRect().right > width)
+        .map((element) => `${element.tagName}.${element.className}: ${element.textContent.trim().slice(0, 40)}`);
+}"""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser with a fresh profile; without Chromium the test is skipped, or fails where CI=true."""
+    path = needs.chromium()
+    if path is None:
+        pytest.skip("Chromium is not here, and only root can install it: apt-get install chromium")
+    # Django refuses to query in a thread where Playwright runs, so it ends with the file of tests that asked for it.
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """One person's browser window. `faults` are console errors, broken policies and requests to other hosts."""
+
+    def __init__(self, page: Page, base: str) -> None:
+        self.page = page
+        self.base = base
+        self.faults: list[str] = []
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
+        page.on("request", self._on_request)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.faults.append(f"console at {self.page.url}: {message.text}")
+
+    def _on_request(self, request: Request) -> None:
+        if not request.url.startswith((f"{self.base}/", "data:", "blob:")):
+            self.faults.append(f"request to {request.url}")
+
+    def sign_in(self, username: str = ADMIN, password: str = PASSWORD) -> None:
+        self.page.goto("/login/")
+        self.page.get_by_label("Username").fill(username)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_url("**/gateway/device-tokens")
+
+    def add_device(self, name: str) -> int:
+        """In the admin site, as an operator would; returns its number."""
+        self.page.goto("/admin/device_gateway/device/add/")
+        self.page.get_by_label("Name:").fill(name)
+        self.page.get_by_role("button", name="Save and continue editing").click()
+        self.page.wait_for_url("**/change/")
+        return int(self.page.url.rstrip("/").split("/")[-2])
+
+    def too_wide(self) -> list[str]:
+        """What makes the page scroll sideways: the elements that reach beyond the window, from the outside in."""
+        found: list[str] = self.page.evaluate(_TOO_WIDE)
+        return found
+
+
+@contextmanager
+def visitor(browser: Browser, base: str, **options: Any) -> Iterator[Visit]:
+    """A window of its own, signed out; `options` are those of a Playwright context. Fails at the end on any fault."""
+    context = browser.new_context(**{"base_url": base, "viewport": WIDE, **options})
+    context.set_default_timeout(10_000)
+    if options.get("java_script_enabled", True):
+        context.add_init_script(_REPORT_VIOLATIONS)
+    visit = Visit(context.new_page(), base)
+    try:
+        yield visit
+    finally:
+        context.close()
+    if visit.faults:
+        pytest.fail("\n".join(visit.faults))

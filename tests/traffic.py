@@ -1,0 +1,186 @@
+"""Load from inside the test's own process: meters that remember, and short bursts that measure a server's rate."""
+
+import asyncio
+import json
+import statistics
+import threading
+import time
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self, cast
+
+import uvloop
+
+from simulators.client import Endpoint
+from tests.ledger import Database, Verdict, compare
+from tests.meters import INGEST, PATIENCE, Conditions, Journal, fleet
+from tests.server import LiveServer
+from tests.staff import Device, Staff
+
+BURST_SECONDS = 0.5
+CONNECTIONS = 32
+ENOUGH = 0.8
+"""Of its rate before, what a server must do after a trouble."""
+
+
+class Loop:
+    """An event loop in a thread of its own, for the length of a block."""
+
+    def __enter__(self) -> Self:
+        self.loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(10)
+        self.loop.close()
+
+    def run(self, work: Coroutine[Any, Any, Any], seconds: float = 120) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(seconds)
+
+
+class Traffic:
+    """Meters under way. `journal` may be looked at while they are; it is whole after `end()`."""
+
+    def __init__(self, loop: Loop, server: LiveServer, devices: Sequence[Device], first: int, pause: float) -> None:
+        self._loop = loop
+        self.journal = Journal()
+        self.shared = loop.run(self._conditions(server, pause))
+        self._done = asyncio.run_coroutine_threadsafe(fleet(self.shared, devices, first=first, seed=first), loop.loop)
+
+    async def _conditions(self, server: LiveServer, pause: float) -> Conditions:
+        return Conditions(Endpoint.parse(server.url), self.journal, asyncio.Event(), pause=pause)
+
+    def wait_for(self, acknowledged: int, seconds: float = 20) -> None:
+        """Until that many further requests have been acknowledged."""
+        until, wanted = time.monotonic() + seconds, self.journal.replies["201"] + acknowledged
+        while self.journal.replies["201"] < wanted:
+            assert time.monotonic() < until, f"only {self.journal.replies} in {seconds} s: {self.journal.problems}"
+            time.sleep(0.02)
+
+    def end(self) -> Journal:
+        """Lets every meter finish what it has begun."""
+        self._loop.loop.call_soon_threadsafe(self.shared.begin_end)
+        self._done.result(PATIENCE + 20)
+        return self.journal
+
+
+@contextmanager
+def traffic(server: LiveServer, devices: Sequence[Device], *, pause: float = 0.0) -> Iterator[Traffic]:
+    """Meters that send for the length of the block, and are then ended, whatever happened in it."""
+    first = int(time.time() * 1000) * 100_000  # no two runs number their readings alike
+    with Loop() as loop:
+        under_way = Traffic(loop, server, devices, first, pause)
+        try:
+            yield under_way
+        finally:
+            under_way.end()
+
+
+def check_stored(server: LiveServer, journal: Journal) -> Verdict:
+    """Compares the journal with the database: fails unless all that was acknowledged is there, once."""
+    database = Database(server.database_url)
+    spans: dict[int, tuple[int, int]] = {}
+    for entry in journal.entries:
+        low, high = spans.get(entry.device, (entry.first, entry.first))
+        spans[entry.device] = min(low, entry.first), max(high, entry.first + entry.count - 1)
+    rows = []
+    for row in database.rows():
+        number = (json.loads(row.payload) if isinstance(row.payload, str) else row.payload).get("n", -1)
+        low, high = spans.get(row.device, (0, -1))
+        if low <= number <= high:
+            rows.append(row)
+    verdict = compare(journal, rows, database.latest())
+    assert not verdict.faults, f"{verdict.faults}: {verdict.examples}"
+    assert journal.acked > 0
+    return verdict
+
+
+# --- How fast it is ---
+
+
+class _Pump(asyncio.Protocol):
+    """One connection that sends the same request again as soon as it is answered."""
+
+    def __init__(self, request: bytes, tally: "_Tally") -> None:
+        self._request = request
+        self._tally = tally
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its base class
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        # A reply is far smaller than a segment, so it comes whole, or the burst counts it as bad.
+        if data.startswith(b"HTTP/1.1 201 ") and data.endswith(b"}"):
+            self._tally.good += 1
+        else:
+            self._tally.bad.append(data[:200])
+        if self._tally.open:
+            self._transport.write(self._request)
+        else:
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._tally.open:
+            self._tally.bad.append(b"connection lost")
+
+
+@dataclass
+class _Tally:
+    open: bool = True
+    good: int = 0
+    bad: list[bytes] = field(default_factory=list)
+
+
+async def _burst(server: LiveServer, devices: Sequence[Device]) -> float:
+    endpoint = Endpoint.parse(server.url)
+    loop = asyncio.get_running_loop()
+    tally = _Tally()
+    body = b'{"voltage":229.4,"current":1.7,"power_factor":0.93,"kwh":1042.5,"rssi":-61}'
+    transports = []
+    began = time.monotonic()
+    for index in range(CONNECTIONS):
+        request = endpoint.post(INGEST, body, bearer=devices[index % len(devices)].api_key)
+        transport, _ = await loop.create_connection(
+            lambda request=request: _Pump(request, tally), endpoint.host, endpoint.port
+        )
+        transports.append(transport)
+    await asyncio.sleep(BURST_SECONDS)
+    tally.open = False
+    rate = tally.good / (time.monotonic() - began)
+    await asyncio.sleep(0.05)
+    for transport in transports:
+        transport.abort()
+    assert tally.good and not tally.bad, f"a healthy server answered {tally.bad[:3]}"
+    return rate
+
+
+class Gauge:
+    """The rate of a server against a healthy one of its kind, so that a busy machine slows both alike."""
+
+    def __init__(self, server: LiveServer, control: LiveServer) -> None:
+        self._pairs = [(one, Staff(one.url).enrol(16)) for one in (server, control)]
+        self.before, _ = self.measure()
+
+    def measure(self) -> tuple[float, list[float]]:
+        """The medians' ratio of three bursts each, in turn; and the server's own rates in readings a second."""
+        with Loop() as loop:
+            rates = [[loop.run(_burst(one, devices)) for one, devices in self._pairs] for _ in range(3)]
+        own, other = zip(*rates, strict=True)
+        return statistics.median(own) / statistics.median(other), [round(rate) for rate in own]
+
+    def check(self, trouble: str) -> None:
+        """Fails when the server does less than 80 % of what it did before; a first failure is measured again."""
+        for chance in (1, 2):
+            after, rates = self.measure()
+            share = after / self.before
+            print(f"after {trouble}: {share:.0%} of the rate before, {rates} readings/s")
+            if share >= ENOUGH:
+                return
+            if chance == 1:
+                time.sleep(1)
+        raise AssertionError(f"after {trouble} the server does {share:.0%} of its rate before: {rates} readings/s")
