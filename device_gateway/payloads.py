@@ -16,6 +16,10 @@ MAX_MESSAGE_ID: Final = 64
 MAX_OBJECT_BYTES: Final = 4096
 """Of any free-form object: metadata, a command's payload."""
 
+LONGEST_HOST: Final = 50
+"""Characters of a host name for which a claim's reply always fits the sketch's 256 bytes: https at a port of five
+digits, /gateway, a token that expires."""
+
 STORED: Final = Reply(201, b'{"status": "ok"}')
 
 

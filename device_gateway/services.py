@@ -121,6 +121,10 @@ def issue_token(
     if encryption and not crypto.can_encrypt():
         raise Invalid("Encryption needs DEVICE_DATA_KEY to be set on the server.", code="encryption_unavailable")
     token = new_secret()
+    expires_at = None
+    if lifetime_minutes is not None:
+        # Whole seconds: the sketch has 256 bytes for all of a claim's reply.
+        expires_at = (now + timedelta(minutes=lifetime_minutes)).replace(microsecond=0)
     row = ProvisioningToken.objects.create(
         device=device,
         token_hash=hash_secret(token),
@@ -129,7 +133,7 @@ def issue_token(
         issuer_name=issuer.get_username() if issuer is not None else "",
         owner_at_issue=device.owner_id,
         created_at=now,
-        expires_at=None if lifetime_minutes is None else now + timedelta(minutes=lifetime_minutes),
+        expires_at=expires_at,
         notes=notes,
         metadata=dict(metadata or {}),
         encryption=encryption,

@@ -4,12 +4,20 @@ ESP32 ── Door ─┬─ a device route (a literal table): a bare ASGI endpoi
                └─ everything else: Django's WSGI handler in a few long-lived threads (ozontelemetry.bridge)
 """
 
+import multiprocessing
 import os
 import re
+import signal
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import django
+
+if multiprocessing.parent_process() is not None:
+    # A worker is born with the server's own handlers, which do nothing in it: told to stop before it has loaded this
+    # application, it would serve on until it is killed, and what it was answering with it.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ozontelemetry.settings")
 django.setup(set_prefix=False)
@@ -21,7 +29,6 @@ from device_gateway.gate import DeviceRoute  # noqa: E402
 from intake import writer  # noqa: E402
 from ozontelemetry import checks, health  # noqa: E402
 from ozontelemetry.bridge import DjangoBridge  # noqa: E402
-from ozontelemetry.stopping import closing, stopping  # noqa: E402
 from stations import addresses  # noqa: E402
 
 Scope = MutableMapping[str, Any]
@@ -42,8 +49,6 @@ class Door:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
-        if stopping.requested:
-            send = closing(send)
         route = self._find(scope)
         if route is None or (scope["method"] not in route.handlers and scope["method"] in route.allowed):
             await self._otherwise(scope, receive, send)
@@ -64,8 +69,6 @@ class Door:
 async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
-        if message["type"] == "lifespan.startup":
-            stopping.watch()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             writer.stop()

@@ -81,7 +81,9 @@ class DjangoBridge:
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
             start["status"] = int(status[:3])
-            start["headers"] = [(name.lower().encode("latin-1"), value.strip().encode("latin-1")) for name, value in headers]
+            start["headers"] = [
+                (name.lower().encode("latin-1"), value.strip().encode("latin-1")) for name, value in headers
+            ]
 
         response = self._wsgi(environ, start_response)
         try:

@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
+from device_gateway.payloads import LONGEST_HOST
 from stations.switch import stations_enabled
 from wire.address import network
 from wire.conf import option
@@ -48,11 +49,12 @@ def settings_are_usable(**_: Any) -> list[CheckMessage]:
             found.append(
                 Error(
                     "DEVICE_DATA_KEY holds a value that is not a Fernet key.",
-                    hint="Make one: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key())'",
+                    hint="Make one: python -c "
+                    "'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'",
                     id="ozone.E005",
                 )
             )
-    for name in [name for name in dir(settings) if name.startswith("LIMIT_")]:
+    for name in sorted({name for name in dir(settings) if name.startswith("LIMIT_")}):
         try:
             rate(name)
         except ValueError:
@@ -155,7 +157,3 @@ def host_names_fit_the_sketch(**_: Any) -> list[CheckMessage]:
         for host in settings.ALLOWED_HOSTS
         if len(host) > LONGEST_HOST
     ]
-
-
-LONGEST_HOST = 43
-"""Characters of a host name that always fit: https at a port of five digits, /gateway, a token that expires."""

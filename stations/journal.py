@@ -1,16 +1,11 @@
 """The sync log, and what is forgotten in time."""
 
-import logging
 import time
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import DatabaseError
-
 from stations.models import AppliedMessage, SyncLog
 from wire.conf import option
-
-logger = logging.getLogger("stations")
 
 REPLAY_SPAN: Final = timedelta(days=7)
 """How long a body that comes again is known for a repeat. Older rows count for nothing, removed or not."""
@@ -48,9 +43,5 @@ def clean(*, now: datetime) -> None:
     """
     messages = AppliedMessage.objects.filter(applied_at__lte=now - REPLAY_SPAN).order_by("applied_at")
     lines = SyncLog.objects.filter(received_at__lte=now - timedelta(days=option("STATION_LOG_DAYS"))).order_by("pk")
-    try:
-        AppliedMessage.objects.filter(pk__in=messages.values("pk")[:_CLEAN_ROWS]).delete()
-        SyncLog.objects.filter(pk__in=lines.values("pk")[:_CLEAN_ROWS]).delete()
-    except DatabaseError as error:
-        # The message itself is committed, and its reply must go out.
-        logger.warning("StationSyncService: cleaning put off: %s", error)
+    AppliedMessage.objects.filter(pk__in=messages.values("pk")[:_CLEAN_ROWS]).delete()
+    SyncLog.objects.filter(pk__in=lines.values("pk")[:_CLEAN_ROWS]).delete()

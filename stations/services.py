@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from stations import placement
 from stations.errors import PowerBankNotFound, SlotNotFound, StationNotFound
@@ -14,7 +14,9 @@ from stations.models import AppliedMessage, PowerBank, PowerBankReturn, Station,
 from stations.payloads import Bank, Full, Message, Returned, Slot, StatusChange, read_time, type_of
 from stations.placement import Place
 from stations.signals import power_bank_returned
+from stations.writing import write
 from wire import jsonio
+from wire.errors import ApiError
 from wire.times import iso, iso_or_none
 
 logger = logging.getLogger("stations")
@@ -49,6 +51,31 @@ class Outcome:
         return SyncLog.Outcome.STALE if self.stale else SyncLog.Outcome.APPLIED
 
 
+def sync(*, message: Message, body_hash: str, now: datetime, since: float) -> Outcome:
+    """Applies a verified message, once; returns when it is committed.
+
+    Raises what `StationSyncService.apply` raises, and Unavailable: then it is to be sent again.
+    """
+    service = StationSyncService(message=message, body_hash=body_hash, now=now, since=since)
+    outcome = write(service.apply)
+    line = service.line
+    assert line is not None
+    logger.info(
+        "StationSyncService: %s of station %s: %s in %d ms",
+        line.type,
+        line.serial_number,
+        line.outcome,
+        line.milliseconds,
+    )
+    if line.pk % CLEAN_EVERY == 0:
+        try:
+            write(clean, now=now)
+        except (DatabaseError, ApiError) as error:
+            # The message is committed, and its reply must go out; the next cleaning takes what is left.
+            logger.warning("StationSyncService: cleaning put off: %s", error)
+    return outcome
+
+
 class StationSyncService:
     """One message on its way into the database."""
 
@@ -58,6 +85,8 @@ class StationSyncService:
         self._body_hash = body_hash
         self._now = now
         self._since = since
+        self.line: SyncLog | None = None
+        """The line of the sync log, once applied."""
         self._moment = read_time(message.timestamp)
         if self._moment is None and isinstance(message, Returned):
             self._moment = read_time(message.return_event.returned_at)
@@ -75,7 +104,7 @@ class StationSyncService:
             if outcome is None:
                 outcome = self._dispatch(station)
                 self._remember(station, outcome)
-            line = record(
+            self.line = record(
                 kind=type_of(self._message),
                 serial_number=station.serial_number,
                 outcome=outcome.kind,
@@ -83,11 +112,6 @@ class StationSyncService:
                 now=self._now,
                 since=self._since,
             )
-        logger.info(
-            "StationSyncService: %s of station %s: %s in %d ms", line.type, station, line.outcome, line.milliseconds
-        )
-        if line.pk % CLEAN_EVERY == 0:
-            clean(now=self._now)
         return outcome
 
     def _lock_station(self) -> Station:
@@ -259,7 +283,7 @@ class StationSyncService:
 
 
 def _bound_lock_waits() -> None:
-    """SQLite has its own bound; PostgreSQL would wait for ever."""
+    """SQLite has a bound of its own; PostgreSQL would wait for ever."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = {round(LOCK_SECONDS * 1000)}")

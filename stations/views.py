@@ -26,9 +26,10 @@ from stations.errors import InvalidMessage, error_body
 from stations.journal import record
 from stations.models import PowerBank, Station, SyncLog
 from stations.payloads import Message, read_message, type_of
-from stations.services import StationSyncService
+from stations.services import sync
 from stations.signing import Signed
 from stations.switch import stations_enabled
+from stations.writing import write
 from wire.errors import ApiError, NotFound
 
 logger = logging.getLogger("stations")
@@ -128,8 +129,7 @@ class StationDataInternalView(SignedView):
         """Applies a message once; the same body again gets the first reply again."""
         message = self.read(request)
         assert self.signed is not None
-        service = StationSyncService(message=message, body_hash=self.signed.body_hash, now=self.now, since=self.started)
-        outcome = service.apply()
+        outcome = sync(message=message, body_hash=self.signed.body_hash, now=self.now, since=self.started)
         logger.info(
             "StationDataInternalView: %s from station %s: %s",
             type_of(message),
@@ -142,7 +142,8 @@ class StationDataInternalView(SignedView):
         response = super().handle_exception(exc)
         if self.signed is not None and response.status_code != 503:
             try:
-                record(
+                write(
+                    record,
                     kind=type_of(self.message) if self.message else "",
                     serial_number=self.message.device.serial_number if self.message else "",
                     outcome=SyncLog.Outcome.REFUSED,
@@ -151,7 +152,7 @@ class StationDataInternalView(SignedView):
                     now=self.now,
                     since=self.started,
                 )
-            except DatabaseError as error:
+            except (DatabaseError, ApiError) as error:
                 logger.warning("StationDataInternalView: the sync log could not be written: %s", error)
         return response
 

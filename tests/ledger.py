@@ -106,7 +106,7 @@ def compare(journal: Journal, rows: Iterable[Row], latest: dict[int, Any]) -> Ve
     verdict = Verdict(acknowledged=journal.acked)
     times: Counter[tuple[int, int]] = Counter()
     newest: dict[int, tuple[Any, int, Any]] = {}
-    unknown = {(entry.device, number) for entry in journal.entries for number in _numbers(entry)}
+    unknown = {(entry.device, number) for entry in journal.entries for number in entry.numbers}
     for row in rows:
         verdict.stored += 1
         payload = _value(row.payload)
@@ -124,7 +124,7 @@ def compare(journal: Journal, rows: Iterable[Row], latest: dict[int, Any]) -> Ve
         if row.device not in newest or place[:2] > newest[row.device][:2]:
             newest[row.device] = place
     for entry in journal.entries:
-        found = [times[entry.device, number] for number in _numbers(entry)]
+        found = [times[entry.device, number] for number in entry.numbers]
         where = f"device {entry.device}, readings {entry.first}+{entry.count}: {entry}"
         if len(set(found)) > 1:
             verdict.found("torn", 1, f"{where}, rows {found}")
@@ -153,11 +153,5 @@ def report_of(verdicts: dict[str, Verdict]) -> Iterator[tuple[str, ...]]:
             yield item.name.replace("_", " "), *(f"{getattr(verdict, item.name):,}" for verdict in verdicts.values())
 
 
-def _numbers(entry: Any) -> range:
-    return range(entry.first, entry.first + entry.count)
-
-
 def _value(payload: Any) -> Any:
     return json.loads(payload) if isinstance(payload, str) else payload
-
-

@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -34,7 +34,8 @@ SURE_CODES = {"queue_full", "queued_too_long", "registry_unavailable", "lookup_f
 MAX_PROBLEMS = 20
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True)
+class Entry:
     """One request and what became of it: readings `first` … `first + count - 1` of a device.
 
     `marked`: each had a message_id or a nonce. `unsure`: attempts after which the sender could not know whether they
@@ -48,6 +49,10 @@ class Entry(NamedTuple):
     unsure: int
     acked: bool
 
+    @property
+    def numbers(self) -> range:
+        return range(self.first, self.first + self.count)
+
 
 @dataclass
 class Journal:
@@ -58,9 +63,11 @@ class Journal:
     problems: list[str] = field(default_factory=list)
     claims: int = 0
     slowest: float = 0.0
+    unanswered: list[tuple[float, float]] = field(default_factory=list)
+    """When each request was sent that got no reply, and when that was known, by the monotonic clock."""
 
     def as_json(self) -> str:
-        return json.dumps(vars(self))
+        return json.dumps(vars(self) | {"entries": [list(vars(entry).values()) for entry in self.entries]})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -76,6 +83,7 @@ class Journal:
             whole.replies += journal.replies
             whole.problems += journal.problems
             whole.claims += journal.claims
+            whole.unanswered += journal.unanswered
             whole.slowest = max(whole.slowest, journal.slowest)
         return whole
 
@@ -215,6 +223,8 @@ async def attempt(connection: Connection, request: bytes, shared: Conditions) ->
         reply = await connection.exchange(request)
     except NoAnswer as nothing:
         shared.journal.replies["none" if nothing.sent else "refused"] += 1
+        if nothing.sent:
+            shared.journal.unanswered.append((began, time.monotonic()))
         if "no reply within" in str(nothing):
             shared.journal.problem(str(nothing))
         return nothing

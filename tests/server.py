@@ -88,11 +88,23 @@ class LiveServer:
 
     def start(self) -> float:
         """Starts it and waits for /readyz; returns the seconds that took."""
+        began = time.monotonic()
+        process = self.launch()
+        while not self.is_ready():
+            if process.poll() is not None:
+                raise ServerError(f"the server ended with {process.returncode}:\n{self.log_tail()}")
+            if time.monotonic() - began > READY_SECONDS:
+                self.kill()
+                raise ServerError(f"the server is not ready after {READY_SECONDS:g} s:\n{self.log_tail()}")
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """Starts it, and does not wait."""
         if self.is_running:
             raise ServerError("the server is running already")
-        began = time.monotonic()
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = process = subprocess.Popen(
                 [sys.executable, "manage.py", "serve"],
                 cwd=ROOT,
                 env=self.environment,
@@ -102,14 +114,7 @@ class LiveServer:
                 start_new_session=True,
                 preexec_fn=_as_in_a_shell,
             )
-        while not self.is_ready():
-            if self._process.poll() is not None:
-                raise ServerError(f"the server ended with {self._process.returncode}:\n{self.log_tail()}")
-            if time.monotonic() - began > READY_SECONDS:
-                self.kill()
-                raise ServerError(f"the server is not ready after {READY_SECONDS:g} s:\n{self.log_tail()}")
-            time.sleep(0.05)
-        return time.monotonic() - began
+        return process
 
     def is_ready(self) -> bool:
         """Whether /readyz says 200 now."""

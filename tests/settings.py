@@ -16,3 +16,6 @@ from ozontelemetry.settings import *  # noqa: F403
 
 # A test that signs in a dozen times is about signing in, not about the cost of a hash.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# Each client of a test makes its own chain of middleware, which would look through every static file.
+WHITENOISE_AUTOREFRESH = True

@@ -8,6 +8,7 @@ import time
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self, cast
 
 import uvloop
@@ -136,6 +137,10 @@ class _Tally:
     bad: list[bytes] = field(default_factory=list)
 
 
+def _same(pump: _Pump) -> _Pump:
+    return pump
+
+
 async def _burst(server: LiveServer, devices: Sequence[Device]) -> float:
     endpoint = Endpoint.parse(server.url)
     loop = asyncio.get_running_loop()
@@ -144,10 +149,8 @@ async def _burst(server: LiveServer, devices: Sequence[Device]) -> float:
     transports = []
     began = time.monotonic()
     for index in range(CONNECTIONS):
-        request = endpoint.post(INGEST, body, bearer=devices[index % len(devices)].api_key)
-        transport, _ = await loop.create_connection(
-            lambda request=request: _Pump(request, tally), endpoint.host, endpoint.port
-        )
+        pump = _Pump(endpoint.post(INGEST, body, bearer=devices[index % len(devices)].api_key), tally)
+        transport, _ = await loop.create_connection(partial(_same, pump), endpoint.host, endpoint.port)
         transports.append(transport)
     await asyncio.sleep(BURST_SECONDS)
     tally.open = False
@@ -164,12 +167,12 @@ class Gauge:
 
     def __init__(self, server: LiveServer, control: LiveServer) -> None:
         self._pairs = [(one, Staff(one.url).enrol(16)) for one in (server, control)]
-        self.before, _ = self.measure()
+        self.before, _ = self.measure(bursts=5)
 
-    def measure(self) -> tuple[float, list[float]]:
-        """The medians' ratio of three bursts each, in turn; and the server's own rates in readings a second."""
+    def measure(self, bursts: int = 3) -> tuple[float, list[int]]:
+        """The medians' ratio of some bursts each, in turn; and the server's own rates in readings a second."""
         with Loop() as loop:
-            rates = [[loop.run(_burst(one, devices)) for one, devices in self._pairs] for _ in range(3)]
+            rates = [[loop.run(_burst(one, devices)) for one, devices in self._pairs] for _ in range(bursts)]
         own, other = zip(*rates, strict=True)
         return statistics.median(own) / statistics.median(other), [round(rate) for rate in own]
 

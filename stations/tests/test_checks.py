@@ -13,6 +13,7 @@ from accounts.tokens import issue
 from stations.models import Station, SyncLog
 from stations.tests.cast import DATA, SECRET, SERIAL, SETTINGS, VERIFY, Connector, compact, full, make_connector
 from stations.tests.cast import signature as sign
+from tests.doors import Door
 
 pytestmark = pytest.mark.django_db
 
@@ -280,3 +281,7 @@ class TestOtherErrors:
     def test_plain_http(self, connector: Connector, settings: Settings) -> None:
         settings.ALLOW_PLAIN_HTTP = False
         assert said(connector.send(full())) == (403, "HTTPS_REQUIRED")
+
+    def test_what_no_view_refuses_has_the_same_shape(self, door: Door) -> None:
+        answer = door.send("POST", DATA, b"x" * 300 * 1024, {"Content-Type": "application/json"})
+        assert (answer.status, answer.json()["error"], answer.json()["success"]) == (413, "BODY_TOO_LARGE", False)

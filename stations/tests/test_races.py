@@ -14,7 +14,7 @@ from pytest_django import Settings
 from stations.models import AppliedMessage, PowerBank, PowerBankReturn, Station, StationSlot, SyncLog
 from stations.tests.cast import SETTINGS, Connector, compact, full, make_connector, returned
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("write_path")
 
 T0 = int(time.time()) - 3600
 
@@ -26,7 +26,7 @@ def _stations_are_on(settings: Settings) -> None:
 
 
 @pytest.fixture
-def user() -> User:
+def user(write_path: None) -> User:
     return make_connector()
 
 

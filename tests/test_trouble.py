@@ -1,0 +1,377 @@
+"""Trouble: what the real server answers while it lasts, that it loses nothing, and that it is as fast afterwards."""
+
+import gzip
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+
+from tests.hazards import (
+    drip,
+    fill,
+    head,
+    idle_connections,
+    send_regardless,
+    small_disk,
+    status_of,
+    write_lock,
+)
+from tests.meters import CLAIM, INGEST, PATIENCE
+from tests.server import ROOT, LiveServer, live_server
+from tests.staff import Device, Staff
+from tests.traffic import Gauge, check_stored, traffic
+
+FIRMWARE_SECONDS = 5.0
+MEGABYTE = 1024 * 1024
+TEN_MEGABYTES = 10_000_000
+
+pytestmark = pytest.mark.real_server
+
+
+@pytest.fixture(scope="module")
+def database_url() -> Iterator[str | None]:
+    """A database of the kind that this run of the suite is about; None: the server makes its own SQLite file."""
+    url = os.environ.get("DATABASE_URL", "")
+    if not url.startswith("postgres"):
+        yield None
+        return
+    name = f"trouble_{secrets.token_hex(4)}"
+    with psycopg.connect(url, dbname="postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        yield f"{url.rpartition('/')[0]}/{name}"
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture(scope="module")
+def server(database_url: str | None) -> Iterator[LiveServer]:
+    """As on a LAN, behind a proxy on this machine."""
+    with live_server(database_url, production=True, TRUSTED_PROXIES="127.0.0.1") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def staff(server: LiveServer) -> Staff:
+    return Staff(server.url)
+
+
+@pytest.fixture(scope="module")
+def devices(staff: Staff) -> list[Device]:
+    return staff.enrol(12, encrypted=2)
+
+
+@pytest.fixture(scope="module")
+def healthy() -> Iterator[LiveServer]:
+    """Another one, which stays out of trouble."""
+    with live_server(production=True) as healthy:
+        yield healthy
+
+
+@pytest.fixture(scope="module")
+def gauge(server: LiveServer, healthy: LiveServer) -> Gauge:
+    return Gauge(server, healthy)
+
+
+def latest(staff: Staff, device: Device) -> tuple[int, float]:
+    """The status of a read, and how long it took."""
+    began = time.monotonic()
+    answer = staff.call("GET", f"/gateway/devices/{device.pk}/telemetry/latest", bearer=device.api_key)
+    return answer.status, time.monotonic() - began
+
+
+# --- The database ---
+
+
+def test_another_process_holds_the_write_lock(
+    server: LiveServer, staff: Staff, devices: list[Device], gauge: Gauge
+) -> None:
+    token = staff.provision(staff.new_device("newcomer"))
+    assert latest(staff, devices[0])[0] in (200, 404)
+    with traffic(server, devices) as load:
+        load.wait_for(50)
+        with write_lock(server, 5):
+            began, claims, reads = time.monotonic(), [], []
+            while time.monotonic() - began < 3:
+                claims.append(staff.call("POST", CLAIM, {"token": token}))
+                reads.append(latest(staff, devices[0]))
+        load.wait_for(50)
+    assert {answer.status for answer in claims} == {503}
+    assert all(answer.headers["retry-after"].isdigit() for answer in claims)
+    assert staff.claim(token).api_key
+    assert {status for status, _ in reads} == {200}
+    # The garbage collector must not make the event loop wait for the writer's connection (wire/tracebacks.py).
+    assert max(seconds for _, seconds in reads) < 0.9
+    journal = load.journal
+    assert journal.statuses() == {201, 503}, journal.replies
+    assert not journal.problems  # among them: a 503 without Retry-After
+    assert journal.slowest < FIRMWARE_SECONDS
+    check_stored(server, journal)
+    gauge.check("a lock held for 5 s")
+
+
+@pytest.mark.sqlite_only
+def test_the_disk_is_full(healthy: LiveServer) -> None:
+    with small_disk() as disk, live_server(production=True, folder=disk) as server:
+        staff = Staff(server.url)
+        devices = staff.enrol(12, encrypted=2)
+        gauge = Gauge(server, healthy)
+        with traffic(server, devices) as load:
+            for turn in (1, 2):
+                load.wait_for(50)
+                filler = fill(disk)
+                refused = load.journal.count(503)
+                until = time.monotonic() + 10
+                while load.journal.count(503) < refused + 100:
+                    assert time.monotonic() < until, f"turn {turn}: {load.journal.replies}"
+                    fill(disk)
+                    time.sleep(0.05)
+                assert latest(staff, devices[0])[0] == 200
+                history = f"/gateway/devices/{devices[0].pk}/telemetry?limit=5000"
+                assert staff.call("GET", history, bearer=devices[0].api_key).status == 200
+                assert staff.call("POST", "/api/devices/", {"name": "x"}, bearer=staff.sign_in()).status in (201, 503)
+                filler.unlink()
+        assert load.journal.statuses() == {201, 503}, load.journal.replies
+        assert not load.journal.problems
+        assert load.journal.slowest < FIRMWARE_SECONDS
+        check_stored(server, load.journal)
+        gauge.check("a full disk")
+
+
+# --- Clients ---
+
+
+@pytest.mark.sqlite_only
+def test_a_byte_a_second(server: LiveServer, devices: list[Device], gauge: Gauge) -> None:
+    key = f"Authorization: Bearer {devices[0].api_key}"
+    heads = [head(server, path, key, "Content-Length: 100") for path in (INGEST, CLAIM, "/api/auth/token/")]
+    heads.append(head(server, INGEST, key, "Transfer-Encoding: chunked") + b"50\r\n")
+    with ThreadPoolExecutor(len(heads)) as threads, traffic(server, devices, pause=0.01) as load:
+        dripped = list(threads.map(lambda request: drip(server, request, 20), heads))
+    assert [status_of(reply) for reply, _ in dripped] == [408] * len(heads)
+    assert all(json.loads(reply.partition(b"\r\n\r\n")[2])["code"] == "body_timeout" for reply, _ in dripped)
+    assert all(10 <= seconds < 12.5 for _, seconds in dripped)
+    assert load.journal.statuses() == {201}, load.journal.replies
+    assert load.journal.slowest < 1
+    check_stored(server, load.journal)
+    gauge.check("bodies at a byte a second")
+
+
+@pytest.mark.sqlite_only
+def test_two_thousand_idle_connections(server: LiveServer, devices: list[Device], gauge: Gauge) -> None:
+    worker = server.workers[0].pid
+    with idle_connections(server, 2000) as idle:
+        with traffic(server, devices) as load:
+            load.wait_for(300)
+        gauge.check("2,000 connections that are still idle")
+        # Each of them is served as soon as it says something.
+        for client in idle[::100]:
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert status_of(client.recv(4096)) == 200
+    assert load.journal.statuses() == {201}, load.journal.replies
+    assert [process.pid for process in server.workers] == [worker]
+    check_stored(server, load.journal)
+    gauge.check("2,000 idle connections")
+
+
+@pytest.mark.sqlite_only
+def test_a_body_of_ten_megabytes(server: LiveServer, devices: list[Device], gauge: Gauge) -> None:
+    key = f"Authorization: Bearer {devices[0].api_key}"
+    whole = b"x" * TEN_MEGABYTES
+    chunks = [b"10000\r\n" + b"x" * 0x10000 + b"\r\n"] * (TEN_MEGABYTES // 0x10000) + [b"0\r\n\r\n"]
+    before = server.memory()
+    with traffic(server, devices, pause=0.01) as load:
+        for path in (INGEST, CLAIM, "/api/auth/token/"):
+            for _ in range(3):
+                announced = head(server, path, key, f"Content-Length: {TEN_MEGABYTES}")
+                assert status_of(send_regardless(server, announced, whole)) == 413
+                unannounced = head(server, path, key, "Transfer-Encoding: chunked")
+                assert status_of(send_regardless(server, unannounced, *chunks)) == 413
+    assert server.memory() - before < 20 * MEGABYTE
+    assert load.journal.statuses() == {201}, load.journal.replies
+    check_stored(server, load.journal)
+    gauge.check("bodies of 10 MB")
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("kind", ["one large member", "many small members"])
+def test_a_gzip_bomb(server: LiveServer, staff: Staff, devices: list[Device], gauge: Gauge, kind: str) -> None:
+    if kind == "one large member":
+        bomb, expected = gzip.compress(bytes(250_000_000)), (413, "body_too_large")
+    else:
+        # Thirteen thousand gzip files of nothing in a row: each is cheap, all of them are not.
+        member = gzip.compress(b"")
+        bomb, expected = member * (256 * 1024 // len(member)), (400, "bad_encoding")
+    before = server.memory()
+    with ThreadPoolExecutor(10) as threads, traffic(server, devices, pause=0.01) as load:
+        load.wait_for(20)
+        answers = list(
+            threads.map(
+                lambda _: staff.send(devices[0], bomb, headers={"Content-Encoding": "gzip"}),
+                range(50),
+            )
+        )
+    assert Counter((answer.status, answer.json()["code"]) for answer in answers) == {expected: 50}
+    assert server.memory() - before < 20 * MEGABYTE
+    assert load.journal.statuses() == {201}, load.journal.replies
+    assert load.journal.slowest < 1
+    check_stored(server, load.journal)
+    gauge.check(f"gzip bombs of {kind}")
+
+
+# --- Keys ---
+
+
+def test_fifty_claims_of_one_token_from_one_address(server: LiveServer, staff: Staff, gauge: Gauge) -> None:
+    token = staff.provision(staff.new_device("claimed by one"))
+    with ThreadPoolExecutor(50) as threads:
+        answers = list(threads.map(lambda _: staff.call("POST", CLAIM, {"token": token}), range(50)))
+    assert {answer.status for answer in answers} == {201}
+    (key,) = {answer.json()["api_key"] for answer in answers}
+    device = Device(answers[0].json()["device_id"], key, None)
+    assert staff.send(device, {"kwh": 1}).status == 201
+    gauge.check("fifty claims from one address")
+
+
+def test_fifty_claims_of_one_token_from_fifty_addresses(server: LiveServer, staff: Staff, gauge: Gauge) -> None:
+    token = staff.provision(staff.new_device("claimed by many"))
+
+    def claim(number: int) -> tuple[int, str | None, str | None]:
+        headers = {"X-Forwarded-For": f"198.51.100.{number + 1}"}
+        answer = staff.call("POST", CLAIM, {"token": token}, headers=headers)
+        return answer.status, answer.json().get("code"), answer.json().get("api_key")
+
+    with ThreadPoolExecutor(50) as threads:
+        answers = list(threads.map(claim, range(50)))
+    assert Counter((status, code) for status, code, _ in answers) == {(201, None): 1, (400, "invalid_token"): 49}
+    (key,) = {key for _, _, key in answers if key}
+    assert staff.send(Device(0, key, None), {"kwh": 1}).status == 201
+    gauge.check("fifty claims from fifty addresses")
+
+
+class _KeyInUse:
+    """A device that sends again and again, and notes when it sent what, and what it was told."""
+
+    def __init__(self, staff: Staff, device: Device) -> None:
+        self._staff, self._device = staff, device
+        self.told: list[tuple[float, int]] = []
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "_KeyInUse":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join(20)
+
+    def _run(self) -> None:
+        while not self._end.is_set():
+            sent_at = time.monotonic()
+            self.told.append((sent_at, self._staff.send(self._device, {"kwh": 1}).status))
+
+    def check(self, revoked_at: float) -> None:
+        assert {status for sent_at, status in self.told if sent_at < revoked_at - 1} == {201}
+        assert {status for sent_at, status in self.told if sent_at > revoked_at + 1} == {401}
+        assert {status for _, status in self.told} == {201, 401}
+
+
+_REVOKE = """
+import sys, time, django
+django.setup()
+from django.utils import timezone
+from device_gateway.models import Device
+from device_gateway.services import revoke_key
+assert revoke_key(device=Device.objects.get(pk=sys.argv[1]), now=timezone.now()) == 1
+print(time.monotonic())
+"""
+
+
+@pytest.mark.parametrize("how", ["another process", "a new claim"])
+def test_a_key_is_revoked_in_use(
+    server: LiveServer, staff: Staff, devices: list[Device], gauge: Gauge, how: str
+) -> None:
+    (device,) = staff.enrol(1)
+    with traffic(server, devices, pause=0.005) as load, _KeyInUse(staff, device) as used:
+        load.wait_for(100)
+        time.sleep(1.5)
+        if how == "another process":
+            environment = {**server.environment, "DJANGO_SETTINGS_MODULE": "ozontelemetry.settings"}
+            command = [sys.executable, "-c", _REVOKE, str(device.pk)]
+            said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+            revoked_at = float(said.stdout)
+        else:
+            renewed = staff.claim(staff.provision(device.pk))
+            revoked_at = time.monotonic()
+            assert staff.send(renewed, {"kwh": 2}).status == 201
+        time.sleep(2.5)
+    used.check(revoked_at)
+    assert load.journal.statuses() == {201}, load.journal.replies
+    check_stored(server, load.journal)
+    gauge.check(f"a key revoked by {how}")
+
+
+# --- The end ---
+
+ENDS = pytest.mark.parametrize("ctrl_c", [False, True], ids=["SIGTERM", "Ctrl-C"])
+
+
+def tell_to_end(server: LiveServer, ctrl_c: bool) -> None:
+    """SIGTERM to the main process, or SIGINT to all of them, as a terminal does."""
+    server.signal(signal.SIGINT if ctrl_c else signal.SIGTERM, whole_group=ctrl_c)
+
+
+@ENDS
+def test_told_to_end_under_load(server: LiveServer, devices: list[Device], gauge: Gauge, ctrl_c: bool) -> None:
+    with traffic(server, devices) as load:
+        load.wait_for(200)
+        told_at = time.monotonic()
+        tell_to_end(server, ctrl_c)
+        assert server.wait() < 6
+        server.start()
+        load.wait_for(50)
+    journal = load.journal
+    assert journal.statuses() <= {201, 503}, journal.replies
+    assert not journal.problems
+    # What found its connection closed was sent later, and none of it was taken.
+    assert [sent for sent, _ in journal.unanswered if sent < told_at - 0.05] == []
+    assert check_stored(server, journal).twice_and_explained == 0
+    gauge.check(f"{'Ctrl-C' if ctrl_c else 'SIGTERM'} under load")
+
+
+@ENDS
+@pytest.mark.parametrize("seconds", [1.5, 8.0], ids=["writable-again", "locked-for-long"])
+def test_told_to_end_while_requests_wait(
+    server: LiveServer, staff: Staff, devices: Sequence[Device], ctrl_c: bool, seconds: float
+) -> None:
+    plain = [device for device in devices if device.data_key is None]
+    with ThreadPoolExecutor(len(plain)) as threads, write_lock(server, seconds):
+        began = time.monotonic()
+        sent = [threads.submit(staff.send, device, {"kwh": 3}) for device in plain]
+        time.sleep(0.4)
+        tell_to_end(server, ctrl_c)
+        assert server.wait() < 6
+        answers = [request.result(PATIENCE) for request in sent]
+        assert time.monotonic() - began < 6.5
+    expected = {201, 503} if seconds < 4 else {503}
+    assert {answer.status for answer in answers} <= expected
+    server.start()
+
+
+@pytest.mark.parametrize("after", [0.6, 1.2, 1.8])
+def test_told_to_end_while_it_starts(database_url: str | None, server: LiveServer, after: float) -> None:
+    server.stop()
+    server.launch()
+    time.sleep(after)
+    tell_to_end(server, ctrl_c=True)
+    assert server.wait() < 4
+    server.start()
