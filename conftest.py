@@ -56,7 +56,7 @@ def write_path(transactional_db: Any) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def event_loop_thread() -> Iterator[asyncio.AbstractEventLoop]:
+def event_loop_thread(django_db_setup: None, django_db_blocker: Any) -> Iterator[asyncio.AbstractEventLoop]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -64,6 +64,14 @@ def event_loop_thread() -> Iterator[asyncio.AbstractEventLoop]:
     loop.call_soon_threadsafe(loop.stop)
     thread.join(5)
     loop.close()
+    from django.db import connection
+
+    if connection.vendor == "postgresql":  # the front door's threads keep theirs, and the database is to be dropped
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
 
 
 @pytest.fixture(params=["asgi", "django"])

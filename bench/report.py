@@ -146,7 +146,8 @@ def _verdict(target: dict[str, Any]) -> str:
     if target["value"] is None:
         return "–"
     words = {True: "[green]met[/]", False: "[bold red]not met[/]", None: "[bold red]invalid[/]"}
-    return f"{target['value']:,.2f} {words[target['met']]}"
+    digits = 3 if target["value"] < 1 else 1  # a ratio of 0.497 must not be shown as 0.50, "not met"
+    return f"{target['value']:,.{digits}f} {words[target['met']]}"
 
 
 def _median(runs: list[dict[str, Any]], key: str) -> float:

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any, Final
 
 from django.db import close_old_connections, transaction
-from django.http import HttpRequest, HttpResponse, RawPostDataException, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 import intake
@@ -34,6 +34,7 @@ from wire.errors import (
     ServerError,
     TooManyRequests,
     Unauthorized,
+    Unavailable,
 )
 from wire.http import Reply, Request, check_host, is_plain_http, public_host
 
@@ -119,7 +120,12 @@ class DeviceRoute:
         if wait:
             raise TooManyRequests(wait, "This device writes faster than it may.")
         if (use := registry.note_use(identity, request.received_at)) is not None:
-            intake.post(KEY_USES, use).add_done_callback(lambda done: _unless_noted(identity, done))
+            try:
+                noting = intake.post(KEY_USES, use)
+            except Unavailable:
+                identity.use_noted_at = None  # the next request notes it
+                raise
+            noting.add_done_callback(lambda done: _unless_noted(identity, done))
         return handler(request, identity)
 
     def _refused(self, error: Exception, method: str) -> Reply:
@@ -201,8 +207,9 @@ class DeviceRoute:
         scheme = django_request.META.get("wsgi.url_scheme", "http")
         self._begin(method, scheme, peer, headers)
         try:
-            body = django_request.body
-        except (UnreadablePostError, RawPostDataException):
+            # Not `.body`: a host project's DATA_UPLOAD_MAX_MEMORY_SIZE is about its forms.
+            body = django_request.read(option("BODY_LIMIT") + 1)
+        except UnreadablePostError:
             raise BodyTimeout from None
         if len(body) > option("BODY_LIMIT"):
             raise BodyTooLarge(option("BODY_LIMIT"))

@@ -26,9 +26,10 @@ def visible_devices(actor: Any, *, archived: bool = False) -> "QuerySet[Device]"
 
 def find_device(devices: "QuerySet[Device]", name: str) -> Device:
     """The device of that integer id or name, current or former; raises NotFound where it is not among `devices`."""
+    found: Device | None = None
     if name.isascii() and name.isdigit():
         found = devices.filter(pk=int(name)).first() if len(name) < 19 else None
-    else:
+    elif "\0" not in name:  # which PostgreSQL cannot even look for
         found = devices.filter(names__name__in={name, normal_mac(name) or name}).first()
     if found is None:
         raise NotFound("There is no such device.", code="unknown_device")

@@ -79,21 +79,27 @@ def store_readings(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> 
             if seen.isdisjoint(marks):
                 marked[reading.device, reading.message_id, reading.nonce] = reading
             seen |= marks
-    _insert.run(connection, [_row(connection, reading) for reading in plain])
+    _insert.run(connection, _rows(connection, plain))
     fresh = plain
     if marked:
         # Sorted: two processes that bring the same ids wait for each other in one order, and never in a circle.
         ordered = [marked[key] for key in sorted(marked, key=lambda key: (key[0], key[1] or "", key[2] or ""))]
-        kept = set(_insert_once.run(connection, [_row(connection, reading) for reading in ordered]))
+        kept = set(_insert_once.run(connection, _rows(connection, ordered)))
         fresh = plain + [reading for reading in ordered if (reading.device, reading.message_id, reading.nonce) in kept]
     _store_states(connection, arrivals, fresh)
 
 
-def _row(connection: BaseDatabaseWrapper, reading: Reading) -> tuple[Any, ...]:
-    device, message_id, nonce, occurred_at, received_at, device_timestamp, payload = reading
-    received = moment(connection, received_at)
-    happened = received if occurred_at is received_at else moment(connection, occurred_at)
-    return device, message_id, nonce, happened, received, device_timestamp, payload
+def _rows(connection: BaseDatabaseWrapper, readings: Sequence[Reading]) -> list[tuple[Any, ...]]:
+    """The columns of `_TELEMETRY`. Readings of one batch arrived at one time: it is written out once."""
+    written: dict[datetime, Any] = {}
+    rows = []
+    for device, message_id, nonce, occurred_at, received_at, device_timestamp, payload in readings:
+        received = written.get(received_at)
+        if received is None:
+            received = written[received_at] = moment(connection, received_at)
+        happened = received if occurred_at is received_at else moment(connection, occurred_at)
+        rows.append((device, message_id, nonce, happened, received, device_timestamp, payload))
+    return rows
 
 
 def _store_states(connection: BaseDatabaseWrapper, arrivals: list[Arrival], fresh: list[Reading]) -> None:

@@ -123,7 +123,8 @@ def connect_signals() -> None:
     def changed(sender: Any, instance: Any, using: str, **_: Any) -> None:
         RegistryVersion.raise_registry()
         device_pk = instance.pk if sender is Device else instance.device_id
-        transaction.on_commit(lambda: registry.forget(device_pk), using=using)
+        # robust: what is committed stays committed, and the writer must not take it for refused.
+        transaction.on_commit(lambda: registry.forget(device_pk), using=using, robust=True)
 
     for model in (Device, Credential):
         for signal in (post_save, post_delete):

@@ -3,11 +3,11 @@
     python -m tests.crash --rounds 100 [--postgres] [--seed 7]
 
 In each round several processes load the server, single readings and batches, half of them with a message_id, some
-encrypted, while new devices claim their keys; at a random moment every process of the server gets SIGKILL. It is
-started again, the senders repeat what got no reply, as a meter does, and what they were told is compared with the
-database: no acknowledged reading may be missing, and none with a message_id or a nonce may be there twice. On
-PostgreSQL every third round stops the database at once instead, and brings it back: 503 while it is away, and never
-a 401.
+encrypted, while new devices claim their keys. At a random moment, in every other round the very moment in which one
+more device reads its acknowledgement, every process of the server gets SIGKILL. It is started again, the senders
+repeat what got no reply, as a meter does, and what they were told is compared with the database: no acknowledged
+reading may be missing, and none with a message_id or a nonce may be there twice. On PostgreSQL every third round stops
+the database at once instead, and brings it back: 503 while it is away, and never a 401.
 """
 
 import argparse
@@ -23,8 +23,10 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from bench.postgres import PrivatePostgres, private_postgres
+from simulators.client import Endpoint
+from tests.hazards import connect
 from tests.ledger import Database, Verdict, compare, report_of
-from tests.meters import PATIENCE, Journal
+from tests.meters import INGEST, PATIENCE, Entry, Journal, reading
 from tests.server import ROOT, LiveServer, live_server
 from tests.staff import Device, Staff
 
@@ -76,13 +78,16 @@ class Harness:
         self._chance = chance
         self._staff = Staff(server.url)
         self._devices = self._staff.enrol(PROCESSES * DEVICES_EACH, encrypted=ENCRYPTED)
+        (self._trigger,) = self._staff.enrol(1)
         self._database = Database(server.database_url)
         self._last_row = 0
         self.expected_rows = 0
 
     def round(self, number: int) -> Round:
         """Load, blow, recovery, comparison."""
-        blow = "postgres" if self._postgres is not None and number % 3 == 0 else "kill"
+        blow = "at ack" if number % 2 else "kill"
+        if self._postgres is not None and number % 3 == 0:
+            blow = "postgres"
         moment = self._chance.uniform(*LOAD_SECONDS)
         tokens = [self._staff.provision(self._staff.new_device("newcomer")) for _ in range(PROCESSES)]
         with ExitStack() as stack:
@@ -92,12 +97,19 @@ class Harness:
             for client in clients:
                 client.wait_for_load()
             time.sleep(moment)
-            problems = self._stop_postgres() if blow == "postgres" else self._kill()
+            problems, told = [], Journal()
+            if blow == "postgres":
+                problems = self._stop_postgres()
+            elif blow == "at ack":
+                told = self._kill_at_acknowledgement(number * NUMBERS_EACH)
+            else:
+                self._server.kill()
+                self._server.start()
             # Some load on the recovered server, too: what was repeated meets what is new.
             time.sleep(0.2)
             for client in clients:
                 client.announce_end()
-            journal = Journal.of_all(client.journal() for client in clients)
+            journal = Journal.of_all([told, *(client.journal() for client in clients)])
         rows = list(self._database.rows(self._last_row))
         verdict = compare(journal, rows, self._database.latest())
         self._last_row = rows[-1].id if rows else self._last_row
@@ -123,10 +135,24 @@ class Harness:
             "seed": self._chance.random(),
         }
 
-    def _kill(self) -> list[str]:
-        self._server.kill()
+    def _kill_at_acknowledgement(self, number: int) -> Journal:
+        """One more device sends a reading, and the blow falls as soon as it has read that it is stored."""
+        journal = Journal()
+        request = Endpoint.parse(self._server.url).post(
+            INGEST, json.dumps(reading(number)).encode(), bearer=self._trigger.api_key
+        )
+        with connect(self._server) as device:
+
+            def send_and_read() -> None:
+                device.sendall(request)
+                stored = device.recv(4096).startswith(b"HTTP/1.1 201 ")
+                journal.entries.append(
+                    Entry(self._trigger.pk, number, 1, marked=False, unsure=0 if stored else 1, acked=stored)
+                )
+
+            self._server.kill(send_and_read)
         self._server.start()
-        return []
+        return journal
 
     def _stop_postgres(self) -> list[str]:
         """Stops the database under the server; what was not as contracted while it was away."""
@@ -234,7 +260,7 @@ def main() -> int:
     options = parser.parse_args()
     seed = random.randrange(10**6) if options.seed is None else options.seed
     print(f"{options.rounds} rounds on {'PostgreSQL' if options.postgres else 'SQLite'}, --seed {seed}", flush=True)
-    total, kills = Verdict(), {"kill": Verdict(), "postgres": Verdict()}
+    total, kills = Verdict(), {"kill": Verdict(), "at ack": Verdict(), "postgres": Verdict()}
     failed, claims, slowest = 0, 0, 0.0
     began = time.monotonic()
     with harness(postgres=options.postgres, seed=seed) as rounds:

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -127,15 +127,21 @@ class LiveServer:
         finally:
             connection.close()
 
-    def kill(self) -> None:
-        """SIGKILL to every process of it, all in one call; returns when they are gone. Does nothing when none runs."""
+    def kill(self, at: Callable[[], None] = lambda: None) -> None:
+        """SIGKILL to every process of it, all in one call; returns when they are gone. Does nothing when none runs.
+
+        With all else prepared, `at` is called, and the blow falls the moment it returns.
+        """
         process, self._process = self._process, None
         if process is None:
             return
         family = _family(process.pid)
         # Its group's number cannot have passed to anybody else: the main process has not been waited for yet.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        try:
+            at()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         process.wait(STOP_SECONDS)
         _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
         if alive:

@@ -180,6 +180,12 @@ class TestSize:
         assert refusal(answer) == (413, "body_too_large")
         assert meter.send(door).status == 201
 
+    def test_what_a_host_project_says_of_its_forms_is_not_about_readings(
+        self, door: Door, meter: Meter, settings: Settings
+    ) -> None:
+        settings.DATA_UPLOAD_MAX_MEMORY_SIZE = KIB
+        assert meter.send(door, {"a": "x" * 10 * KIB}).status == 201
+
     def test_the_limit_is_a_setting(self, door: Door, meter: Meter, settings: Settings) -> None:
         settings.BODY_LIMIT = KIB
         answer = meter.send(door, b" " * (KIB + 1))

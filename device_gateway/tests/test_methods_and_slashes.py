@@ -98,12 +98,12 @@ def test_nothing_there(door: Door, write_path: None, path: str) -> None:
     assert refusal(door.send("GET", path))[0] == 404
 
 
-@pytest.mark.parametrize("host", ["evil.example", "testserver.evil.example", "testserver,evil.example", "a b"])
 @pytest.mark.parametrize("path", ALLOWED)
-def test_a_bad_host(door: Door, meter: Meter, staff: dict[str, str], path: str, host: str) -> None:
-    for method in ALLOWED[path] - {"HEAD"}:
+def test_a_bad_host(door: Door, meter: Meter, staff: dict[str, str], path: str) -> None:
+    for host in ("evil.example", "testserver.evil.example", "testserver,evil.example", "a b"):
         headers: dict[str, str] = staff | {"Host": host, "Content-Type": "application/json"}
-        assert refusal(door.send(method, url(path, meter), headers=headers)) == (400, "bad_host")
+        for method in ALLOWED[path] - {"HEAD"}:
+            assert refusal(door.send(method, url(path, meter), headers=headers)) == (400, "bad_host")
 
 
 class TestTls:

@@ -18,7 +18,7 @@ from device_gateway import registry as module
 from device_gateway import services
 from device_gateway.models import Credential, Device, RegistryVersion, hash_secret
 from device_gateway.registry import registry
-from device_gateway.tests.conftest import INGEST, Meter, equip, eventually, refusal
+from device_gateway.tests.conftest import CLAIM, INGEST, Meter, equip, eventually, provisioned, refusal
 from intake import Watcher
 from tests.doors import Door
 
@@ -39,9 +39,10 @@ input()
 def another_process(device: Device, act: str) -> Iterator[None]:
     """A process of the same installation that has done `act`, and is still there."""
     database = connection.get_connection_params()
-    url = f"sqlite:///{database['database']}"
     if connection.vendor == "postgresql":
         url = "postgres://{user}@{host}:{port}/{dbname}".format(**database)
+    else:
+        url = f"sqlite:///{database['database']}"
     script = ANOTHER_PROCESS.format(device=device.pk, act=act)
     process = subprocess.Popen(
         [sys.executable, "-c", script],
@@ -240,6 +241,15 @@ class TestUse:
         meter.send(door)
         assert Credential.objects.get().last_used_at is not None
 
+    def test_a_use_that_found_the_queue_full_is_noted_next_time(
+        self, door: Door, meter: Meter, settings: Settings
+    ) -> None:
+        settings.WRITE_QUEUE_BYTES = 100
+        assert refusal(meter.send(door)) == (503, "queue_full")
+        settings.WRITE_QUEUE_BYTES = 1_000_000
+        assert meter.send(door).status == 201
+        assert Credential.objects.get().last_used_at is not None
+
     def test_use_is_noted_once_a_minute(self, door: Door, meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
         meter.send(door)
         first = Credential.objects.get().last_used_at
@@ -253,6 +263,20 @@ class TestUse:
         before = RegistryVersion.objects.get().registry_version
         meter.send(door)
         assert RegistryVersion.objects.get().registry_version == before
+
+
+def test_a_failure_after_the_commit_takes_nothing_back(
+    door: Door, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise RuntimeError
+
+    token = provisioned(device)
+    monkeypatch.setattr(registry, "forget", fail)
+    answer = door.post(CLAIM, {"token": token})
+    assert answer.status == 201
+    assert door.post(INGEST, {}, answer.json()["api_key"]).status == 201
+    assert Credential.objects.count() == 1
 
 
 def test_at_rest_only_the_hash_is_kept(door: Door, meter: Meter) -> None:

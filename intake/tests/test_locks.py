@@ -1,5 +1,6 @@
 """Somebody else holds what a write needs, or ends its connection: 503 in time, and on again afterwards."""
 
+import gc
 import sqlite3
 import threading
 import time
@@ -118,3 +119,23 @@ def test_each_transaction_reaches_the_disk(writer: Writer) -> None:
     writer.register("look", look)
     writer.submit_and_wait("look", None)
     assert found == ["on"]
+
+
+def test_a_failure_leaves_no_cursor_to_the_garbage_collector(writer: Writer) -> None:
+    """It runs in any thread, and to close a cursor it waits for the connection: the event loop would stand still."""
+    gc.collect()
+    gc.disable()
+    try:
+        with another_holds_the_lock():
+            refused = writer.post(ROWS, row(1))
+            assert isinstance(refused.exception(FIRMWARE_SECONDS), Unavailable)
+        writer.submit_and_wait(ROWS, row(2))
+        del refused
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        cursors = [thing for thing in gc.garbage if isinstance(thing, (sqlite3.Cursor, psycopg.Cursor))]
+        assert cursors == []
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()

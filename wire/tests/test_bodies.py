@@ -68,6 +68,11 @@ class TestGzip:
         with pytest.raises(BodyTooLarge):
             decompress(half + half + gzip.compress(b" "), GZIP)
 
+    def test_no_more_members_than_are_cheap(self) -> None:
+        assert decompress(gzip.compress(b"x") * 32, GZIP) == b"x" * 32
+        with pytest.raises(BadEncoding):
+            decompress(gzip.compress(b"x") * 33, GZIP)
+
     def test_a_bomb_costs_no_more_than_the_limit(self) -> None:
         bomb = gzip.compress(b"\0" * 50_000_000)
         tracemalloc.start()
