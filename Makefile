@@ -21,10 +21,11 @@ lint: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m bench $(ARGS)
 
-# Kills the server at random moments and looks for acknowledged readings that are gone: make crash N=200
+# Kills the server at random moments and looks for acknowledged readings that are gone:
+# make crash N=200, make crash N=30 ARGS=--postgres
 N ?= 50
 crash: $(VENV)/.installed-dev
-	@$(BIN)/python -m tests.crash --rounds $(N)
+	@$(BIN)/python -m tests.crash --rounds $(N) $(ARGS)
 
 # Both locks, from pyproject.toml. No registry address may stand in them.
 UV := $(BIN)/uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
