@@ -15,7 +15,7 @@ import psutil
 from bench.load import find_wrk
 from bench.servers import ROOT
 
-PACKAGES = ("django", "granian", "starlette", "uvloop", "msgspec", "psycopg", "gunicorn")
+PACKAGES = ("django", "granian", "uvloop", "msgspec", "psycopg", "gunicorn")
 MEMORY_FILE_SYSTEMS = {"tmpfs", "ramfs"}
 
 
