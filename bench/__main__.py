@@ -82,6 +82,7 @@ def _measure(benches: list[Bench], runs: int, folder: Path, console: Console) ->
     for bench in benches:
         bench.measure_memory()
         bench.measure_stations()
+        bench.measure_trouble()
     return found
 
 

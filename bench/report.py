@@ -56,6 +56,7 @@ TARGETS = (
     Target("c / b, 256 connections", 0.50, True, ("c256", "rate"), ("b256", "rate")),
     Target("d / e, readings", 0.50, True, ("d", "readings"), ("e", "rate")),
     Target("c: p99 / p50, 64 connections", 10, False, ("c64", "p99_ms"), ("c64", "p50_ms")),
+    Target("rate after a trouble / before, the worst of all", 0.80, True, ("trouble", "share")),
     Target("MB resident, 10,000 devices", 200, False, ("memory", "rss_mb")),
 )
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import servers, stations
+from bench import servers, stations, trouble
 from bench.databases import Store, count_rows
 from bench.load import BATCH, INGEST, Load, device_key, reading, run_wrk, write_script
 
@@ -79,6 +79,14 @@ class Bench:
         """Full syncs of charging stations, all at once."""
         with self._copy(f"fleet_{DEVICES}") as url:
             self._keep("stations", stations.measure(url, self.folder))
+
+    def measure_trouble(self) -> None:
+        """The rate after each trouble, of the rate before."""
+        if self.store.name == "sqlite":
+            self._keep("trouble", trouble.measure(self.folder, url=None))
+            return
+        with self._copy(f"fleet_{DEVICES}") as url:
+            self._keep("trouble", trouble.measure(self.folder, url=url))
 
     def _measure_plain(self, figure: str, worker: str) -> dict[str, Any]:
         with (
@@ -146,7 +154,10 @@ class Bench:
     def _keep(self, figure: str, found: dict[str, Any]) -> None:
         self.figures[figure].append(found)
         value = found.get("readings") or found.get("rate")
-        text = f"{value:10,.0f}/s" if value else f"{found['rss_mb']:10.0f} MB"
+        if value:
+            text = f"{value:10,.0f}/s"
+        else:
+            text = f"{found['share']:10.0%}" if "share" in found else f"{found['rss_mb']:10.0f} MB"
         trouble = f"  INVALID: {'; '.join(found['problems'])}" if found["problems"] else ""
         self.say(f"{self.store.name:9} {figure:18} {text}{trouble}")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Protocol, cast
 
 from django.db import close_old_connections, transaction
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
@@ -47,13 +47,19 @@ Send = Callable[[Any], Any]
 
 @dataclass(slots=True)
 class Write:
-    """A row for the write path, of `size` bytes, holding `rows` of a table; `reply` goes out when it is committed."""
+    """A row for the write path, of `size` bytes, holding `rows` of a table.
+
+    `reply` goes out when it is committed; or is made of the store's result, and may then raise an ApiError.
+    """
 
     kind: str
     row: Any
     size: int
     rows: int
-    reply: Reply
+    reply: Reply | Callable[[Any], Reply]
+
+    def answer(self, result: Any) -> Reply:
+        return self.reply if type(self.reply) is Reply else self.reply(result)  # type: ignore[operator]
 
 
 @dataclass(slots=True)
@@ -65,8 +71,19 @@ class Call:
     reply: Callable[[Any], Reply]
 
 
-Handler = Callable[[Request, Identity], "Reply | Write | Call"]
-OpenHandler = Callable[[Request], "Reply | Write | Call"]
+class Held(Protocol):
+    """A reply that waits for something to happen."""
+
+    async def answer_later(self, receive: "Receive") -> Reply:
+        """On the event loop; raises ClientLeft when nobody waits any more."""
+
+    def answer_now(self) -> Reply:
+        """In a thread, which is not to be held up."""
+
+
+Outcome = Reply | Write | Call | Held
+Handler = Callable[[Request, Identity], Outcome]
+OpenHandler = Callable[[Request], Outcome]
 
 
 class ClientLeft(Exception):
@@ -79,6 +96,8 @@ class DeviceRoute:
     `path` is a regular expression without its slashes at the ends, groups named; `handlers` maps a method to
     `(request, identity) -> …`, or to `(request) -> …` where `is_open`: no key is needed. `plain_http` routes answer
     without TLS in production too (probes). `other_methods` names what a Django view at the same path answers.
+    An unassigned device is refused with `unassigned`: 403, so that a meter keeps its key, or 401, so that an Ozone
+    device shakes hands.
     """
 
     def __init__(
@@ -89,9 +108,11 @@ class DeviceRoute:
         is_open: bool = False,
         plain_http: bool = False,
         other_methods: Iterable[str] = (),
+        unassigned: type[ApiError] = Forbidden,
     ) -> None:
         self.path = path
-        self.handlers: Mapping[str, Callable[..., Reply | Write | Call]] = handlers
+        self.unassigned = unassigned
+        self.handlers: Mapping[str, Callable[..., Outcome]] = handlers
         self.is_open = is_open
         self.plain_http = plain_http
         self.allowed = sorted({*handlers, *other_methods})
@@ -108,14 +129,14 @@ class DeviceRoute:
             raise Forbidden("Use https: this server takes no plain HTTP.", code="https_required")
         bodies.check_length(headers)
 
-    def _handle(self, request: Request, identity: Identity | None) -> Reply | Write | Call:
+    def _handle(self, request: Request, identity: Identity | None) -> Outcome:
         handler = self.handlers[request.method]
         if identity is None:
             return handler(request)
         if identity.archived:
             raise Forbidden("This device is archived. An operator can restore it.", code="device_archived")
         if not identity.assigned:
-            raise Forbidden("This device is not assigned. An operator can assign it.", code="not_assigned")
+            raise self.unassigned("This device is not assigned. An operator can assign it.", code="not_assigned")
         wait = identity.wait_for_turn(monotonic())
         if wait:
             raise TooManyRequests(wait, "This device writes faster than it may.")
@@ -173,21 +194,26 @@ class DeviceRoute:
             received_at=datetime.now(UTC),
             params=scope.get("path_params") or {},
         )
-        identity = None
-        if not self.is_open:
-            token = _token_of(request)
-            identity = registry.find(token)
-            if identity is None:
-                loop = asyncio.get_running_loop()
-                identity = await loop.run_in_executor(_lookup_threads(), _look_up, token, request.client)
-        outcome = self._handle(request, identity)
+        outcome = await self._outcome(request)
         if type(outcome) is Write:
-            await intake.submit(outcome.kind, outcome.row, outcome.size, outcome.rows)
-            return outcome.reply
+            return outcome.answer(await intake.submit(outcome.kind, outcome.row, outcome.size, outcome.rows))
         if type(outcome) is Call:
             return outcome.reply(await intake.call(outcome.service, **outcome.arguments))
-        assert isinstance(outcome, Reply)
-        return outcome
+        return outcome if isinstance(outcome, Reply) else await cast(Held, outcome).answer_later(receive)
+
+    async def _outcome(self, request: Request) -> Outcome:
+        if self.is_open:
+            return self._handle(request, None)
+        token = _token_of(request)
+        identity = registry.find(token)
+        if identity is not None:
+            try:
+                return self._handle(request, identity)
+            except Unauthorized:
+                pass  # what memory would refuse is looked up first: the device may just have been renamed
+        loop = asyncio.get_running_loop()
+        identity = await loop.run_in_executor(_lookup_threads(), _look_up, token, request.client)
+        return self._handle(request, identity)
 
     # --- the Django door ---
 
@@ -224,23 +250,30 @@ class DeviceRoute:
             received_at=datetime.now(UTC),
             params=params,
         )
-        identity = None
-        if not self.is_open:
-            token = _token_of(request)
-            identity = registry.find(token) or registry.look_up(token, request.client)
-        outcome = self._handle(request, identity)
+        outcome = self._outcome_django(request)
         if isinstance(outcome, Write):
-            intake.submit_and_wait(outcome.kind, outcome.row, outcome.size, outcome.rows)
-            return outcome.reply
+            return outcome.answer(intake.submit_and_wait(outcome.kind, outcome.row, outcome.size, outcome.rows))
         if isinstance(outcome, Call):
             return outcome.reply(intake.call_and_wait(outcome.service, **outcome.arguments))
-        return outcome
+        return outcome if isinstance(outcome, Reply) else outcome.answer_now()
+
+    def _outcome_django(self, request: Request) -> Outcome:
+        if self.is_open:
+            return self._handle(request, None)
+        token = _token_of(request)
+        identity = registry.find(token)
+        if identity is not None:
+            try:
+                return self._handle(request, identity)
+            except Unauthorized:
+                pass
+        return self._handle(request, registry.look_up(token, request.client))
 
     def as_view(self) -> Callable[..., HttpResponse]:
         """The view for a URLconf: no CSRF check (no cookie is looked at) and no transaction around it, which would
         hold the lock that its own write waits for."""
         view = csrf_exempt(self.view)
-        view.counts_itself = True  # type: ignore[attr-defined]
+        view.counts_all_but = ()  # type: ignore[attr-defined]
         return transaction.non_atomic_requests(view)
 
 

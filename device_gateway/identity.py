@@ -1,6 +1,7 @@
 """One device, as its current key names it: what a device route needs to know of it, without a query."""
 
 import time
+from collections.abc import Set
 from typing import Any
 
 from device_gateway.crypto import Cipher
@@ -18,26 +19,36 @@ class Identity:
         "data_key",
         "device_id",
         "encryption",
+        "firmware",
         "not_before",
+        "other_names",
         "pk",
         "use_noted_at",
     )
 
-    def __init__(self, row: tuple[Any, ...]) -> None:
+    def __init__(self, row: tuple[Any, ...], other_names: Set[str]) -> None:
         self.not_before = 0.0
         self.use_noted_at: float | None = time.monotonic() if row[2] else None
         self._cipher: Cipher | None = None
         self.data_key = ""
-        self.take(row)
+        self.take(row, other_names)
 
-    def take(self, row: tuple[Any, ...]) -> None:
-        """The columns as they are in the database now."""
-        _, self.credential_pk, _, self.pk, self.device_id, assigned, archived, self.encryption, data_key = row
+    def take(self, row: tuple[Any, ...], other_names: Set[str]) -> None:
+        """The columns as they are in the database now; its MAC and former device_ids."""
+        (_, self.credential_pk, _, self.pk, self.device_id, assigned, archived, self.encryption, data_key, firmware) = (
+            row
+        )
+        self.firmware: str = firmware
+        self.other_names = other_names
         self.assigned = bool(assigned)
         self.archived = bool(archived)
         if data_key != self.data_key:
             self.data_key = data_key
             self._cipher = None
+
+    def is_called(self, name: str) -> bool:
+        """Whether `name` is the device's: its device_id, its MAC, or a device_id it had before."""
+        return name == self.device_id or name in self.other_names
 
     @property
     def cipher(self) -> Cipher:

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import secrets
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from device_gateway.names import check_device_id, default_device_id, normal_mac, validate_mac
+from wire.conf import option
 
 PREFIX_LENGTH = 8
 
@@ -34,18 +36,29 @@ def _int_or_float(digits: str) -> int | float:
 
 
 class RegistryVersion(models.Model):
-    """One row, raised by every change of who may enter; every process watches it (intake.watcher)."""
+    """One row that every process watches (intake.watcher): raised by every change of who may enter, and by commands."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     registry_version = models.BigIntegerField(default=0)
+    command_version = models.BigIntegerField(default=0)
+    """Raised when a command waits for its device: waiting polls wake up."""
 
     @classmethod
     def raise_registry(cls) -> None:
         """Call inside the transaction of the change."""
-        if not cls.objects.filter(pk=1).update(registry_version=models.F("registry_version") + 1):
+        cls._raise("registry_version")
+
+    @classmethod
+    def raise_commands(cls) -> None:
+        """Call inside the transaction that makes a command pending."""
+        cls._raise("command_version")
+
+    @classmethod
+    def _raise(cls, column: str) -> None:
+        if not cls.objects.filter(pk=1).update(**{column: models.F(column) + 1}):
             # Only in a database that was emptied: the migration makes the row. Two at once make one, too.
             RegistryVersion.objects.bulk_create([RegistryVersion(pk=1)], ignore_conflicts=True)
-            cls.objects.filter(pk=1).update(registry_version=models.F("registry_version") + 1)
+            cls.objects.filter(pk=1).update(**{column: models.F(column) + 1})
 
     @classmethod
     def touch(cls) -> None:
@@ -86,6 +99,8 @@ class Device(models.Model):
     notes = models.CharField(max_length=500, blank=True, default="")
     assigned = models.BooleanField(default=False, help_text="Only an assigned device may send.")
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+    provisional = models.BooleanField(default=False, editable=False)
+    """Registered itself and was never assigned: past a limit the one least recently seen makes room."""
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     encryption = models.CharField(
         max_length=8, choices=Encryption.choices, blank=True, default=Encryption.NONE, editable=False
@@ -97,6 +112,7 @@ class Device(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [models.Index(fields=["id"], condition=models.Q(provisional=True), name="provisional_devices")]
 
     def __str__(self) -> str:
         return self.name or self.device_id or f"device {self.pk}"
@@ -125,8 +141,16 @@ class Device(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.mac = normal_mac(self.mac) if self.mac else None
+        if self.assigned and self.provisional:
+            self.provisional = False
+            if kwargs.get("update_fields") is not None:
+                kwargs["update_fields"] = {*kwargs["update_fields"], "provisional"}
         with transaction.atomic(using=kwargs.get("using")):
+            assigning = self.assigned and "assigned" in (kwargs.get("update_fields") or ["assigned"])
+            assigning = assigning and not Device._base_manager.filter(pk=self.pk, assigned=True).exists()
             super().save(*args, **kwargs)
+            if assigning:
+                Enrolment.open_windows([self.pk], timezone.now(), on_assigning=True)
             if not self.device_id:
                 self.device_id = self.mac or default_device_id(self.pk)
                 Device._base_manager.filter(pk=self.pk).update(device_id=self.device_id)
@@ -190,6 +214,55 @@ class Credential(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}…"
+
+
+class Enrolment(models.Model):
+    """When a device may have a new token by a handshake. Whether it may at a moment is decided when asked."""
+
+    device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="enrolment")
+    opened_at = models.DateTimeField(null=True)
+    open_until = models.DateTimeField(null=True)
+    counts_from = models.DateTimeField(null=True)
+    """The first use of a token issued since then closes the window; null: of any."""
+    held_by = models.CharField(max_length=45, blank=True, default="")
+    """The address that shook hands first in this window; others wait until its token was left unused."""
+    issued_at = models.DateTimeField(null=True)
+    refused = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"enrolment of {self.device_id}"
+
+    @classmethod
+    def open_windows(cls, devices: Iterable[int], now: datetime, *, on_assigning: bool = False) -> None:
+        """Opens a window for each of the devices (integer ids), anew where one is open.
+
+        The first use of a token issued from now on closes it; `on_assigning` of the one before, too: that is the one
+        the device got while it waited for somebody to assign it.
+        """
+        until = now + timedelta(hours=option("ENROLMENT_HOURS"))
+        since = None if on_assigning else now
+        Enrolment.objects.bulk_create(
+            [Enrolment(device_id=pk, opened_at=now, open_until=until, counts_from=since) for pk in sorted(devices)],
+            update_conflicts=True,
+            unique_fields=["device"],
+            update_fields=["opened_at", "open_until", "counts_from"],
+        )
+
+
+class HandshakeAttempt(models.Model):
+    """A handshake for an assigned device; the last ones are kept."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="handshake_attempts")
+    at = models.DateTimeField()
+    address = models.CharField(max_length=45, blank=True)
+    firmware = models.CharField(max_length=64, blank=True)
+    permitted = models.BooleanField()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.address} at {self.at}"
 
 
 class ProvisioningToken(models.Model):

@@ -8,6 +8,7 @@ other processes arrive through the watcher within a second; those of this proces
 import hashlib
 import threading
 import time
+from collections.abc import Set
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,12 +23,21 @@ from wire.errors import Unauthorized, Unavailable
 from wire.limits import Limit
 
 UNKNOWN_KEYS: Final = Limit("LIMIT_UNKNOWN_KEYS", "Too many unknown keys from this address.")
+_NAMES: Final = """
+    SELECT n.device_id, n.name
+    FROM device_gateway_devicename n JOIN device_gateway_device d ON d.id = n.device_id
+    WHERE n.name <> d.device_id"""
+_NONE: Final[frozenset[str]] = frozenset()
+REST: Final = 0.25
+"""Seconds between two reloads: a fleet that enrols changes the version with every claim."""
+COMMANDS: Final = 1
+"""The watcher's column of commands."""
 USE_NOTED_EVERY: Final = 60.0
 """Seconds between two notes of a credential's use; the first use is always noted before its reply."""
 
 _COLUMNS: Final = """
     SELECT c.hash, c.id, c.last_used_at IS NOT NULL, d.id, d.device_id, d.assigned, d.archived_at IS NOT NULL,
-           d.encryption, d.data_key
+           d.encryption, d.data_key, d.firmware
     FROM device_gateway_credential c JOIN device_gateway_device d ON d.id = c.device_id
     WHERE c.revoked_at IS NULL"""
 
@@ -36,7 +46,10 @@ class Registry:
     def __init__(self) -> None:
         self._by_digest: dict[bytes, Identity] = {}
         self._lock = threading.Lock()
-        self.watcher = Watcher("SELECT registry_version FROM device_gateway_registryversion WHERE id = 1", self.reload)
+        self.watcher = Watcher(
+            "SELECT registry_version, command_version FROM device_gateway_registryversion WHERE id = 1"
+        )
+        self.watcher.tell(0, self.reload, rest=REST)
 
     def find(self, token: str) -> Identity | None:
         """The device whose key this is, if memory says that it may send. None says nothing: ask `look_up`.
@@ -64,6 +77,9 @@ class Registry:
             with connection.cursor() as cursor:
                 cursor.execute(f"{_COLUMNS} AND c.hash = %s", [digest.hex()])
                 row = cursor.fetchone()
+                if row is not None:
+                    cursor.execute(f"{_NAMES} AND d.id = %s", [row[3]])
+                    other_names = {name for _, name in cursor.fetchall()}
         except (DatabaseError, InterfaceError):
             connection.close()
             raise Unavailable("The server cannot look up the key now. Send it again.", code="lookup_failed") from None
@@ -73,17 +89,21 @@ class Registry:
                 self._by_digest.pop(digest, None)
             raise Unauthorized
         with self._lock:
-            return self._take(self._by_digest, digest, row)
+            return self._take(self._by_digest, digest, row, other_names)
 
     def reload(self) -> None:
-        """Everything anew, by one query; identities that stay keep their state."""
+        """Everything anew, by two queries; identities that stay keep their state."""
         with connection.cursor() as cursor:
             cursor.execute(_COLUMNS)
             rows = cursor.fetchall()
+            cursor.execute(_NAMES)
+            other_names: dict[int, set[str]] = {}
+            for device, name in cursor.fetchall():
+                other_names.setdefault(device, set()).add(name)
         fresh: dict[bytes, Identity] = {}
         with self._lock:
             for row in rows:
-                self._take(fresh, bytes.fromhex(row[0]), row)
+                self._take(fresh, bytes.fromhex(row[0]), row, other_names.get(row[3], _NONE))
             self._by_digest = fresh
 
     def forget(self, device_pk: int) -> None:
@@ -104,12 +124,14 @@ class Registry:
         identity.use_noted_at = moment
         return identity.credential_pk, now
 
-    def _take(self, into: dict[bytes, Identity], digest: bytes, row: tuple[Any, ...]) -> Identity:
+    def _take(
+        self, into: dict[bytes, Identity], digest: bytes, row: tuple[Any, ...], other_names: Set[str]
+    ) -> Identity:
         identity = self._by_digest.get(digest)
         if identity is None or identity.credential_pk != row[1]:
-            identity = Identity(row)
+            identity = Identity(row, other_names)
         else:
-            identity.take(row)
+            identity.take(row, other_names)
         into[digest] = identity
         return identity
 

@@ -5,7 +5,7 @@ event loop goes on meanwhile (executemany takes and gives the lock once a row).
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, Final
 
@@ -78,6 +78,11 @@ def _array(column: Sequence[Any], kind: str) -> str:
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def read_moment(value: Any) -> datetime | None:
+    """A time as the driver gives it, aware: on SQLite it comes without its zone, which is UTC."""
+    return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
 def moment(connection: BaseDatabaseWrapper, value: datetime | None) -> Any:

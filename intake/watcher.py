@@ -15,27 +15,50 @@ logger = logging.getLogger("intake")
 
 PERIOD: Final = 0.05
 BLIND_SECONDS: Final = 2.0
-REST: Final = 0.25
-"""Between two changes taken over: a fleet that enrols changes the row with every claim."""
+
+
+class _Column:
+    """One column that is watched, and who hears of its changes."""
+
+    def __init__(self, on_change: Callable[[], None], rest: float) -> None:
+        self.on_change = on_change
+        self.rest = rest
+        self.forget()
+
+    def forget(self) -> None:
+        self.seen: object = None
+        self.changed_at = float("-inf")
+
+    def look(self, value: object, now: float) -> None:
+        if value != self.seen and now - self.changed_at >= self.rest:
+            self.on_change()
+            # Remembered only now: a change that could not be taken over is seen again at the next look.
+            self.seen = value
+            self.changed_at = now
 
 
 class Watcher:
-    """Calls `on_change` whenever the row that `query` reads differs from the last one.
+    """Tells of every column of the row that `query` reads when it differs from before.
 
     Differs, not grows: a restored backup goes back. `query` returns at most one row.
     """
 
-    def __init__(self, query: str, on_change: Callable[[], None], using: str = DEFAULT_DB_ALIAS) -> None:
+    def __init__(self, query: str, using: str = DEFAULT_DB_ALIAS) -> None:
         self._query = query
-        self._on_change = on_change
         self._using = using
-        self._seen: tuple[object, ...] | None = None
-        self._changed_at = float("-inf")
+        self._columns: dict[int, _Column] = {}
         self._read_at = float("-inf")
         self._stop = threading.Event()
         self._looked = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+
+    def tell(self, column: int, on_change: Callable[[], None], rest: float = 0.0) -> None:
+        """Calls `on_change` in the watcher's thread at the first look and whenever that column has changed.
+
+        Two calls are at least `rest` seconds apart: what changes with every claim of a fleet need not be followed.
+        """
+        self._columns[column] = _Column(on_change, rest)
 
     @property
     def is_blind(self) -> bool:
@@ -60,12 +83,16 @@ class Watcher:
         self._stop.set()
         if thread is not None:
             thread.join(2)
-        self._seen = None
+        self._forget()
 
     def reset_after_fork(self) -> None:
         self._thread = None
         self._lock = threading.Lock()
-        self._seen = None
+        self._forget()
+
+    def _forget(self) -> None:
+        for column in self._columns.values():
+            column.forget()
 
     def _run(self) -> None:
         connection = connections[self._using]
@@ -86,11 +113,8 @@ class Watcher:
                 cursor.execute(self._query)
                 row = cursor.fetchone()
             now = time.monotonic()
-            if row != self._seen and now - self._changed_at >= REST:
-                self._on_change()
-                # Remembered only now: a change that could not be taken over is seen again at the next look.
-                self._seen = row
-                self._changed_at = now
+            for index, column in self._columns.items():
+                column.look(row[index] if row else None, now)
             self._read_at = now
         except (DatabaseError, InterfaceError) as error:
             if not self.is_blind:

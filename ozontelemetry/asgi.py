@@ -25,11 +25,13 @@ django.setup(set_prefix=False)
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 
 import device_gateway.door  # noqa: E402
+import telemetry.door  # noqa: E402
 from device_gateway.gate import DeviceRoute  # noqa: E402
 from intake import writer  # noqa: E402
 from ozontelemetry import checks, health  # noqa: E402
 from ozontelemetry.bridge import DjangoBridge  # noqa: E402
 from stations import addresses  # noqa: E402
+from telemetry.waiting import room  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -69,6 +71,8 @@ class Door:
 async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
+        if message["type"] == "lifespan.startup":
+            room.close_at_sigterm()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             writer.stop()
@@ -78,4 +82,6 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 # The sentence of what is missing, before the first request instead of at it.
 checks.sound_or_exit(quiet=True)
 addresses.watch_host_names()
-application = Door([*device_gateway.door.ROUTES, *health.ROUTES], DjangoBridge(get_wsgi_application()))
+application = Door(
+    [*device_gateway.door.ROUTES, *telemetry.door.ROUTES, *health.ROUTES], DjangoBridge(get_wsgi_application())
+)

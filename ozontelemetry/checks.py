@@ -59,12 +59,17 @@ def settings_are_usable(**_: Any) -> list[CheckMessage]:
             rate(name)
         except ValueError:
             found.append(Error(f"{name} must read <number>/<seconds>, as 20/60.", id="ozone.E006"))
-    try:
-        ZoneInfo(option("DEVICE_TIME_ZONE"))
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        found.append(
-            Error("DEVICE_TIME_ZONE names no time zone.", hint="Write it as Asia/Singapore, or UTC.", id="ozone.E012")
-        )
+    for name in ("DEVICE_TIME_ZONE", "STATS_TIME_ZONE"):
+        try:
+            ZoneInfo(option(name))
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            found.append(
+                Error(f"{name} names no time zone.", hint="Write it as Asia/Singapore, or UTC.", id="ozone.E012")
+            )
+    if option("HANDSHAKE_POLICY") not in ("guarded", "open"):
+        found.append(Error("HANDSHAKE_POLICY must be guarded or open.", id="ozone.E013"))
+    if option("LEGACY_INGEST") not in ("", "on", "assigned", "off"):
+        found.append(Error("LEGACY_INGEST must be on, assigned, off or empty.", id="ozone.E014"))
     if parse_iso(option("DEVICE_EPOCH")) is None:
         found.append(Error("DEVICE_EPOCH is not an ISO 8601 time.", id="ozone.E007"))
     try:

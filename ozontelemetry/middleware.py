@@ -52,7 +52,8 @@ class ApiErrors:
         ):
             response = _response(_error_of(response), request)
         match = request.resolver_match
-        if not getattr(getattr(match, "func", None), "counts_itself", False):
+        left_out = getattr(getattr(match, "func", None), "counts_all_but", None)  # a device route counts for itself
+        if left_out is None or request.method in left_out:
             method = request.method if request.method in KNOWN_METHODS else "other"
             route = (match.view_name or match.route) if match else "unmatched"
             metrics.count_request(route, method or "", response.status_code)

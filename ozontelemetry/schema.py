@@ -8,6 +8,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts.authentication import AccessTokenAuthentication, SessionAuthentication
+from ozontelemetry.describe import OBJECT, body, errors, reply
+from ozontelemetry.describe_machines import MACHINE_PATHS
 
 
 class MayRead(BasePermission):
@@ -23,44 +25,20 @@ ACCESS: Final[dict[str, Any]] = {
 }
 """Of the views that show it."""
 
-_ERROR: Final = {
-    "description": "Refused",
-    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
-_OBJECT: Final = {"type": "object", "additionalProperties": True}
-
-
-def _body(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
-
-
-def _reply(description: str, properties: dict[str, Any]) -> dict[str, Any]:
-    schema = {
-        "type": "object",
-        "required": [name for name in properties if name not in ("accepted", "encryption_key_b64")],
-        "properties": properties,
-    }
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-
-def _errors(*statuses: int) -> dict[str, Any]:
-    return {str(status): _ERROR for status in statuses}
-
-
 _CLAIM: Final = {
     "post": {
         "operationId": "claim",
         "summary": "A provisioning token for a key of one's own; again the same key if the reply was lost.",
         "tags": ["device"],
-        "requestBody": _body(
+        "requestBody": body(
             {
                 "type": "object",
                 "required": ["token"],
-                "properties": {"token": {"type": "string"}, "device_metadata": _OBJECT},
+                "properties": {"token": {"type": "string"}, "device_metadata": OBJECT},
             }
         ),
         "responses": {
-            "201": _reply(
+            "201": reply(
                 "The key, shown this once.",
                 {
                     "device_id": {"type": "integer"},
@@ -69,8 +47,9 @@ _CLAIM: Final = {
                     "token_expires_at": {"type": "string", "format": "date-time", "nullable": True},
                     "encryption_key_b64": {"type": "string", "description": "Where the token asked for encryption."},
                 },
+                optional=("encryption_key_b64",),
             ),
-            **_errors(400, 403, 405, 408, 413, 415, 429, 503),
+            **errors(400, 403, 405, 408, 413, 415, 429, 503),
         },
     }
 }
@@ -84,17 +63,18 @@ _INGEST: Final = {
             {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 64}},
             {"name": "Content-Encoding", "in": "header", "schema": {"type": "string", "enum": ["gzip", "identity"]}},
         ],
-        "requestBody": _body({"oneOf": [_OBJECT, {"type": "array", "maxItems": 1000, "items": _OBJECT}]}),
+        "requestBody": body({"oneOf": [OBJECT, {"type": "array", "maxItems": 1000, "items": OBJECT}]}),
         "responses": {
-            "201": _reply(
+            "201": reply(
                 "Committed. `accepted` with a batch only: its length, repeats included.",
                 {"status": {"type": "string", "enum": ["ok"]}, "accepted": {"type": "integer"}},
+                optional=("accepted",),
             ),
-            **_errors(400, 401, 403, 405, 408, 413, 415, 429, 503),
+            **errors(400, 401, 403, 405, 408, 413, 415, 429, 503),
         },
     }
 }
-_HEALTH: Final = _reply("Well.", {"status": {"type": "string", "enum": ["ok"]}})
+_HEALTH: Final = reply("Well.", {"status": {"type": "string", "enum": ["ok"]}})
 
 
 def _probe(name: str, summary: str) -> dict[str, Any]:
@@ -103,7 +83,7 @@ def _probe(name: str, summary: str) -> dict[str, Any]:
             "operationId": name,
             "summary": summary,
             "tags": ["health"],
-            "responses": {"200": _HEALTH, **_errors(400, 405, 503)},
+            "responses": {"200": _HEALTH, **errors(400, 405, 503)},
         }
     }
 
@@ -113,6 +93,7 @@ DEVICE_PATHS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "/api/devices/claim": _CLAIM,
     "/gateway/device-data/ingest": _INGEST,
     "/api/device-data/ingest": _INGEST,
+    **MACHINE_PATHS,
     "/healthz": _probe("healthz", "The process is up."),
     "/readyz": _probe("readyz", "The database takes writes."),
     "/metrics": {
@@ -122,7 +103,7 @@ DEVICE_PATHS: Final[dict[str, dict[str, dict[str, Any]]]] = {
             "tags": ["health"],
             "responses": {
                 "200": {"description": "Figures", "content": {"text/plain": {"schema": {"type": "string"}}}},
-                **_errors(400, 401, 405),
+                **errors(400, 401, 405),
             },
         }
     },
@@ -131,13 +112,19 @@ DEVICE_PATHS: Final[dict[str, dict[str, dict[str, Any]]]] = {
 
 def add_device_routes(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """A post-processing hook of drf-spectacular. Operation ids are made unique by the mount."""
+    paths = {path.replace("/?", ""): operations for path, operations in result["paths"].items()}
     for path, operations in DEVICE_PATHS.items():
         mount = path.split("/")[1]
-        result["paths"][path] = {
+        described = {
             method: {**operation, "operationId": f"{mount}_{operation['operationId']}"}
             for method, operation in operations.items()
         }
-    result["paths"] = {path.replace("/?", ""): operations for path, operations in sorted(result["paths"].items())}
+        paths[path] = {**paths.get(path, {}), **described}
+    result["paths"] = dict(sorted(paths.items()))
     schemes = result.setdefault("components", {}).setdefault("securitySchemes", {})
-    schemes["deviceKey"] = {"type": "http", "scheme": "bearer", "description": "A device's key, from its claim"}
+    schemes["deviceKey"] = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A device's key, from its claim or its handshake",
+    }
     return result

@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "accounts",
     "device_gateway",
+    "telemetry",
     "stations",
     "pages",
     "simulators",

@@ -69,12 +69,20 @@ class Endpoint:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def post(self, path: str, body: bytes, *, bearer: str) -> bytes:
-        """The bytes of one POST of JSON, to be sent (and sent again) as they are."""
-        head = (
-            f"POST {self.prefix}{path} HTTP/1.1\r\nHost: {self.authority}\r\nAuthorization: Bearer {bearer}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        """The bytes of one POST of JSON, to be sent (and sent again) as they are. `bearer` "": no such header."""
+        return (
+            self._head("POST", path, bearer)
+            + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+            + body
         )
-        return head.encode("ascii") + body
+
+    def get(self, path: str, *, bearer: str) -> bytes:
+        """The bytes of one GET."""
+        return self._head("GET", path, bearer) + b"\r\n"
+
+    def _head(self, method: str, path: str, bearer: str) -> bytes:
+        authorization = f"Authorization: Bearer {bearer}\r\n" if bearer else ""
+        return f"{method} {self.prefix}{path} HTTP/1.1\r\nHost: {self.authority}\r\n{authorization}".encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,18 @@ class Connection:
         if not keep:
             self.close()
         return reply
+
+    async def send_and_hang_up(self, data: bytes) -> None:
+        """Send bytes, a whole request or a part of one, and drop the connection without reading. Raises NoAnswer."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                _, writer = await self._open()
+                writer.write(data)
+                await writer.drain()
+        except (TimeoutError, OSError) as error:
+            raise NoAnswer(str(error) or type(error).__name__, sent=False) from error
+        finally:
+            self.close()
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self._streams is not None:

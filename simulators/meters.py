@@ -14,9 +14,8 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from rich.console import Console
@@ -24,17 +23,14 @@ from rich.markup import escape
 
 from simulators.client import Connection, Endpoint, NoAnswer, Reply, retry_delay
 from simulators.progress import Row, progress
-from simulators.staff import SimulationError, Staff, explain
+from simulators.staff import SimulationError, Staff, explain, some_at_once
 from simulators.verdict import Account, Latencies, Stored, Verdict, compare
 
 INGEST_PATH = "/api/device-data/ingest"  # the sketch's, without /gateway
 DEVICE_TIMEOUT = 5.0  # the firmware hangs up then
 GRACE = 15.0  # seconds after the end in which a meter still retries its last request
 OVERTIME = 1.0  # seconds after the end in which a meter that is behind still catches up
-SETUP_AT_ONCE = 8  # devices that are made, claimed or read back at the same time
 NONCE_BYTES = 12
-
-T = TypeVar("T")
 
 compact = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -205,11 +201,11 @@ class Fleet:
         """Claim, send, read back and judge. Raises SimulationError when claiming or reading back is impossible."""
         async with progress(self._console, self._row):
             started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            await _some_at_once(self._enrol(staff, number, started) for number in range(self.options.devices))
+            await some_at_once(self._enrol(staff, number, started) for number in range(self.options.devices))
             self._phase = "sending"
             await self._send()
             self._phase = "reading back"
-            found = await _some_at_once(self._read_back(staff, meter) for meter in self.meters)
+            found = await some_at_once(self._read_back(staff, meter) for meter in self.meters)
             self._phase = "done"
         return self._judge(found)
 
@@ -300,19 +296,3 @@ def _seq(row: Any) -> object:
     """The `seq` of a stored row; None for a row that has none."""
     payload = row.get("payload") if isinstance(row, dict) else None
     return payload.get("seq") if isinstance(payload, dict) else None
-
-
-async def _some_at_once(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results of all, SETUP_AT_ONCE at a time. The first that fails ends the others; its exception is raised."""
-    gate = asyncio.Semaphore(SETUP_AT_ONCE)
-
-    async def gated(one: Coroutine[Any, Any, T]) -> T:
-        async with gate:
-            return await one
-
-    tasks = [asyncio.ensure_future(gated(one)) for one in work]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()

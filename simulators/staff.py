@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 
@@ -16,6 +16,9 @@ PATIENCE = 60.0  # seconds that one call is tried again before the run is given 
 READ_TIMEOUT = 30.0  # a page of 5,000 readings takes a busy server longer than the 5 s of a device
 CLAIM_TIMEOUT = 5.0
 PAGE = 5000
+CALLS_AT_ONCE = 8
+
+T = TypeVar("T")
 
 
 class SimulationError(Exception):
@@ -76,7 +79,7 @@ class Staff:
 
     async def create_device(self, name: str, location: str) -> int:
         """Register a device and return its integer id. (A lost reply may leave one more that stays unused.)"""
-        reply = await self._as_staff("POST", "/api/devices/", json={"name": name, "location": location})
+        reply = await self.call("POST", "/api/devices/", json={"name": name, "location": location})
         if reply.status_code != 201:
             raise SimulationError(
                 f"{self._username!r} could not create a device: {sentence(reply)} It takes a staff account."
@@ -86,7 +89,7 @@ class Staff:
     async def provision(self, device_id: int, *, encrypted: bool) -> str:
         """Issue a provisioning token for the device and return it."""
         body = {"encryption": "AESGCM"} if encrypted else {}
-        reply = await self._as_staff("POST", f"/gateway/devices/{device_id}/provision", json=body)
+        reply = await self.call("POST", f"/gateway/devices/{device_id}/provision", json=body)
         if reply.status_code != 201:
             raise SimulationError(f"Device {device_id} could not be provisioned: {sentence(reply)}")
         return str(field(reply, "token"))
@@ -115,7 +118,7 @@ class Staff:
         """The `results` of a list, a page at a time. Raises SimulationError that `what` could not be read."""
         path: str | None = first
         while path:
-            reply = await self._as_staff("GET", path.removeprefix(self._endpoint.prefix))
+            reply = await self.call("GET", path.removeprefix(self._endpoint.prefix))
             if reply.status_code != 200:
                 raise SimulationError(f"{what} could not be read: {sentence(reply)}")
             yield field(reply, "results")
@@ -123,8 +126,12 @@ class Staff:
             # Only the path of `next` is used: the access token goes nowhere but to the endpoint.
             path = httpx.URL(following).raw_path.decode("ascii") if following else None
 
-    async def _as_staff(self, method: str, path: str, json: object = None) -> httpx.Response:
-        """A call with the access token; on a 401 (it lives 60 minutes) signs in again and asks once more."""
+    async def call(self, method: str, path: str, json: object = None) -> httpx.Response:
+        """A call with the access token; on a 401 (it lives 60 minutes) signs in again and asks once more.
+
+        A lost connection, a time-out, 429 and 5xx are tried again for PATIENCE seconds, so a write whose reply got
+        lost may have been done already. Raises SimulationError when the patience is over.
+        """
         reply = await self._persist(method, path, json=json, bearer=self._access_token)
         if reply.status_code == 401:
             await self.sign_in()
@@ -154,6 +161,22 @@ class Staff:
             if time.monotonic() + wait > give_up_at:
                 raise SimulationError(f"{method} {path.partition('?')[0]} failed {attempt} times, at last: {problem}")
             await asyncio.sleep(wait)
+
+
+async def some_at_once(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results of all, CALLS_AT_ONCE at a time. The first that fails ends the others; its exception is raised."""
+    gate = asyncio.Semaphore(CALLS_AT_ONCE)
+
+    async def gated(one: Coroutine[Any, Any, T]) -> T:
+        async with gate:
+            return await one
+
+    tasks = [asyncio.ensure_future(gated(one)) for one in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def sentence(reply: httpx.Response) -> str:

@@ -10,12 +10,23 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 import device_gateway.door
+import telemetry.door
 from ozontelemetry import health
 from wire import errors
 from wire.conf import DEFAULTS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-APPS: Final = ("wire", "intake", "device_gateway", "accounts", "pages", "simulators", "stations", "ozontelemetry")
+APPS: Final = (
+    "wire",
+    "intake",
+    "device_gateway",
+    "accounts",
+    "pages",
+    "simulators",
+    "stations",
+    "telemetry",
+    "ozontelemetry",
+)
 README: Final = ROOT / "README.md"
 DOCS: Final = sorted((ROOT / "docs").rglob("*.md"))
 PAGES: Final = [README, ROOT / "CHANGELOG.md", *DOCS]
@@ -91,7 +102,7 @@ def _methods(view: Any) -> list[str]:
 
 
 def _routes() -> set[tuple[str, str]]:
-    doors = [*device_gateway.door.ROUTES, *health.ROUTES]
+    doors = [*device_gateway.door.ROUTES, *telemetry.door.ROUTES, *health.ROUTES]
     found = {(method, _plain(path)) for path, route in doors for method in route.allowed if method != "HEAD"}
     served = {path for _, path in found}
     for path, view in _walk(get_resolver().url_patterns):

@@ -32,6 +32,18 @@ DEFAULTS: Final[dict[str, Any]] = {
     "LIMIT_SIGN_IN_ADDRESS": "100/300",
     "LIMIT_REGISTRATIONS": "10/3600",
     "LIMIT_PERSON_CALLS": "500/10",
+    # Ozone machines
+    "HANDSHAKE_POLICY": "guarded",  # or open: whoever knows a MAC gets its token
+    "ENROLMENT_HOURS": 24,  # how long a window for a new token stays open
+    "SELF_REGISTERED_DEVICES": 10_000,  # never assigned; past it the one least recently seen makes room
+    "LIMIT_HANDSHAKES": "200/10",
+    "LEGACY_INGEST": "",  # on, assigned or off; empty: on in development, assigned in production
+    "LIMIT_LEGACY": "200/10",
+    "COMMAND_TYPES": [],  # beyond the firmware's own
+    "COMMAND_RESULT_SECONDS": 120,  # without a result a sent command is delivered again, or has timed out
+    "STATUS_ONLINE_SECONDS": 960,
+    "STATUS_IDLE_SECONDS": 3600,
+    "STATS_TIME_ZONE": "UTC",  # whose hours and days the statistics are kept in
     # Charging stations
     "STATIONS_ENABLED": "",  # 1 or 0; empty: on when there is a signature secret
     "IOT_SYSTEM_SIGNATURE_SECRET": "",

@@ -80,12 +80,15 @@ def read_device_time(words: Any) -> datetime | None:
     return None
 
 
-def occurred(words: Any, received_at: datetime) -> datetime:
-    """When it happened: the device's words if they are possible, else the server's time.
-
-    Impossible: unreadable, before DEVICE_EPOCH, or more than ten minutes ahead of the server.
-    """
+def believed(words: Any, received_at: datetime) -> datetime | None:
+    """What a device means by `words`, if that is possible: readable, not before DEVICE_EPOCH, and not more than ten
+    minutes ahead of the server."""
     moment = None if words is None else read_device_time(words)
     if moment is None or moment > received_at + AHEAD or moment < _epoch(option("DEVICE_EPOCH")):
-        return received_at
+        return None
     return moment
+
+
+def occurred(words: Any, received_at: datetime) -> datetime:
+    """When it happened: the device's words if they are possible, else the server's time."""
+    return believed(words, received_at) or received_at

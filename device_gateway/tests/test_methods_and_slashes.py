@@ -18,7 +18,7 @@ BOTH = {
     "devices/{id}/telemetry": {"GET", "HEAD"},
 }
 ALLOWED = {f"/{mount}/{path}": methods for mount in ("gateway", "api") for path, methods in BOTH.items()} | {
-    "/api/devices": {"POST"},
+    "/api/devices": {"GET", "HEAD", "POST"},
     "/api/devices/{id}": {"GET", "HEAD", "PATCH", "DELETE"},
     "/api/devices/{id}/restore": {"POST"},
 }

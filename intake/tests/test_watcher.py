@@ -67,7 +67,8 @@ def changes() -> Changes:
 
 @pytest.fixture
 def watcher(version: None, changes: Changes) -> Iterator[Watcher]:
-    watcher = Watcher("SELECT number FROM intake_version", changes)
+    watcher = Watcher("SELECT number FROM intake_version")
+    watcher.tell(0, changes, rest=0.25)
     yield watcher
     watcher.stop()
 
@@ -165,7 +166,8 @@ class TestBlind:
         assert changes.reach(2)
 
     def test_before_it_could_ever_look(self, transactional_db: Any, changes: Changes) -> None:
-        watcher = Watcher("SELECT number FROM intake_nowhere", changes)
+        watcher = Watcher("SELECT number FROM intake_nowhere")
+        watcher.tell(0, changes)
         watcher.ensure_started()  # does not wait for ever
         assert watcher.is_blind
         assert changes.count == 0
@@ -184,7 +186,7 @@ class TestBlind:
                 broken.set()
                 raise error("cut")
 
-        watcher._on_change = breaks
+        watcher._columns[0].on_change = breaks
         watcher.ensure_started()
         version(2)
         assert broken.wait(5)
@@ -200,7 +202,7 @@ def test_development_logs_none_of_its_queries(watcher: Watcher, changes: Changes
         changes()
         logged.append(len(connections["default"].queries_log))
 
-    watcher._on_change = look
+    watcher._columns[0].on_change = look
     watcher.ensure_started()
     version(2)
     assert changes.reach(2)

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -128,8 +128,11 @@ class Peer:
             writer.close()
 
 
+AnyPeer = TypeVar("AnyPeer", bound=Peer)
+
+
 @contextmanager
-def running(peer: Peer) -> Iterator[Peer]:
+def running(peer: AnyPeer) -> Iterator[AnyPeer]:
     """The peer listens on a free port of 127.0.0.1, in a thread of its own, until the block ends."""
     loop = asyncio.new_event_loop()
     server = loop.run_until_complete(asyncio.start_server(peer.serve_one, "127.0.0.1", 0))

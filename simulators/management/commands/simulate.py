@@ -17,6 +17,9 @@ from rich.table import Table
 
 from simulators.client import Endpoint
 from simulators.meters import MeterOptions, simulate_meters
+from simulators.ozone import simulate_ozone
+from simulators.ozone_records import OzoneOptions
+from simulators.ozone_verdict import OzoneVerdict
 from simulators.staff import SimulationError
 from simulators.stations import StationOptions, StationVerdict, simulate_stations
 from simulators.verdict import Verdict
@@ -26,7 +29,7 @@ if sys.platform != "win32":
 
     import uvloop
 
-Run = Coroutine[Any, Any, Verdict | StationVerdict]
+Run = Coroutine[Any, Any, Verdict | StationVerdict | OzoneVerdict]
 
 
 class Command(BaseCommand):
@@ -51,11 +54,28 @@ class Command(BaseCommand):
         stations.add_argument("--connections", type=_whole(1, 1000), default=32, help="the connector's pool (32)")
         stations.add_argument("--secret", help="the signature secret; else IOT_SYSTEM_SIGNATURE_SECRET")
         _add_server_arguments(stations)
+        ozone = fleets.add_parser("ozone", help="Ozone machines that press, poll, restart and shake hands")
+        ozone.add_argument("--devices", type=_whole(1, 100_000), default=20, help="how many machines (20)")
+        ozone.add_argument("--presses-per-minute", type=_positive, default=6.0, help="of each machine (6)")
+        ozone.add_argument("--seconds", type=_positive, default=120.0, help="how long they press (120)")
+        ozone.add_argument("--hostile", action="store_true", help="a bad network, power cuts, unset clocks, bad events")
+        ozone.add_argument("--poll-seconds", type=_positive, default=30.0, help="between two polls for commands (30)")
+        ozone.add_argument(
+            "--time-scale", type=_positive, default=1.0, help="how much faster the firmware's own delays pass (1)"
+        )
+        ozone.add_argument(
+            "--utc-offset", type=float, default=0.0, help="hours of the server's DEVICE_TIME_ZONE from UTC (0)"
+        )
+        ozone.add_argument(
+            "--command-timeout", type=_positive, default=120.0, help="the server's COMMAND_RESULT_SECONDS (120)"
+        )
+        ozone.add_argument("--seed", type=int, help="the same chances in every run with this number")
+        _add_server_arguments(ozone)
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.ending = ""  # rich ends its lines itself
         console = Console(file=self.stdout)  # type: ignore[arg-type]
-        run = _stations(options, console) if options["fleet"] == "stations" else _meters(options, console)
+        run = {"meters": _meters, "stations": _stations, "ozone": _ozone}[options["fleet"]](options, console)
         try:
             with _runner() as runner:
                 verdict = runner.run(run)
@@ -65,6 +85,8 @@ class Command(BaseCommand):
             raise CommandError("Interrupted: what was sent has not been compared.", returncode=130) from None
         if isinstance(verdict, StationVerdict):
             _show_stations(console, verdict)
+        elif isinstance(verdict, OzoneVerdict):
+            _show_ozone(console, verdict)
         else:
             _show(console, verdict)
         if options["json"]:
@@ -104,6 +126,24 @@ def _stations(options: dict[str, Any], console: Console) -> Run:
         connections=options["connections"],
     )
     return simulate_stations(fleet, console)
+
+
+def _ozone(options: dict[str, Any], console: Console) -> Run:
+    fleet = OzoneOptions(
+        endpoint=_endpoint(options["url"], allow_remote=options["allow_remote"]),
+        username=options["username"],
+        password=_password(options),
+        devices=options["devices"],
+        presses_per_minute=options["presses_per_minute"],
+        seconds=options["seconds"],
+        hostile=options["hostile"],
+        poll_seconds=options["poll_seconds"],
+        time_scale=options["time_scale"],
+        utc_offset=options["utc_offset"],
+        command_timeout=options["command_timeout"],
+        seed=options["seed"],
+    )
+    return simulate_ozone(fleet, console)
 
 
 def _password(options: dict[str, Any]) -> str:
@@ -197,6 +237,38 @@ def _show_stations(console: Console, verdict: StationVerdict) -> None:
         ("retries", f"{verdict.retries:,}"),
         ("syncs a second", f"{verdict.rate:,.0f}"),
         ("p50 / p99, ms", f"{verdict.p50_ms or 0:.1f} / {verdict.p99_ms or 0:.1f}"),
+    ):
+        table.add_row(heading, value)
+    console.print(table)
+
+
+def _show_ozone(console: Console, verdict: OzoneVerdict) -> None:
+    presses, commands = verdict.presses, verdict.commands
+    replies = {status: f"{verdict.count(status):,}" for status in (401, 403, 429, 503)}
+    table = Table(title=f"Verdict: {'failed' if verdict.failures else 'passed'}", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for heading, value in (
+        ("machines", f"{verdict.devices:,}"),
+        ("presses made", f"{presses.made:,}"),
+        ("stored", f"{presses.stored:,}"),
+        ("lost", f"{presses.lost:,}"),
+        ("counted twice", f"{presses.duplicated:,}"),
+        ("altered, invented", f"{presses.altered:,}, {presses.invented:,}"),
+        ("cleared by CLEAR_QUEUE", f"{presses.cleared:,}"),
+        ("refused: discarded, accepted", f"{presses.discarded:,}, {presses.accepted:,}"),
+        ("in quarantine, of them open", f"{verdict.quarantined:,}, {verdict.quarantine_open:,}"),
+        ("machines stuck", f"{len(verdict.stuck):,}"),
+        ("machines with wrong counters", f"{len(verdict.wrong_counters):,}"),
+        ("commands", f"{commands.created:,}"),
+        *((f"  {state}", f"{count:,}") for state, count in sorted(commands.outcomes.items())),
+        ("commands that never ended", f"{commands.unended:,}"),
+        ("handshakes", f"{verdict.statuses.get('handshake 200', 0):,}"),
+        *((f"replies {status}", count) for status, count in replies.items()),
+        ("requests without a reply", f"{sum(verdict.unanswered.values()):,}"),
+        ("restarts, outages", f"{verdict.restarts:,}, {verdict.outages:,}"),
+        ("seconds pressed, drained", f"{verdict.seconds:,.0f}, {verdict.drain_seconds:,.0f}"),
+        ("events: p50 / p99, ms", f"{verdict.p50_ms or 0:.1f} / {verdict.p99_ms or 0:.1f}"),
     ):
         table.add_row(heading, value)
     console.print(table)

@@ -1,0 +1,39 @@
+"""When devices were last heard: written by the writer, for all that came together by one statement."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from intake.rows import BulkInsert, moment
+
+
+def _later(column: str) -> BulkInsert:
+    return BulkInsert(
+        "device_gateway_devicestate",
+        {"device_id": "bigint", column: "timestamptz"},
+        f"ON CONFLICT (device_id) DO UPDATE SET {column} ="
+        f" CASE WHEN t.{column} > excluded.{column} THEN t.{column} ELSE excluded.{column} END",
+    )
+
+
+_seen: Final = _later("last_seen")
+_polled: Final = _later("last_poll")
+
+
+def mark_seen(connection: BaseDatabaseWrapper, arrivals: Iterable[tuple[int, datetime]]) -> None:
+    """Moves `last_seen` forward, never back: (device, arrival) pairs, several of a device among them."""
+    _mark(connection, _seen, arrivals)
+
+
+def mark_polled(connection: BaseDatabaseWrapper, polls: Iterable[tuple[int, datetime]]) -> None:
+    """Moves `last_poll` forward, as above."""
+    _mark(connection, _polled, polls)
+
+
+def _mark(connection: BaseDatabaseWrapper, statement: BulkInsert, moments: Iterable[tuple[int, datetime]]) -> None:
+    latest: dict[int, datetime] = {}
+    for device, at in moments:
+        latest[device] = max(at, latest.get(device, at))
+    statement.run(connection, [(device, moment(connection, at)) for device, at in sorted(latest.items())])

@@ -1,0 +1,1 @@
+"""Ozone machines: handshake, events, commands, status, outlets, machines, statistics."""

@@ -1,0 +1,1 @@
+"""What devices and operators say to Ozone machines, and hear of them."""

@@ -1,0 +1,134 @@
+"""What has been stored, for operators: events."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api import ApiView
+from accounts.serializers import Problem
+from device_gateway.queries import find_device, visible_devices
+from telemetry import queries
+from telemetry.api.parameters import choice, flag, span, whole
+from telemetry.legacy import STATUS
+from telemetry.models import TelemetryEvent, Treatment
+from wire.times import iso
+
+PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
+DEFAULT_LIMIT = 1000
+MAX_LIMIT = 10_000
+BIGGEST = 2**63 - 1
+EVENT_FILTERS = [
+    OpenApiParameter("device_id", str, description="Any name of the device, or its integer id"),
+    OpenApiParameter("days", int, description="By arrival; 7 unless start or end is given"),
+    OpenApiParameter("start", str, description="ISO 8601, inclusive, by occurred_at"),
+    OpenApiParameter("end", str, description="ISO 8601, inclusive, by occurred_at"),
+]
+
+
+class EventReply(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    device_id = serializers.CharField()
+    event_id = serializers.CharField()
+    event = serializers.CharField()
+    event_type = serializers.CharField()
+    treatment = serializers.ChoiceField(choices=Treatment.choices, allow_null=True)
+    counter = serializers.IntegerField(allow_null=True)
+    count_basic = serializers.IntegerField(allow_null=True)
+    count_standard = serializers.IntegerField(allow_null=True)
+    count_premium = serializers.IntegerField(allow_null=True)
+    occurred_at = serializers.DateTimeField()
+    received_at = serializers.DateTimeField()
+    device_timestamp = serializers.CharField(allow_null=True)
+    clock_suspect = serializers.BooleanField()
+    wifi_status = serializers.CharField(allow_null=True)
+    payload = serializers.DictField()
+
+    def get_fields(self) -> dict[str, Any]:
+        # `source` as a class attribute would shadow the framework's own.
+        return super().get_fields() | {"source": serializers.ChoiceField(choices=TelemetryEvent.Source.choices)}
+
+
+_PLAIN = (
+    "event_id",
+    "event",
+    "event_type",
+    "treatment",
+    "counter",
+    "count_basic",
+    "count_standard",
+    "count_premium",
+    "device_timestamp",
+    "clock_suspect",
+    "wifi_status",
+    "source",
+    "payload",
+)
+
+
+def event_json(event: TelemetryEvent) -> dict[str, Any]:
+    """An event as operators see it."""
+    return {
+        "id": event.pk,
+        "device_id": event.device.device_id,
+        "occurred_at": iso(event.occurred_at),
+        "received_at": iso(event.received_at),
+        **{name: getattr(event, name) for name in _PLAIN},
+    }
+
+
+class Events(ApiView):
+    """Events, the one stored last first; the next page is in the Link header."""
+
+    @extend_schema(
+        operation_id="events_list",
+        parameters=[
+            *EVENT_FILTERS,
+            OpenApiParameter("exclude_status", bool, description="Leaves status messages out; false unless told"),
+            OpenApiParameter("treatment", str, enum=list(Treatment.values)),
+            OpenApiParameter("machine_id", int),
+            OpenApiParameter("outlet_id", int),
+            OpenApiParameter("limit", int, description="1 to 10,000; 1,000 unless told"),
+            OpenApiParameter("before", int, description="From the Link header: events stored before that one"),
+        ],
+        responses={200: EventReply(many=True), **PROBLEMS},
+        tags=["events"],
+    )
+    def get(self, request: Request) -> Response:
+        query = request.query_params
+        events = queries.visible_events(request.user)
+        if name := query.get("device_id"):
+            events = events.filter(device=find_device(visible_devices(request.user), name))
+        within = span(query, default_days=7)
+        for lookup, value in (
+            ("received_at__gte", within.received_since),
+            ("occurred_at__gte", within.start),
+            ("occurred_at__lte", within.end),
+            ("treatment", choice(query, "treatment", Treatment.values)),
+            ("machine_id", whole(query, "machine_id", None, 1, BIGGEST)),
+            ("outlet_id", whole(query, "outlet_id", None, 1, BIGGEST)),
+            ("pk__lt", whole(query, "before", None, 1, BIGGEST)),
+        ):
+            if value is not None:
+                events = events.filter(**{lookup: value})
+        if flag(query, "exclude_status"):
+            events = events.exclude(event_type=STATUS)
+        limit = whole(query, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+        found = list(events.select_related("device").order_by("-pk")[: limit + 1])
+        headers = {}
+        if len(found) > limit:
+            kept = {**{key: value for key, value in query.items() if key != "before"}, "before": found[limit - 1].pk}
+            headers["Link"] = f'<{request.build_absolute_uri(request.path)}?{urlencode(kept)}>; rel="next"'
+        return Response([event_json(event) for event in found[:limit]], headers=headers)
+
+
+class EventDetail(ApiView):
+    """One event."""
+
+    @extend_schema(operation_id="event_read", responses={200: EventReply, **PROBLEMS}, tags=["events"])
+    def get(self, request: Request, number: str) -> Response:
+        events = queries.visible_events(request.user).select_related("device")
+        return Response(event_json(queries.find(events, int(number), code="unknown_event")))

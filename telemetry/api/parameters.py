@@ -1,0 +1,67 @@
+"""Query parameters: what they may be, and a 400 that names the one that is not."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.utils import timezone
+
+from wire.errors import Invalid
+from wire.times import parse_query
+
+MAX_DAYS = 36_500
+_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
+
+Query = Mapping[str, str]
+
+
+def refuse(name: str, sentence: str) -> Invalid:
+    return Invalid(f"{name} is not valid: {sentence}", errors={name: [sentence]})
+
+
+def whole(query: Query, name: str, default: Any, low: int, high: int) -> Any:
+    """A whole number from `low` to `high`, or `default` where it is absent or empty."""
+    text = query.get(name, "")
+    if not text:
+        return default
+    if text.isascii() and text.isdigit() and len(text) < 19 and low <= int(text) <= high:
+        return int(text)
+    raise refuse(name, f"A whole number from {low:,} to {high:,}.")
+
+
+def flag(query: Query, name: str, default: bool | None = False) -> Any:
+    """true or false; `default` where it is absent."""
+    text = query.get(name)
+    if text is None:
+        return default
+    if text.lower() not in _FLAGS:
+        raise refuse(name, "true or false.")
+    return _FLAGS[text.lower()]
+
+
+def choice(query: Query, name: str, choices: Sequence[str]) -> str | None:
+    text = query.get(name)
+    if not text:
+        return None
+    if text not in choices:
+        raise refuse(name, f"One of {', '.join(choices)}.")
+    return text
+
+
+class Span(NamedTuple):
+    """Which events: received since, or occurred from start to end (both inclusive)."""
+
+    received_since: datetime | None
+    start: datetime | None
+    end: datetime | None
+
+
+def span(query: Query, default_days: int) -> Span:
+    """`days` counts by arrival; `start` and `end` go by occurrence and switch the default of `days` off."""
+    start, end = parse_query("start", query.get("start")), parse_query("end", query.get("end"))
+    if start is not None and end is not None and end < start:
+        raise refuse("end", "Not before start.")
+    default = None if start or end else default_days
+    days = whole(query, "days", default, 1, MAX_DAYS)
+    since = None if days is None else timezone.now() - timedelta(days=days)
+    return Span(since, start, end)

@@ -1,0 +1,320 @@
+"""Ozone machines as the seeds name them. Who may enter and what was last heard is device_gateway's."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from device_gateway.models import Device
+
+
+class Treatment(models.TextChoices):
+    BASIC = "BASIC"
+    STANDARD = "STANDARD"
+    PREMIUM = "PREMIUM"
+
+
+class Outlet(models.Model):
+    """A place where machines stand. Deleting one archives it."""
+
+    name = models.CharField(max_length=200)
+    region = models.CharField(max_length=200, blank=True, default="")
+    address = models.CharField(max_length=500, blank=True, default="")
+    contact_person = models.CharField(max_length=200, blank=True, default="")
+    is_active = models.BooleanField(default=True)
+    total_sva = models.PositiveIntegerField("total service advisors", null=True, blank=True)
+    average_intage_services = models.FloatField(null=True, blank=True)
+    number_of_machines = models.PositiveIntegerField(null=True, blank=True, help_text="As the owner counts them.")
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def outlet_id(self) -> int:
+        return self.pk
+
+    @property
+    def outlet_name(self) -> str:
+        return self.name
+
+
+class Machine(models.Model):
+    """What a customer uses. `device` is the one it has now; `bindings` tell which it had when."""
+
+    outlet = models.ForeignKey(Outlet, on_delete=models.SET_NULL, null=True, blank=True, related_name="machines")
+    name = models.CharField(max_length=200)
+    is_active = models.BooleanField(default=True)
+    installed_date = models.DateField(null=True, blank=True)
+    device = models.OneToOneField(Device, on_delete=models.SET_NULL, null=True, blank=True, related_name="machine")
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def machine_id(self) -> int:
+        return self.pk
+
+    @property
+    def machine_code(self) -> str:
+        return self.name
+
+
+class MachineDevice(models.Model):
+    """A binding: this machine, at this outlet, held this device from `assigned_date` until before `deactivated_date`.
+
+    An event belongs to the machine and outlet that held its device when it occurred.
+    """
+
+    machine = models.ForeignKey(Machine, on_delete=models.CASCADE, related_name="bindings")
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="bindings")
+    outlet = models.ForeignKey(Outlet, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    assigned_date = models.DateTimeField()
+    deactivated_date = models.DateTimeField(null=True, blank=True)
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["-assigned_date", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["machine"], condition=models.Q(is_active=True), name="one_device_a_machine"
+            ),
+            models.UniqueConstraint(fields=["device"], condition=models.Q(is_active=True), name="one_machine_a_device"),
+            models.CheckConstraint(
+                condition=models.Q(is_active=True, deactivated_date=None)
+                | models.Q(is_active=False, deactivated_date__gte=models.F("assigned_date")),
+                name="binding_interval",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"device {self.device_id} in machine {self.machine_id}"
+
+
+class DeviceStatus(models.Model):
+    """Counters and flags as the device last told them. Its row is the lock for everything the device tells."""
+
+    device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="status")
+    current_count_basic = models.PositiveIntegerField(default=0)
+    current_count_standard = models.PositiveIntegerField(default=0)
+    current_count_premium = models.PositiveIntegerField(default=0)
+    counters_at = models.DateTimeField(null=True)
+    """When the newest event, result or counter reset happened that the counters reflect."""
+    newest_ts = models.DateTimeField(null=True)
+    """The latest time a stored event's believable `ts` told: a clock that falls behind it is suspect."""
+    mode = models.CharField(max_length=16, blank=True, default="")
+    wifi_status = models.CharField(max_length=64, blank=True, default="")
+    wifi_connected = models.BooleanField(null=True)
+    rtc_available = models.BooleanField(null=True)
+    sd_card_available = models.BooleanField(null=True)
+    uptime_seconds = models.BigIntegerField(null=True)
+    device_timestamp = models.CharField(max_length=64, blank=True, default="")
+    on_time = models.JSONField(null=True)
+    """Of a legacy device: its three on-time values, as sent."""
+    resets = models.PositiveIntegerField(default=0)
+    """Counter resets seen: a legacy press is known again only since the last one."""
+
+    class Meta:
+        verbose_name_plural = "device statuses"
+
+    def __str__(self) -> str:
+        return f"status of {self.device_id}"
+
+    @property
+    def last_seen(self) -> datetime | None:
+        return self.device.state.last_seen
+
+    @property
+    def last_poll(self) -> datetime | None:
+        return self.device.state.last_poll
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {
+            "basic": self.current_count_basic,
+            "standard": self.current_count_standard,
+            "premium": self.current_count_premium,
+        }
+
+
+class TelemetryEvent(models.Model):
+    """One press, or one status message of a legacy device. Written by the write path only.
+
+    No foreign keys in the database: they would be checked at COMMIT, for every row of a batch. `machine` and `outlet`
+    are those that held the device when it occurred.
+    """
+
+    class Source(models.TextChoices):
+        DEVICE = "device"
+        LEGACY = "legacy"
+        OPERATOR = "operator"
+
+    device = models.ForeignKey(
+        Device, on_delete=models.CASCADE, related_name="events", db_constraint=False, db_index=False
+    )
+    event_id = models.CharField(max_length=128)
+    event = models.CharField(max_length=16)
+    event_type = models.CharField(max_length=16)
+    treatment = models.CharField(max_length=16, null=True)  # noqa: DJ001
+    counter = models.PositiveIntegerField(null=True)
+    count_basic = models.PositiveIntegerField(null=True)
+    count_standard = models.PositiveIntegerField(null=True)
+    count_premium = models.PositiveIntegerField(null=True)
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField()
+    device_timestamp = models.TextField(null=True)  # noqa: DJ001
+    clock_suspect = models.BooleanField(default=False)
+    wifi_status = models.CharField(max_length=64, null=True)  # noqa: DJ001
+    source = models.CharField(max_length=8, choices=Source.choices)
+    payload = models.JSONField()
+    digest = models.BigIntegerField()
+    """Of what the device said, to know a repeat from another event under the same id."""
+    machine = models.ForeignKey(
+        Machine, on_delete=models.DO_NOTHING, null=True, related_name="events", db_constraint=False, db_index=False
+    )
+    outlet = models.ForeignKey(
+        Outlet, on_delete=models.DO_NOTHING, null=True, related_name="events", db_constraint=False, db_index=False
+    )
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["device", "event_id"], name="event_once")]
+        indexes = [
+            models.Index(fields=["device", "occurred_at"], name="event_device_occurred"),
+            models.Index(fields=["received_at"], name="event_received"),
+            models.Index(fields=["machine", "id"], name="event_machine"),
+        ]
+
+    def __str__(self) -> str:
+        return self.event_id
+
+
+class RollUp(models.Model):
+    """Treatments of one device, machine and outlet in one stretch of time; 0 stands for no machine, no outlet.
+
+    `starts_at` is the instant at which the local hour or day of STATS_TIME_ZONE begins.
+    """
+
+    device_id = models.BigIntegerField()
+    machine_id = models.BigIntegerField(default=0)
+    outlet_id = models.BigIntegerField(default=0)
+    starts_at = models.DateTimeField()
+    basic = models.IntegerField(default=0)
+    standard = models.IntegerField(default=0)
+    premium = models.IntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"device {self.device_id} from {self.starts_at}"
+
+
+class HourlyCount(RollUp):
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["device_id", "starts_at", "machine_id", "outlet_id"], name="hour_once")
+        ]
+        indexes = [models.Index(fields=["starts_at"], name="hour_starts")]
+
+
+class DailyCount(RollUp):
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["device_id", "starts_at", "machine_id", "outlet_id"], name="day_once")
+        ]
+        indexes = [models.Index(fields=["starts_at"], name="day_starts")]
+
+
+class QuarantinedEvent(models.Model):
+    """A body of an authenticated device that was refused: it is sent for ever, and nothing behind it gets through."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        DISCARDED = "discarded"
+        ACCEPTED = "accepted"
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="quarantine")
+    digest = models.CharField(max_length=64)
+    """SHA-256 of the body: a retry is the same body."""
+    body = models.TextField()
+    reason = models.CharField(max_length=500)
+    code = models.CharField(max_length=64)
+    event_id = models.CharField(max_length=128, blank=True, default="")
+    retries = models.PositiveIntegerField(default=0)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+
+    class Meta:
+        ordering = ["-last_at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["device", "digest"], name="quarantined_once")]
+
+    def __str__(self) -> str:
+        return f"{self.code} of device {self.device_id}"
+
+
+class Command(models.Model):
+    """Something a device is to do. `status` is what was last done to it; `lifecycle.state_at` tells its state now."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        SENT = "sent"
+        EXECUTED = "executed"
+        FAILED = "failed"
+        TIMEOUT = "timeout"
+        CANCELLED = "cancelled"
+
+    class Priority(models.TextChoices):
+        CRITICAL = "critical"
+        HIGH = "high"
+        NORMAL = "normal"
+        LOW = "low"
+
+    command_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="commands", db_index=False)
+    command_type = models.CharField(max_length=64)
+    priority = models.CharField(max_length=8, choices=Priority.choices, default=Priority.NORMAL)
+    payload = models.JSONField(default=dict, blank=True)
+    description = models.CharField(max_length=500, blank=True, default="")
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.PENDING)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+    deliveries = models.PositiveSmallIntegerField(default=0)
+    """Since it was made or last retried."""
+    executed_at = models.DateTimeField(null=True, blank=True)
+    response_data = models.JSONField(null=True, blank=True)
+    message = models.CharField(max_length=500, blank=True, default="")
+    error_message = models.CharField(max_length=500, blank=True, default="")
+    retry_count = models.PositiveSmallIntegerField(default=0)
+    retried_at = models.DateTimeField(null=True, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["device", "-id"], name="command_device"),
+            models.Index(fields=["device"], condition=models.Q(status__in=("pending", "sent")), name="command_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.command_type} {self.command_id}"
+
+
+def counts_of(device: Any) -> dict[str, int]:
+    """A device's counters; zeros before it has told any."""
+    status = getattr(device, "status", None)
+    return status.counts if status is not None else {"basic": 0, "standard": 0, "premium": 0}
