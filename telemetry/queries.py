@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.db.models import Count, Model, Q, QuerySet
 
 from device_gateway.models import Device
 from device_gateway.queries import visible_devices
 from telemetry.models import Machine, Outlet, TelemetryEvent
+from telemetry.payloads import COUNTERS
 from telemetry.status import presence
 from wire.errors import NotFound
 from wire.times import iso_or_none
@@ -28,10 +29,12 @@ def visible_machines(actor: Any) -> "QuerySet[Machine]":
 
 
 def visible_outlets(actor: Any) -> "QuerySet[Outlet]":
+    """With `machine_count`: of the machines there, those that the actor may see."""
     outlets = Outlet.objects.filter(archived_at=None)
+    machines = visible_machines(actor)
     if not actor.is_staff:
-        outlets = outlets.filter(pk__in=visible_machines(actor).values("outlet"))
-    return outlets.annotate(machine_count=Count("machines", filter=Q(machines__archived_at=None)))
+        outlets = outlets.filter(pk__in=machines.values("outlet"))
+    return outlets.annotate(machine_count=Count("machines", filter=Q(machines__in=machines)))
 
 
 def find(rows: "QuerySet[M]", number: int, *, code: str) -> M:
@@ -42,44 +45,58 @@ def find(rows: "QuerySet[M]", number: int, *, code: str) -> M:
     return found
 
 
-_DEVICE_COLUMNS = (
-    "id",
-    "device_id",
-    "mac",
-    "name",
-    "location",
-    "assigned",
-    "firmware",
-    "state__last_seen",
-    "state__last_poll",
+_COUNTS: Final = (
     "status__current_count_basic",
     "status__current_count_standard",
     "status__current_count_premium",
-    "machine__id",
-    "machine__name",
-    "machine__outlet_id",
-    "machine__outlet__name",
 )
+_HEARD: Final = ("state__last_poll", "state__last_seen")
+_DEVICE: Final = ("id", "device_id", "mac", "name", "location", "assigned", "firmware")
+_MACHINE: Final = ("id", "outlet_id", "name", "is_active", "installed_date", "outlet__name", "device__device_id")
 
 
 def device_list(devices: "QuerySet[Device]", now: datetime) -> Iterator[dict[str, Any]]:
     """Devices as the lists show them, in one query: plain columns, because a fleet has ten thousand."""
-    for row in devices.order_by("id").values(*_DEVICE_COLUMNS).iterator(chunk_size=2000):
-        yield _listed(row, now)
+    machine = ("machine__id", "machine__name", "machine__outlet_id", "machine__outlet__name")
+    for row in devices.values(*_DEVICE, *_HEARD, *_COUNTS, *machine):
+        bound = {
+            "id": row["machine__id"],
+            "name": row["machine__name"],
+            "outlet_id": row["machine__outlet_id"],
+            "outlet_name": row["machine__outlet__name"],
+        }
+        yield {
+            **{name: row[name] for name in _DEVICE},
+            "last_seen": iso_or_none(row["state__last_seen"]),
+            "last_poll": iso_or_none(row["state__last_poll"]),
+            **_of_device(row, "", now),
+            "bound_machine": bound if row["machine__id"] else None,
+        }
 
 
-def _listed(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    machine = row["machine__id"] and {
-        "id": row["machine__id"],
-        "name": row["machine__name"],
-        "outlet_id": row["machine__outlet_id"],
-        "outlet_name": row["machine__outlet__name"],
-    }
+def machine_list(machines: "QuerySet[Machine]", now: datetime) -> Iterator[dict[str, Any]]:
+    """Machines as the API shows them, in one query."""
+    of_device = [f"device__{name}" for name in (*_HEARD, *_COUNTS)]
+    for row in machines.values(*_MACHINE, *of_device):
+        yield {
+            "id": row["id"],
+            "outlet": row["outlet_id"],
+            "name": row["name"],
+            "is_active": row["is_active"],
+            "installed_date": row["installed_date"] and row["installed_date"].isoformat(),
+            "machine_id": row["id"],
+            "machine_code": row["name"],
+            "outlet_name": row["outlet__name"],
+            "device_id": row["device__device_id"],
+            **_of_device(row, "device__", now),
+        }
+
+
+def _of_device(row: Mapping[str, Any], prefix: str, now: datetime) -> dict[str, Any]:
+    """Status and counters; those of no device are offline and zeros."""
+    last_poll, last_seen = (row[prefix + name] for name in _HEARD)
+    counts = (row[prefix + name] or 0 for name in _COUNTS)
     return {
-        **{name: row[name] for name in _DEVICE_COLUMNS[:7]},
-        "last_seen": iso_or_none(row["state__last_seen"]),
-        "last_poll": iso_or_none(row["state__last_poll"]),
-        "status": presence(row["state__last_poll"], row["state__last_seen"], now),
-        "counts": {name: row[f"status__current_count_{name}"] or 0 for name in ("basic", "standard", "premium")},
-        "bound_machine": machine,
+        "status": presence(last_poll, last_seen, now),
+        "counts": dict(zip(COUNTERS, counts, strict=True)),
     }

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from django.db.models import QuerySet
+from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -18,7 +18,8 @@ from device_gateway.queries import find_device, visible_devices
 from telemetry import queries
 from telemetry.api.events import EventReply, event_json
 from telemetry.api.parameters import refuse, whole
-from telemetry.models import DeviceStatus, TelemetryEvent, counts_of
+from telemetry.models import DeviceStatus, TelemetryEvent
+from telemetry.serializers import CountsReply, ListedDevice
 from telemetry.status import Presence, presence
 from wire import jsonio
 from wire.errors import NotFound
@@ -31,34 +32,6 @@ PAGE = [
     OpenApiParameter("offset", int),
     OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of an earlier reply"),
 ]
-
-
-class CountsReply(serializers.Serializer[Any]):
-    basic = serializers.IntegerField()
-    standard = serializers.IntegerField()
-    premium = serializers.IntegerField()
-
-
-class BoundMachineReply(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    name = serializers.CharField()
-    outlet_id = serializers.IntegerField(allow_null=True)
-    outlet_name = serializers.CharField(allow_null=True)
-
-
-class ListedDevice(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    device_id = serializers.CharField()
-    mac = serializers.CharField(allow_null=True)
-    name = serializers.CharField(allow_blank=True)
-    location = serializers.CharField(allow_blank=True)
-    assigned = serializers.BooleanField()
-    firmware = serializers.CharField(allow_blank=True)
-    last_seen = serializers.DateTimeField(allow_null=True)
-    last_poll = serializers.DateTimeField(allow_null=True)
-    status = serializers.ChoiceField(choices=[presence.value for presence in Presence])
-    counts = CountsReply()
-    bound_machine = BoundMachineReply(allow_null=True)
 
 
 class DevicesReply(serializers.Serializer[Any]):
@@ -80,22 +53,27 @@ class SummaryReply(serializers.Serializer[Any]):
     device_timestamp = serializers.CharField(allow_null=True)
 
 
-def _listed(request: Request, devices: "QuerySet[Device]", *, online: bool = False) -> list[dict[str, Any]]:
+def _listed(request: Request, *, online: bool = False) -> list[dict[str, Any]]:
+    """The caller's devices, cut to `limit` and `offset`."""
     limit = whole(request.query_params, "limit", NO_LIMIT, 1, NO_LIMIT)
     offset = whole(request.query_params, "offset", 0, 0, NO_LIMIT)
-    rows = queries.device_list(devices, timezone.now())
-    found = [row for row in rows if row["status"] == Presence.ONLINE] if online else list(rows)
+    devices, now = visible_devices(request.user), timezone.now()
+    if not online:
+        return list(queries.device_list(devices[offset : offset + limit], now))
+    found = [device for device in queries.device_list(devices, now) if device["status"] == Presence.ONLINE]
     return found[offset : offset + limit]
 
 
-def _tagged(request: Request, content: Any) -> Response:
-    """The content with its ETag, or 304 where the caller has it. What it says includes each status at this moment."""
-    tag = f'"{hashlib.sha256(jsonio.encode(content)).hexdigest()[:32]}"'
+def _tagged(request: Request, content: Any) -> HttpResponse:
+    """The content with its ETag, or 304 where the caller has it. The content has each status at this moment, so that
+    the tag changes when a device crosses a threshold."""
+    body = jsonio.encode(content)
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     known = {text.strip().removeprefix("W/") for text in request.headers.get("If-None-Match", "").split(",")}
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
-    if tag in known or "*" in known:
-        return Response(status=304, headers=headers)
-    return Response(content, headers=headers)
+    if known & {tag, "*"}:
+        return HttpResponse(status=304, headers=headers)
+    return HttpResponse(body, content_type="application/json", headers=headers)
 
 
 class Online(ApiView):
@@ -107,8 +85,8 @@ class Online(ApiView):
         responses={200: ListedDevice(many=True), **PROBLEMS},
         tags=["devices"],
     )
-    def get(self, request: Request) -> Response:
-        return _tagged(request, _listed(request, visible_devices(request.user), online=True))
+    def get(self, request: Request) -> HttpResponse:
+        return _tagged(request, _listed(request, online=True))
 
 
 class All(ApiView):
@@ -120,8 +98,8 @@ class All(ApiView):
         responses={200: ListedDevice(many=True), **PROBLEMS},
         tags=["devices"],
     )
-    def get(self, request: Request) -> Response:
-        return _tagged(request, _listed(request, visible_devices(request.user)))
+    def get(self, request: Request) -> HttpResponse:
+        return _tagged(request, _listed(request))
 
 
 class DevicesData(ApiView):
@@ -130,8 +108,8 @@ class DevicesData(ApiView):
     @extend_schema(
         operation_id="devices_data", parameters=PAGE, responses={200: DevicesReply, **PROBLEMS}, tags=["devices"]
     )
-    def get(self, request: Request) -> Response:
-        return _tagged(request, {"devices": _listed(request, visible_devices(request.user))})
+    def get(self, request: Request) -> HttpResponse:
+        return _tagged(request, {"devices": _listed(request)})
 
 
 class Devices(views.DeviceList):
@@ -140,15 +118,15 @@ class Devices(views.DeviceList):
     @extend_schema(
         operation_id="devices_list", parameters=PAGE, responses={200: DevicesReply, **PROBLEMS}, tags=["devices"]
     )
-    def get(self, request: Request) -> Response:
-        return _tagged(request, {"devices": _listed(request, visible_devices(request.user))})
+    def get(self, request: Request) -> HttpResponse:
+        return _tagged(request, {"devices": _listed(request)})
 
 
 def _named(request: Request) -> Device:
     name = request.query_params.get("device_id")
     if not name:
         raise refuse("device_id", "Which device?")
-    return find_device(visible_devices(request.user).select_related("state"), name)
+    return find_device(visible_devices(request.user).select_related("state", "status"), name)
 
 
 class Summary(ApiView):
@@ -162,13 +140,13 @@ class Summary(ApiView):
     )
     def get(self, request: Request) -> Response:
         device = _named(request)
-        status = DeviceStatus.objects.filter(device=device).first() or DeviceStatus(device=device)
+        status = getattr(device, "status", None) or DeviceStatus()  # it has told nothing yet
         state = device.state
         return Response(
             {
                 "device_id": device.device_id,
                 "mode": status.mode or None,
-                "counts": counts_of(device),
+                "counts": status.counts,
                 "on_time": status.on_time,
                 "status": presence(state.last_poll, state.last_seen, timezone.now()),
                 "last_seen": iso_or_none(state.last_seen),

@@ -1,8 +1,9 @@
-"""What has been stored, for operators: events."""
+"""What machines have sent, for operators: the list of events, one of them, figures of them."""
 
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,12 +13,13 @@ from accounts.api import ApiView
 from accounts.serializers import Problem
 from device_gateway.queries import find_device, visible_devices
 from telemetry import queries
-from telemetry.api.parameters import choice, flag, span, whole
+from telemetry.api.parameters import Place, Span, choice, flag, given, place, span, whole
 from telemetry.legacy import STATUS
 from telemetry.models import TelemetryEvent, Treatment
-from wire.times import iso
+from wire.times import AHEAD, iso
 
 PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
+DEFAULT_DAYS = 7
 DEFAULT_LIMIT = 1000
 MAX_LIMIT = 10_000
 BIGGEST = 2**63 - 1
@@ -81,7 +83,7 @@ def event_json(event: TelemetryEvent) -> dict[str, Any]:
 
 
 class Events(ApiView):
-    """Events, the one stored last first; the next page is in the Link header."""
+    """Events, the last to arrive first; the next page is in the Link header."""
 
     @extend_schema(
         operation_id="events_list",
@@ -92,37 +94,46 @@ class Events(ApiView):
             OpenApiParameter("machine_id", int),
             OpenApiParameter("outlet_id", int),
             OpenApiParameter("limit", int, description="1 to 10,000; 1,000 unless told"),
-            OpenApiParameter("before", int, description="From the Link header: events stored before that one"),
+            OpenApiParameter("before", str, description="From the Link header: what arrived before that place"),
         ],
         responses={200: EventReply(many=True), **PROBLEMS},
         tags=["events"],
     )
     def get(self, request: Request) -> Response:
         query = request.query_params
-        events = queries.visible_events(request.user)
-        if name := query.get("device_id"):
-            events = events.filter(device=find_device(visible_devices(request.user), name))
-        within = span(query, default_days=7)
-        for lookup, value in (
-            ("received_at__gte", within.received_since),
-            ("occurred_at__gte", within.start),
-            ("occurred_at__lte", within.end),
-            ("treatment", choice(query, "treatment", Treatment.values)),
-            ("machine_id", whole(query, "machine_id", None, 1, BIGGEST)),
-            ("outlet_id", whole(query, "outlet_id", None, 1, BIGGEST)),
-            ("pk__lt", whole(query, "before", None, 1, BIGGEST)),
-        ):
-            if value is not None:
-                events = events.filter(**{lookup: value})
+        wanted = {
+            "treatment": choice(query, "treatment", Treatment.values),
+            "machine_id": whole(query, "machine_id", None, 1, BIGGEST),
+            "outlet_id": whole(query, "outlet_id", None, 1, BIGGEST),
+        }
+        events = _events_of_span(request, span(query, DEFAULT_DAYS)).filter(**given(wanted))
         if flag(query, "exclude_status"):
             events = events.exclude(event_type=STATUS)
+        before = place(query, "before")
+        if before is not None:
+            events = events.filter(received_at__lte=before.moment)
+            events = events.exclude(received_at=before.moment, pk__gte=before.number)
         limit = whole(query, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
-        found = list(events.select_related("device").order_by("-pk")[: limit + 1])
+        found = list(events.select_related("device").order_by("-received_at", "-pk")[: limit + 1])
         headers = {}
         if len(found) > limit:
-            kept = {**{key: value for key, value in query.items() if key != "before"}, "before": found[limit - 1].pk}
-            headers["Link"] = f'<{request.build_absolute_uri(request.path)}?{urlencode(kept)}>; rel="next"'
+            last = found[limit - 1]
+            link = {**query.dict(), "before": str(Place(last.received_at, last.pk))}
+            headers["Link"] = f'<{request.build_absolute_uri(request.path)}?{urlencode(link)}>; rel="next"'
         return Response([event_json(event) for event in found[:limit]], headers=headers)
+
+
+def _events_of_span(request: Request, within: Span) -> "QuerySet[TelemetryEvent]":
+    """The caller's events of the span, of the device that `device_id` names."""
+    events = queries.visible_events(request.user)
+    if name := request.query_params.get("device_id"):
+        events = events.filter(device=find_device(visible_devices(request.user, archived=True), name))
+    since = within.received_since
+    if since is None and within.start is not None:
+        since = within.start - AHEAD  # none occurs later than that after its arrival: the index of arrivals helps
+    return events.filter(
+        **given({"received_at__gte": since, "occurred_at__gte": within.start, "occurred_at__lte": within.end})
+    )
 
 
 class EventDetail(ApiView):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -13,26 +13,30 @@ from accounts.permissions import Staff, StaffWrites
 from accounts.serializers import Problem
 from device_gateway.queries import find_device, visible_devices
 from telemetry import bindings, queries
-from telemetry.api.parameters import flag, whole
-from telemetry.models import Machine, Outlet
-from telemetry.serializers import MachineFields, OutletFields, RegisterRequest, UnregisteredReply
-from wire.times import iso_or_none
+from telemetry.api.parameters import flag, given, whole
+from telemetry.models import Machine, Outlet, TelemetryEvent
+from telemetry.serializers import ListedDevice, MachineReply, MachineRequest, OutletFields, RegisterRequest
 
-PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 404: Problem, 409: Problem, 429: Problem, 503: Problem}
+READ_PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
+PROBLEMS = {**READ_PROBLEMS, 403: Problem}
 BIGGEST = 2**63 - 1
 
 
-def _outlets(request: Request) -> "QuerySet[Outlet]":
-    return queries.visible_outlets(request.user)
+def _outlet(request: Request, number: int) -> Outlet:
+    return queries.find(queries.visible_outlets(request.user), number, code="unknown_outlet")
 
 
-def _machines(request: Request) -> "QuerySet[Machine]":
-    related = ("outlet", "device__state", "device__status")
-    return queries.visible_machines(request.user).select_related(*related)
+def _machine(request: Request, number: int) -> Machine:
+    return queries.find(queries.visible_machines(request.user), number, code="unknown_machine")
 
 
-def _machine_json(machines: Any, *, many: bool = False) -> Any:
-    return MachineFields(machines, many=many, context={"now": timezone.now()}).data
+def _json(machine: Machine) -> dict[str, Any]:
+    return next(queries.machine_list(Machine.objects.filter(pk=machine.pk), timezone.now()))
+
+
+def _active(request: Request) -> dict[str, bool]:
+    """The filter `is_active`, where it was sent."""
+    return given({"is_active": flag(request.query_params, "is_active", None)})
 
 
 class Outlets(ApiView):
@@ -43,14 +47,11 @@ class Outlets(ApiView):
     @extend_schema(
         operation_id="outlets_list",
         parameters=[OpenApiParameter("is_active", bool)],
-        responses={200: OutletFields(many=True), **PROBLEMS},
+        responses={200: OutletFields(many=True), **READ_PROBLEMS},
         tags=["outlets"],
     )
     def get(self, request: Request) -> Response:
-        outlets = _outlets(request)
-        active = flag(request.query_params, "is_active", None)
-        if active is not None:
-            outlets = outlets.filter(is_active=active)
+        outlets = queries.visible_outlets(request.user).filter(**_active(request))
         return Response(OutletFields(outlets, many=True).data)
 
     @extend_schema(
@@ -60,7 +61,7 @@ class Outlets(ApiView):
         wanted = OutletFields(data=request.data)
         wanted.is_valid(raise_exception=True)
         outlet = Outlet.objects.create(**wanted.validated_data)
-        return Response(OutletFields(_outlets(request).get(pk=outlet.pk)).data, status=201)
+        return Response(OutletFields(_outlet(request, outlet.pk)).data, status=201)
 
 
 class OutletDetail(ApiView):
@@ -68,9 +69,9 @@ class OutletDetail(ApiView):
 
     permission_classes = (StaffWrites,)
 
-    @extend_schema(operation_id="outlet_read", responses={200: OutletFields, **PROBLEMS}, tags=["outlets"])
+    @extend_schema(operation_id="outlet_read", responses={200: OutletFields, **READ_PROBLEMS}, tags=["outlets"])
     def get(self, request: Request, number: str) -> Response:
-        return Response(OutletFields(queries.find(_outlets(request), int(number), code="unknown_outlet")).data)
+        return Response(OutletFields(_outlet(request, int(number))).data)
 
     @extend_schema(
         operation_id="outlet_replace", request=OutletFields, responses={200: OutletFields, **PROBLEMS}, tags=["outlets"]
@@ -86,14 +87,17 @@ class OutletDetail(ApiView):
 
     @extend_schema(operation_id="outlet_archive", responses={204: None, **PROBLEMS}, tags=["outlets"])
     def delete(self, request: Request, number: str) -> Response:
-        bindings.archive_outlet(outlet=queries.find(_outlets(request), int(number), code="unknown_outlet"))
+        """Archives it. Its machines stay, without an outlet."""
+        bindings.archive_outlet(outlet=_outlet(request, int(number)))
         return Response(status=204)
 
     def _change(self, request: Request, number: str, *, partial: bool) -> Response:
-        outlet = queries.find(_outlets(request), int(number), code="unknown_outlet")
+        outlet = _outlet(request, int(number))
         wanted = OutletFields(outlet, data=request.data, partial=partial)
         wanted.is_valid(raise_exception=True)
-        return Response(OutletFields(wanted.save()).data)
+        # These columns and no others: it may be archived at this moment.
+        Outlet.objects.filter(pk=outlet.pk).update(**wanted.validated_data)
+        return Response(OutletFields(_outlet(request, outlet.pk)).data)
 
 
 class Machines(ApiView):
@@ -108,30 +112,31 @@ class Machines(ApiView):
             OpenApiParameter("is_active", bool),
             OpenApiParameter("device_id", str, description="Any name of the device it has now"),
         ],
-        responses={200: MachineFields(many=True), **PROBLEMS},
+        responses={200: MachineReply(many=True), **READ_PROBLEMS},
         tags=["machines"],
     )
     def get(self, request: Request) -> Response:
-        query, machines = request.query_params, _machines(request)
-        outlet, active = whole(query, "outlet_id", None, 1, BIGGEST), flag(query, "is_active", None)
-        if outlet is not None:
-            machines = machines.filter(outlet_id=outlet)
-        if active is not None:
-            machines = machines.filter(is_active=active)
-        if name := query.get("device_id"):
-            machines = machines.filter(device=find_device(visible_devices(request.user), name))
-        return Response(_machine_json(machines, many=True))
+        query = request.query_params
+        name = query.get("device_id")
+        wanted = given(
+            {
+                "outlet_id": whole(query, "outlet_id", None, 1, BIGGEST),
+                "device": find_device(visible_devices(request.user), name) if name else None,
+            }
+        )
+        machines = queries.visible_machines(request.user).filter(**_active(request), **wanted)
+        return Response(list(queries.machine_list(machines, timezone.now())))
 
     @extend_schema(
         operation_id="machine_create",
-        request=MachineFields,
-        responses={201: MachineFields, **PROBLEMS},
+        request=MachineRequest,
+        responses={201: MachineReply, **PROBLEMS},
         tags=["machines"],
     )
     def post(self, request: Request) -> Response:
-        wanted = MachineFields(data=request.data)
+        wanted = MachineRequest(data=request.data)
         wanted.is_valid(raise_exception=True)
-        return Response(_machine_json(Machine.objects.create(**wanted.validated_data)), status=201)
+        return Response(_json(bindings.add_machine(fields=wanted.validated_data)), status=201)
 
 
 class MachineDetail(ApiView):
@@ -139,14 +144,14 @@ class MachineDetail(ApiView):
 
     permission_classes = (StaffWrites,)
 
-    @extend_schema(operation_id="machine_read", responses={200: MachineFields, **PROBLEMS}, tags=["machines"])
+    @extend_schema(operation_id="machine_read", responses={200: MachineReply, **READ_PROBLEMS}, tags=["machines"])
     def get(self, request: Request, number: str) -> Response:
-        return Response(_machine_json(queries.find(_machines(request), int(number), code="unknown_machine")))
+        return Response(_json(_machine(request, int(number))))
 
     @extend_schema(
         operation_id="machine_replace",
-        request=MachineFields,
-        responses={200: MachineFields, **PROBLEMS},
+        request=MachineRequest,
+        responses={200: MachineReply, **PROBLEMS},
         tags=["machines"],
     )
     def put(self, request: Request, number: str) -> Response:
@@ -154,8 +159,8 @@ class MachineDetail(ApiView):
 
     @extend_schema(
         operation_id="machine_change",
-        request=MachineFields,
-        responses={200: MachineFields, **PROBLEMS},
+        request=MachineRequest,
+        responses={200: MachineReply, **PROBLEMS},
         tags=["machines"],
     )
     def patch(self, request: Request, number: str) -> Response:
@@ -163,15 +168,15 @@ class MachineDetail(ApiView):
 
     @extend_schema(operation_id="machine_archive", responses={204: None, **PROBLEMS}, tags=["machines"])
     def delete(self, request: Request, number: str) -> Response:
-        bindings.archive_machine(machine=queries.find(_machines(request), int(number), code="unknown_machine"))
+        """Archives it. Its device is free; its events and statistics stay."""
+        bindings.archive_machine(machine=_machine(request, int(number)))
         return Response(status=204)
 
     def _change(self, request: Request, number: str, *, partial: bool) -> Response:
-        machine = queries.find(_machines(request), int(number), code="unknown_machine")
-        wanted = MachineFields(machine, data=request.data, partial=partial)
+        machine = _machine(request, int(number))
+        wanted = MachineRequest(machine, data=request.data, partial=partial)
         wanted.is_valid(raise_exception=True)
-        bindings.change_machine(machine=machine, fields=wanted.validated_data)
-        return Response(_machine_json(_machines(request).get(pk=machine.pk)))
+        return Response(_json(bindings.change_machine(machine=machine, fields=wanted.validated_data)))
 
 
 class Register(ApiView):
@@ -182,7 +187,7 @@ class Register(ApiView):
     @extend_schema(
         operation_id="machine_register",
         request=RegisterRequest,
-        responses={201: MachineFields, **PROBLEMS},
+        responses={201: MachineReply, **PROBLEMS, 409: Problem},
         tags=["machines"],
     )
     def post(self, request: Request) -> Response:
@@ -190,10 +195,10 @@ class Register(ApiView):
         wanted.is_valid(raise_exception=True)
         machine = bindings.register_machine(
             device=find_device(visible_devices(request.user), wanted.validated_data["device_id"]),
-            outlet=queries.find(_outlets(request), wanted.validated_data["outlet_id"], code="unknown_outlet"),
+            outlet=_outlet(request, wanted.validated_data["outlet_id"]),
             name=wanted.validated_data["name"],
         )
-        return Response(_machine_json(_machines(request).get(pk=machine.pk)), status=201)
+        return Response(_json(machine), status=201)
 
 
 class Unregistered(ApiView):
@@ -201,23 +206,10 @@ class Unregistered(ApiView):
 
     @extend_schema(
         operation_id="machines_unregistered",
-        responses={200: UnregisteredReply(many=True), **PROBLEMS},
+        responses={200: ListedDevice(many=True), **READ_PROBLEMS},
         tags=["machines"],
     )
     def get(self, request: Request) -> Response:
-        devices = visible_devices(request.user).filter(machine=None).select_related("state")
-        devices = devices.annotate(number=Count("events")).filter(number__gt=0)
-        return Response(
-            [
-                {
-                    "id": device.pk,
-                    "device_id": device.device_id,
-                    "mac": device.mac,
-                    "name": device.name,
-                    "assigned": device.assigned,
-                    "last_seen": iso_or_none(device.state.last_seen),
-                    "events": device.number,
-                }
-                for device in devices.order_by("id")
-            ]
-        )
+        has_events = Exists(TelemetryEvent.objects.filter(device=OuterRef("pk")))
+        devices: QuerySet[Any] = visible_devices(request.user).filter(has_events, machine=None)
+        return Response(list(queries.device_list(devices, timezone.now())))

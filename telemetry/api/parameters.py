@@ -1,16 +1,20 @@
 """Query parameters: what they may be, and a 400 that names the one that is not."""
 
+import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 from django.utils import timezone
 
 from wire.errors import Invalid
 from wire.times import parse_query
 
-MAX_DAYS = 36_500
-_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
+MAX_DAYS: Final = 36_500
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_PLACE: Final = re.compile(r"([0-9]{1,16})-([0-9]{1,18})").fullmatch
+_FLAGS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 
 Query = Mapping[str, str]
 
@@ -39,6 +43,11 @@ def flag(query: Query, name: str, default: bool | None = False) -> Any:
     return _FLAGS[text.lower()]
 
 
+def given(conditions: Mapping[str, Any]) -> dict[str, Any]:
+    """The conditions that were asked for: those that are not None."""
+    return {name: value for name, value in conditions.items() if value is not None}
+
+
 def choice(query: Query, name: str, choices: Sequence[str]) -> str | None:
     text = query.get(name)
     if not text:
@@ -46,6 +55,26 @@ def choice(query: Query, name: str, choices: Sequence[str]) -> str | None:
     if text not in choices:
         raise refuse(name, f"One of {', '.join(choices)}.")
     return text
+
+
+class Place(NamedTuple):
+    """How far a reader has come in a list: written out, it is a cursor."""
+
+    moment: datetime = _EPOCH
+    number: int = 0
+
+    def __str__(self) -> str:
+        return f"{(self.moment - _EPOCH) // _MICROSECOND}-{self.number}"
+
+
+def place(query: Query, name: str) -> Place | None:
+    text = query.get(name)
+    if not text:
+        return None
+    found = _PLACE(text)
+    if found is None:
+        raise refuse(name, "Not a cursor of ours.")
+    return Place(_EPOCH + int(found[1]) * _MICROSECOND, int(found[2]))
 
 
 class Span(NamedTuple):
