@@ -115,6 +115,8 @@ def add_device_routes(result: dict[str, Any], generator: Any, request: Any, publ
     paths = {path.replace("/?", ""): operations for path, operations in result["paths"].items()}
     for path, operations in DEVICE_PATHS.items():
         mount = path.split("/")[1]
+        if f"{path}/" in paths:  # people have other methods there
+            path = f"{path}/"
         described = {
             method: {**operation, "operationId": f"{mount}_{operation['operationId']}"}
             for method, operation in operations.items()

@@ -9,12 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import environ
-
+from ozontelemetry.environment import env
 from wire.conf import DEFAULTS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
 env.read_env(BASE_DIR / ".env")
 
 

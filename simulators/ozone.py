@@ -7,6 +7,7 @@ away. Then presses stop and the network becomes honest: every queue must empty a
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -22,6 +23,7 @@ from simulators.progress import Row, progress
 from simulators.staff import Staff, some_at_once
 
 SLACK = 60.0  # seconds beyond what the delays of firmware and server add up to
+ENOUGH = 0.9  # of the machines must be assigned for the time of pressing to begin
 SETTLING = 2.0  # `ts` has whole seconds: a press this long after a reset is dated after it
 
 
@@ -51,8 +53,13 @@ class OzoneFleet:
             self._phase = "done"
         return self._judge(shown)
 
-    async def _drive(self) -> None:
+    async def _assign(self) -> None:
         await self.operator.assign_all()
+        await asyncio.Event().wait()  # whatever ends, ends the run
+
+    async def _drive(self) -> None:
+        # On a bad network the last ones take long to show themselves: the run does not wait for them.
+        await self._until(lambda: len(self.operator.assigned) >= ENOUGH * self.options.devices)
         self._phase = "pressing"
         self._began = time.monotonic()
         trouble = [machine.suffer() for machine in self.machines] if self.options.hostile else []
@@ -90,7 +97,7 @@ class OzoneFleet:
     def _is_stuck(self, machine: Machine) -> bool:
         return bool(machine.queue) or machine.eeprom.wants_handshake or machine.polled_at < self._calm_since
 
-    async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
+    async def _until(self, condition: Callable[[], bool], seconds: float = math.inf) -> None:
         give_up_at = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > give_up_at:
@@ -109,7 +116,7 @@ class OzoneFleet:
         latencies = self.records.latencies
         return {
             "": self._phase,
-            "assigned": f"{self.operator.assigned}/{self.options.devices}",
+            "assigned": f"{len(self.operator.assigned)}/{self.options.devices}",
             "presses": f"{self.records.presses:,}",
             "queued": f"{queued:,}",
             "commands": f"{sum(map(len, self.operator.created.values())):,}",

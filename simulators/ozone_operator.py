@@ -20,7 +20,7 @@ import httpx
 from simulators.client import Endpoint
 from simulators.ozone_machine import Machine
 from simulators.ozone_records import OzoneOptions, Records
-from simulators.staff import SimulationError, Staff, sentence, some_at_once
+from simulators.staff import CALLS_AT_ONCE, SimulationError, Staff, sentence, some_at_once
 from simulators.staff import field as member
 
 TYPES = (
@@ -59,7 +59,7 @@ class Operator:
     def __init__(self, staff: Staff, machines: list[Machine], options: OzoneOptions, records: Records) -> None:
         self.staff = staff
         self.machines = machines
-        self.assigned = 0
+        self.assigned: set[int] = set()  # numbers of machines
         self.rulings = 0
         self.created: defaultdict[int, dict[str, str]] = defaultdict(dict)  # machine → command_id → type
         self._options = options
@@ -79,14 +79,22 @@ class Operator:
             if reply.status_code == 404:
                 break  # a server without outlets: its devices are assigned as they are
             outlets.append(int(member(_expect(reply, 201, "An outlet could not be made"), "id")))
-        await some_at_once(self._assign(machine, outlets) for machine in self.machines)
+        gate = asyncio.Semaphore(CALLS_AT_ONCE)  # of calls: machines are waited for all at once
+        await some_at_once((self._assign(machine, outlets, gate) for machine in self.machines), len(self.machines))
 
-    async def _assign(self, machine: Machine, outlets: list[int]) -> None:
+    async def _assign(self, machine: Machine, outlets: list[int], gate: asyncio.Semaphore) -> None:
         patience = 60 + 3 * self._options.poll_seconds / self._options.time_scale
         try:
             await asyncio.wait_for(machine.enrolled.wait(), patience)
         except TimeoutError:
             raise SimulationError(f"Machine {machine.mac} got no token within {patience:.0f} s.") from None
+        async with gate:
+            await self._bind(machine, outlets)
+            self.assigned.add(machine.number)
+            if machine.number % RENAMED_AT_FIRST == 0:
+                await self._rename(machine, "a")
+
+    async def _bind(self, machine: Machine, outlets: list[int]) -> None:
         if outlets:
             body = {
                 "device_id": machine.mac,
@@ -99,9 +107,6 @@ class Operator:
         else:
             reply = await self.staff.call("PATCH", f"/api/devices/{machine.mac}/", json={"assigned": True})
             _expect(reply, 200, f"Machine {machine.mac} could not be assigned")
-        self.assigned += 1
-        if machine.number % RENAMED_AT_FIRST == 0:
-            await self._rename(machine, "a")
 
     async def _rename(self, machine: Machine, mark: str) -> None:
         name = f"sim-{self._run}-{machine.number:05}{mark}"
@@ -112,7 +117,8 @@ class Operator:
     # --- while they work ---
 
     async def work(self) -> None:
-        """Commands of every type, and new names, spread over the first four fifths of the run."""
+        """Commands of every type, and new names, spread over the first four fifths of the run; to machines that are
+        assigned by then."""
         seconds = self._options.seconds * 0.8
         kinds = itertools.cycle(TYPES)
         turns = [(machine, next(kinds)) for _ in range(COMMANDS_EACH) for machine in self._shuffled()]
@@ -120,6 +126,8 @@ class Operator:
         began = time.monotonic()
         for turn, (machine, kind) in enumerate(turns):
             await asyncio.sleep(began + seconds * (turn + 1) / len(turns) - time.monotonic())
+            if machine.number not in self.assigned:
+                continue  # the server may not know it yet
             await self._command(machine, kind)
             if turn in renamed:
                 await self._rename(machine, f"b{turn}")
@@ -137,7 +145,11 @@ class Operator:
 
     async def _command_all(self, kind: str) -> None:
         for first in range(0, len(self.machines), BULK):
-            some = {machine.known_as: machine for machine in self.machines[first : first + BULK]}
+            some = {
+                machine.known_as: machine
+                for machine in self.machines[first : first + BULK]
+                if machine.number in self.assigned
+            }
             body = {"device_ids": list(some), "command_type": kind}
             reply = _expect(await self.staff.call("POST", "/api/commands/bulk/", json=body), 201, "No bulk command")
             for made in member(reply, "created_commands"):

@@ -163,9 +163,9 @@ class Staff:
             await asyncio.sleep(wait)
 
 
-async def some_at_once(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results of all, CALLS_AT_ONCE at a time. The first that fails ends the others; its exception is raised."""
-    gate = asyncio.Semaphore(CALLS_AT_ONCE)
+async def some_at_once(work: Iterable[Coroutine[Any, Any, T]], at_once: int = CALLS_AT_ONCE) -> list[T]:
+    """The results of all, so many at a time. The first that fails ends the others; its exception is raised."""
+    gate = asyncio.Semaphore(at_once)
 
     async def gated(one: Coroutine[Any, Any, T]) -> T:
         async with gate:

@@ -22,7 +22,7 @@ from telemetry.lifecycle import (
     state_at,
 )
 from telemetry.models import Command
-from telemetry.payloads import Result
+from telemetry.payloads import COUNTERS, Result
 from telemetry.storing import lock_statuses, save_statuses
 from telemetry.waiting import room
 from wire.errors import Conflict, Invalid, NotFound
@@ -75,7 +75,7 @@ def retry(*, devices: Any, command_id: str, now: datetime) -> Command:
     command.retried_at = now
     command.expires_at = now + span
     command.error_message = command.message = ""
-    command.response_data = command.executed_at = None
+    command.response_data = command.counters = command.executed_at = None
     command.save()
     _wake([command.device_id])
     return command
@@ -108,11 +108,12 @@ def report(*, device: int, command_id: str, result: Result, received_at: datetim
     command.response_data = result.response_data
     command.message = result.message[:MAX_TEXT]
     command.error_message = "" if result.success else (result.error_message or result.message)[:MAX_TEXT]
-    command.save()
     counters = result.counters
     has_reset = result.success and command.command_type == RESET_COUNTERS
     if has_reset and counters is None:
         counters = (0, 0, 0)
+    command.counters = counters and dict(zip(COUNTERS, counters, strict=True))
+    command.save()
     status = lock_statuses(connection, [device])[device]
     status.hear(counters, result.flags, received_at, has_reset=has_reset)
     save_statuses(connection, [status])

@@ -295,6 +295,8 @@ class Command(models.Model):
     """Since it was made or last retried."""
     executed_at = models.DateTimeField(null=True, blank=True)
     response_data = models.JSONField(null=True, blank=True)
+    counters = models.JSONField(null=True, blank=True)
+    """The device's counters after it, `{basic, standard, premium}`: as its result told them, or of a reset zeros."""
     message = models.CharField(max_length=500, blank=True, default="")
     error_message = models.CharField(max_length=500, blank=True, default="")
     retry_count = models.PositiveSmallIntegerField(default=0)

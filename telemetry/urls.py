@@ -9,7 +9,7 @@ from django.urls import re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from device_gateway.gate import DeviceRoute
-from telemetry.api import commands, devices, events, ingest, machines, quarantine
+from telemetry.api import commands, devices, events, ingest, logs, machines, quarantine
 from telemetry.door import DEVICE_ROUTES
 
 DEVICE: Final = r"(?P<name>[^/]+)"
@@ -27,12 +27,15 @@ def either(route: DeviceRoute, view: Callable[..., HttpResponseBase]) -> Callabl
         return (view if is_peoples else of_devices)(request, **params)
 
     shared.counts_all_but = set(route.allowed) - set(route.handlers)  # type: ignore[attr-defined]
+    # What the OpenAPI's generator looks for.
+    shared.cls, shared.initkwargs = view.cls, view.initkwargs  # type: ignore[attr-defined]
     return transaction.non_atomic_requests(csrf_exempt(shared))
 
 
 urlpatterns = [
     re_path(r"^events/?$", either(ingest.EVENTS_ALIAS, events.Events.as_view()), name="events"),
     *(re_path(rf"^{route.path}/?$", route.as_view()) for route in DEVICE_ROUTES if route is not ingest.EVENTS_ALIAS),
+    re_path(r"^events/analytics/?$", events.Analytics.as_view(), name="events-analytics"),
     re_path(rf"^events/{NUMBER}/?$", events.EventDetail.as_view(), name="event"),
     re_path(rf"^device/{TARGET}/commands/create/?$", commands.Create.as_view(), name="command-create"),
     re_path(rf"^device/{TARGET}/commands/status/?$", commands.Status.as_view(), name="command-status"),
@@ -55,4 +58,5 @@ urlpatterns = [
     re_path(r"^machines/register/?$", machines.Register.as_view(), name="machine-register"),
     re_path(r"^machines/unregistered/?$", machines.Unregistered.as_view(), name="machines-unregistered"),
     re_path(rf"^machines/{NUMBER}/?$", machines.MachineDetail.as_view(), name="machine"),
+    re_path(rf"^machines/{NUMBER}/logs/?$", logs.MachineLogs.as_view(), name="machine-logs"),
 ]

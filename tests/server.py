@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+import psycopg
 
 from bench.ports import free_port
 
@@ -227,6 +228,20 @@ def live_server(
     finally:
         server.kill()
         shutil.rmtree(own, ignore_errors=True)
+
+
+@contextmanager
+def fresh_database() -> Iterator[str | None]:
+    """A database of the kind that this run of the suite is about; None: the server makes its own SQLite file."""
+    url = os.environ.get("DATABASE_URL", "")
+    if not url.startswith("postgres"):
+        yield None
+        return
+    name = f"trouble_{secrets.token_hex(4)}"
+    with psycopg.connect(url, dbname="postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        yield f"{url.rpartition('/')[0]}/{name}"
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def _family(pid: int) -> list[psutil.Process]:

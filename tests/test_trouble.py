@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -12,9 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
-import psycopg
 import pytest
 
 from tests.hazards import (
@@ -28,7 +24,7 @@ from tests.hazards import (
     write_lock,
 )
 from tests.meters import CLAIM, INGEST, PATIENCE
-from tests.server import ROOT, LiveServer, live_server
+from tests.server import ROOT, LiveServer, fresh_database, live_server
 from tests.staff import Device, Staff
 from tests.traffic import Gauge, check_stored, traffic
 
@@ -37,20 +33,6 @@ MEGABYTE = 1024 * 1024
 TEN_MEGABYTES = 10_000_000
 
 pytestmark = pytest.mark.real_server
-
-
-@contextmanager
-def fresh_database() -> Iterator[str | None]:
-    """A database of the kind that this run of the suite is about; None: the server makes its own SQLite file."""
-    url = os.environ.get("DATABASE_URL", "")
-    if not url.startswith("postgres"):
-        yield None
-        return
-    name = f"trouble_{secrets.token_hex(4)}"
-    with psycopg.connect(url, dbname="postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        yield f"{url.rpartition('/')[0]}/{name}"
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,14 @@ from rest_framework.response import Response
 
 from accounts.api import ApiView
 from accounts.serializers import Problem
+from device_gateway.models import Device
 from device_gateway.queries import find_device, visible_devices
 from telemetry import queries
-from telemetry.api.parameters import Place, Span, choice, flag, given, place, span, whole
+from telemetry.analytics import figures
+from telemetry.api.parameters import Place, choice, flag, given, place, span, whole
 from telemetry.legacy import STATUS
 from telemetry.models import TelemetryEvent, Treatment
+from telemetry.serializers import CountsReply
 from wire.times import AHEAD, iso
 
 PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
@@ -52,6 +55,29 @@ class EventReply(serializers.Serializer[Any]):
     def get_fields(self) -> dict[str, Any]:
         # `source` as a class attribute would shadow the framework's own.
         return super().get_fields() | {"source": serializers.ChoiceField(choices=TelemetryEvent.Source.choices)}
+
+
+class Figures(CountsReply):
+    total = serializers.IntegerField()
+
+
+class FiguresOfDay(Figures):
+    date = serializers.DateField()
+
+
+class FiguresOfHour(Figures):
+    hour = serializers.IntegerField(min_value=0, max_value=23)
+
+
+class AnalyticsReply(serializers.Serializer[Any]):
+    device_id = serializers.CharField(allow_null=True)
+    time_zone = serializers.CharField(help_text="Whose days and hours they are")
+    totals = Figures()
+    by_day = FiguresOfDay(many=True, help_text="Days that have any, oldest first")
+    by_hour = FiguresOfHour(many=True, help_text="The 24 hours of the day")
+    first_event = serializers.DateTimeField(allow_null=True)
+    last_event = serializers.DateTimeField(allow_null=True)
+    busiest_hour = serializers.IntegerField(allow_null=True, help_text="Of the day; of equals the earliest")
 
 
 _PLAIN = (
@@ -106,7 +132,7 @@ class Events(ApiView):
             "machine_id": whole(query, "machine_id", None, 1, BIGGEST),
             "outlet_id": whole(query, "outlet_id", None, 1, BIGGEST),
         }
-        events = _events_of_span(request, span(query, DEFAULT_DAYS)).filter(**given(wanted))
+        events = _chosen(request, _device(request)).filter(**given(wanted))
         if flag(query, "exclude_status"):
             events = events.exclude(event_type=STATUS)
         before = place(query, "before")
@@ -123,17 +149,25 @@ class Events(ApiView):
         return Response([event_json(event) for event in found[:limit]], headers=headers)
 
 
-def _events_of_span(request: Request, within: Span) -> "QuerySet[TelemetryEvent]":
-    """The caller's events of the span, of the device that `device_id` names."""
-    events = queries.visible_events(request.user)
-    if name := request.query_params.get("device_id"):
-        events = events.filter(device=find_device(visible_devices(request.user, archived=True), name))
+def _device(request: Request) -> Device | None:
+    """The one that the parameter `device_id` names; an archived one, too: what it sent stays."""
+    name = request.query_params.get("device_id")
+    return find_device(visible_devices(request.user, archived=True), name) if name else None
+
+
+def _chosen(request: Request, device: Device | None) -> "QuerySet[TelemetryEvent]":
+    """The caller's events: of the device, and of the time that `days`, `start` and `end` choose."""
+    within = span(request.query_params, DEFAULT_DAYS)
     since = within.received_since
     if since is None and within.start is not None:
         since = within.start - AHEAD  # none occurs later than that after its arrival: the index of arrivals helps
-    return events.filter(
-        **given({"received_at__gte": since, "occurred_at__gte": within.start, "occurred_at__lte": within.end})
-    )
+    wanted = {
+        "device": device,
+        "received_at__gte": since,
+        "occurred_at__gte": within.start,
+        "occurred_at__lte": within.end,
+    }
+    return queries.visible_events(request.user).filter(**given(wanted))
 
 
 class EventDetail(ApiView):
@@ -143,3 +177,18 @@ class EventDetail(ApiView):
     def get(self, request: Request, number: str) -> Response:
         events = queries.visible_events(request.user).select_related("device")
         return Response(event_json(queries.find(events, int(number), code="unknown_event")))
+
+
+class Analytics(ApiView):
+    """How often which treatment was chosen, and when."""
+
+    @extend_schema(
+        operation_id="events_analytics",
+        parameters=EVENT_FILTERS,
+        responses={200: AnalyticsReply, **PROBLEMS},
+        tags=["events"],
+    )
+    def get(self, request: Request) -> Response:
+        device = _device(request)
+        found = figures(_chosen(request, device))
+        return Response({"device_id": device.device_id if device else None, **found})

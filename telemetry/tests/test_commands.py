@@ -117,8 +117,8 @@ def test_bulk(door: Door, staff: str, esp32: Esp32, neighbour: Esp32) -> None:
     assert [made["device_id"] for made in body["created_commands"]] == [MAC, OTHER_MAC]
     assert [failed["device_id"] for failed in body["failed_devices"]] == ["unheard-of"]
     assert len(esp32.commands()) == len(neighbour.commands()) == 1
-    for ids in ([], [MAC] * 1001, "x", [1]):
-        bad = door.post("/api/commands/bulk/", {"command_type": "SYNC_TIME", "device_ids": ids}, staff)
+    for wrong in ([], [MAC] * 1001, "x", [1]):
+        bad = door.post("/api/commands/bulk/", {"command_type": "SYNC_TIME", "device_ids": wrong}, staff)
         assert refusal(bad) == (400, "invalid")
 
 

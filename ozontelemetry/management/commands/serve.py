@@ -35,7 +35,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         sound_or_exit()
-        env = environ.Env()
         host = env.str("HOST", default="127.0.0.1")
         port = env.int("PORT", default=8000)
         workers = env.int("WORKERS", default=1 if connection.vendor == "sqlite" else 2)
@@ -58,7 +57,6 @@ class Command(BaseCommand):
         accounts = get_user_model()._default_manager
         if accounts.filter(is_superuser=True).exists():
             return
-        env = environ.Env()
         username = env.str("DJANGO_SUPERUSER_USERNAME", default="admin")
         email = env.str("DJANGO_SUPERUSER_EMAIL", default="admin@example.com")
         password = env.str("DJANGO_SUPERUSER_PASSWORD", default="")

@@ -1,0 +1,103 @@
+"""A machine's log: its treatments and its counter resets, each with what its device's counters were then."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from django.db.models import F, Q
+
+from device_gateway.queries import visible_devices
+from telemetry.lifecycle import EXECUTED, RESET_COUNTERS
+from telemetry.models import Command, Machine, TelemetryEvent
+from telemetry.payloads import COUNTERS, TREATMENTS
+from telemetry.queries import visible_events
+
+MOST_TREATMENTS: Final = 500
+MOST_RESETS: Final = 200
+
+Counts = dict[str, int]
+
+
+class Log(NamedTuple):
+    """The newest last in time first."""
+
+    treatments: list[tuple[TelemetryEvent, Counts]]
+    resets: list[Command]
+
+
+def machine_log(
+    actor: Any, machine: Machine, *, after_event: int | None = None, after_reset: datetime | None = None
+) -> Log:
+    """The treatments that arrived last, and the last resets that were executed while the machine had the device.
+
+    With `after_event`, a number of a row, the treatments stored next after it, so that a reader who goes on from the
+    last one it got misses none; with `after_reset` the resets executed since.
+    """
+    events = visible_events(actor).filter(machine=machine, treatment__isnull=False).select_related("device")
+    if after_event is None:
+        shown = list(events.order_by("-pk")[:MOST_TREATMENTS])
+    else:
+        shown = list(events.filter(pk__gt=after_event).order_by("pk")[:MOST_TREATMENTS])
+    walked = list(shown)
+    if any(_own_counts(event) is None for event in shown):
+        # What it does not tell, the ones before it may have told.
+        oldest = min(event.pk for event in shown)
+        walked += events.filter(pk__lt=oldest).order_by("-pk")[:MOST_TREATMENTS]
+    resets = _resets(actor, machine)
+    counts = _walk(walked, resets)
+    shown.sort(key=_place, reverse=True)
+    return Log(
+        [(event, counts[event.pk]) for event in shown],
+        [reset for reset in resets if after_reset is None or _executed_at(reset) > after_reset],
+    )
+
+
+def _resets(actor: Any, machine: Machine) -> list[Command]:
+    start, end = "device__bindings__assigned_date", "device__bindings__deactivated_date"
+    executed = Command.objects.filter(
+        Q(**{end: None}) | Q(executed_at__lt=F(end)),
+        command_type=RESET_COUNTERS,
+        status=EXECUTED,
+        device__in=visible_devices(actor, archived=True),
+        device__bindings__machine=machine,
+        executed_at__gte=F(start),
+    )
+    return list(executed.select_related("device").order_by("-executed_at", "-pk")[:MOST_RESETS])
+
+
+def _walk(events: Iterable[TelemetryEvent], resets: Iterable[Command]) -> dict[int, Counts]:
+    """The counters at each event: as it told them, or its own one beside those that its device had before."""
+    now: dict[int, list[int]] = {}
+    found: dict[int, Counts] = {}
+    happened: list[tuple[datetime, int, TelemetryEvent | Command]] = [
+        *((_executed_at(reset), 0, reset) for reset in resets),
+        *((*_place(event), event) for event in events),
+    ]
+    for _, number, row in sorted(happened, key=lambda item: item[:2]):
+        if isinstance(row, Command):
+            now[row.device_id] = [(row.counters or {}).get(name, 0) for name in COUNTERS]
+            continue
+        counts = now.setdefault(row.device_id, [0, 0, 0])
+        own = _own_counts(row)
+        if own is not None:
+            counts[:] = own
+        elif row.treatment is not None and row.counter is not None:
+            counts[TREATMENTS.index(row.treatment)] = row.counter
+        found[number] = dict(zip(COUNTERS, counts, strict=True))
+    return found
+
+
+def _own_counts(event: TelemetryEvent) -> list[int] | None:
+    told = [event.count_basic, event.count_standard, event.count_premium]
+    counts = [count for count in told if count is not None]
+    return counts if len(counts) == len(told) else None
+
+
+def _place(event: TelemetryEvent) -> tuple[datetime, int]:
+    """When it happened; one whose clock is suspect, when it arrived."""
+    return (event.received_at if event.clock_suspect else event.occurred_at), event.pk
+
+
+def _executed_at(reset: Command) -> datetime:
+    assert reset.executed_at is not None
+    return reset.executed_at
