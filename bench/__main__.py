@@ -81,6 +81,7 @@ def _measure(benches: list[Bench], runs: int, folder: Path, console: Console) ->
             bench.run()
     for bench in benches:
         bench.measure_memory()
+        bench.measure_held()
         bench.measure_stations()
         bench.measure_trouble()
     return found

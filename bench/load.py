@@ -28,15 +28,19 @@ function request()
   return requests[position]
 end
 
+"""
+
+REPORT = """
 function done(summary, latency, all)
   local e = summary.errors
   io.write(string.format(
-    '{"requests": %%d, "microseconds": %%d, "p50_us": %%d, "p99_us": %%d, "max_us": %%d, '
-    .. '"bad_status": %%d, "connect": %%d, "read": %%d, "write": %%d, "timeout": %%d}\\n',
+    '{"requests": %d, "microseconds": %d, "p50_us": %d, "p99_us": %d, "max_us": %d, '
+    .. '"bad_status": %d, "connect": %d, "read": %d, "write": %d, "timeout": %d}\\n',
     summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency.max,
     e.status, e.connect, e.read, e.write, e.timeout))
 end
 """
+"""How any script ends: what wrk saw, as a line of JSON."""
 
 
 class LoadUnavailable(RuntimeError):
@@ -95,7 +99,7 @@ def write_script(folder: Path, name: str, *, devices: int, batch: int) -> Path:
             readings = [reading(device * batch + n) for n in range(batch)]
             body = readings[0] if batch == 1 else f"[{','.join(readings)}]"
             file.write(f"{device_key(device)} {body}\n")
-    script.write_text(_SCRIPT % {"requests": requests, "path": INGEST})
+    script.write_text(_SCRIPT % {"requests": requests, "path": INGEST} + REPORT)
     return script
 
 

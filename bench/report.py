@@ -20,6 +20,9 @@ EXPLAINED = {
 }
 
 
+EVENTS = {"b": "an event, our route without submit", "c": "ours, single events"}
+
+
 @dataclass(frozen=True)
 class Target:
     """A promise: a quotient of two figures, or one figure, and its bound."""
@@ -56,6 +59,13 @@ TARGETS = (
     Target("c / b, 256 connections", 0.50, True, ("c256", "rate"), ("b256", "rate")),
     Target("d / e, readings", 0.50, True, ("d", "readings"), ("e", "rate")),
     Target("c: p99 / p50, 64 connections", 10, False, ("c64", "p99_ms"), ("c64", "p50_ms")),
+    Target("events: ours / plain view, 64 connections", 40, True, ("ec64", "rate"), ("ea", "rate")),
+    Target("events: ours / without submit, 64 connections", 0.35, True, ("ec64", "rate"), ("eb64", "rate")),
+    Target("events: ours / without submit, 256 connections", 0.45, True, ("ec256", "rate"), ("eb256", "rate")),
+    Target("events: repeats / new ones, 64 connections", 1.0, True, ("er64", "rate"), ("ec64", "rate")),
+    Target("MB resident, 10,000 held polls", 300, False, ("held", "rss_mb")),
+    Target("events beside 10,000 held polls / without", 0.80, True, ("held", "share_of_events")),
+    Target("ms from order to delivery, p99", 100, False, ("held", "delivery_p99_ms")),
     Target("rate after a trouble / before, the worst of all", 0.80, True, ("trouble", "share")),
     Target("MB resident, 10,000 devices", 200, False, ("memory", "rss_mb")),
 )
@@ -121,6 +131,9 @@ def _rows() -> list[tuple[str, str]]:
         *sorted(loads, key=lambda row: row[0][0]),
         ("d", f"d  {EXPLAINED['d']}"),
         ("e", f"e  {EXPLAINED['e']}"),
+        ("ea", "ea  an event by a plain Django view, kept connections, 64"),
+        *((f"e{letter}{count}", f"e{letter} {EVENTS[letter]}, {count}") for count in (64, 256) for letter in "bc"),
+        ("er64", "er  events sent again, 64"),
         ("stations", f"s  full syncs of {STATIONS:,} stations of {SLOTS} slots, at once"),
     ]
 

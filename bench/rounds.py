@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import servers, stations, trouble
+from bench import events, servers, stations, trouble
 from bench.databases import Store, count_rows
 from bench.load import BATCH, INGEST, Load, device_key, reading, run_wrk, write_script
 
@@ -26,6 +26,8 @@ DEVICES = 1_000
 BATCH_DEVICES = 100
 MEMORY_DEVICES = 10_000
 TELEMETRY = "device_gateway_devicetelemetry"
+EVENTS = "telemetry_telemetryevent"
+PLAIN_EVENTS = "plain_telemetryevent"
 PLAIN_TELEMETRY = "plain_devicetelemetry"
 PLAIN_CONNECTIONS = 64
 WORKERS = {"sync": ("--worker-class", "sync"), "gthread": ("--worker-class", "gthread", "--threads", "4")}
@@ -52,6 +54,8 @@ class Bench:
             self.store.make_template(f"fleet_{devices}", _fill("bench.fleet", devices))
         self.store.make_template("plain", _fill("bench.plain.fill", DEVICES))
         self.single = write_script(self.folder, "single", devices=DEVICES, batch=1)
+        self.presses = events.write_script(self.folder, "presses", devices=DEVICES)
+        self.repeats = events.write_script(self.folder, "repeats", devices=DEVICES, repeat=True)
         self.batch = write_script(self.folder, "batch", devices=BATCH_DEVICES, batch=BATCH)
         for figure in ("a", "a_kept"):
             rates = {worker: self._measure_plain(figure, worker)["rate"] for worker in WORKERS}
@@ -63,6 +67,7 @@ class Bench:
             self._keep(figure, self._measure_plain(figure, worker))
         self._run_singles()
         self._run_batches()
+        self._run_events()
 
     def measure_memory(self) -> None:
         """Resident memory after 10,000 devices have each reported once."""
@@ -128,6 +133,35 @@ class Bench:
                 stored = count_rows(target, TELEMETRY)
                 problems = [] if stored == answer["rows"] else [f"{stored} rows, {answer['rows']} inserted"]
                 self._keep("e", {**answer, "problems": problems})
+
+    def _run_events(self) -> None:
+        """Events: by a plain view, by ours without submit, by ours; and the same ones again."""
+        template = f"fleet_{DEVICES}"
+        with self._copy("plain") as url, servers.plain(url, worker=WORKERS["gthread"], keep_connections=True) as plain:
+            run_wrk(self.presses, plain.port, connections=2, seconds=1)
+            self._keep("ea", self._checked(url, plain, self.presses, PLAIN_CONNECTIONS, table=PLAIN_EVENTS))
+        with (
+            self._copy(template) as our_url,
+            self._copy(template) as idle_url,
+            servers.product(our_url) as ours,
+            servers.without_submit(ours, idle_url) as idle,
+        ):
+            for server in (idle, ours):
+                run_wrk(self.presses, server.port, connections=64, seconds=1)
+            for connections in (64, 256):
+                load = run_wrk(self.presses, idle.port, connections=connections, seconds=self.seconds)
+                self._keep(f"eb{connections}", {**load.as_dict(), "problems": _errors(load, idle)})
+                found = self._checked(our_url, ours, self.presses, connections, table=EVENTS)
+                self._keep(f"ec{connections}", found)
+            run_wrk(self.repeats, ours.port, connections=64, seconds=1)
+            load = run_wrk(self.repeats, ours.port, connections=64, seconds=self.seconds)
+            self._keep("er64", {**load.as_dict(), "problems": _errors(load, ours)})
+
+    def measure_held(self) -> None:
+        """Ten thousand held polls."""
+        with self._copy(f"fleet_{MEMORY_DEVICES}") as url, servers.product(url) as server:
+            run_wrk(self.presses, server.port, connections=64, seconds=1)
+            self._keep("held", events.measure_held(server, self.presses, self.seconds, self.say))
 
     def _checked(
         self,

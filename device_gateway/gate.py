@@ -199,7 +199,11 @@ class DeviceRoute:
             return outcome.answer(await intake.submit(outcome.kind, outcome.row, outcome.size, outcome.rows))
         if type(outcome) is Call:
             return outcome.reply(await intake.call(outcome.service, **outcome.arguments))
-        return outcome if isinstance(outcome, Reply) else await cast(Held, outcome).answer_later(receive)
+        if isinstance(outcome, Reply):
+            return outcome
+        # Ten thousand may wait here at once: what they came with need not.
+        del request, headers, body
+        return await cast(Held, outcome).answer_later(receive)
 
     async def _outcome(self, request: Request) -> Outcome:
         if self.is_open:

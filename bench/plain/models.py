@@ -12,6 +12,28 @@ class Device(models.Model):
     last_payload = models.JSONField(null=True)
 
 
+class DeviceStatus(models.Model):
+    """What an event moves, as seed 003 has it."""
+
+    device = models.OneToOneField(Device, on_delete=models.CASCADE)
+    current_count_basic = models.IntegerField(default=0)
+    current_count_standard = models.IntegerField(default=0)
+    current_count_premium = models.IntegerField(default=0)
+    last_seen = models.DateTimeField(null=True)
+
+
+class TelemetryEvent(models.Model):
+    """One event, as seed 003 has it."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE)
+    event_id = models.CharField(max_length=128, unique=True)
+    event = models.CharField(max_length=20)
+    treatment = models.CharField(max_length=20)
+    counter = models.IntegerField()
+    occurred_at = models.DateTimeField(db_index=True)
+    payload = models.JSONField()
+
+
 class DeviceTelemetry(models.Model):
     """One reading."""
 
