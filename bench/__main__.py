@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,15 @@ from bench.postgres import PostgresUnavailable, private_postgres
 from bench.report import show, summarise
 from bench.rounds import Bench
 from bench.servers import ROOT
+
+RATES = "rates"
+PARTS: dict[str, Callable[[Bench], None]] = {
+    "memory": Bench.measure_memory,
+    "held": Bench.measure_held,
+    "stations": Bench.measure_stations,
+    "trouble": Bench.measure_trouble,
+}
+"""Each is measured once, after the runs that measure the rates."""
 
 
 def main() -> int:
@@ -56,7 +66,7 @@ def main() -> int:
             own.mkdir()
             benches.append(Bench(store, own, options.seconds, console.print))
         try:
-            facts["conditions"] = _measure(benches, options.runs, folder, console)
+            facts["conditions"] = _measure(benches, options, folder, console)
         except (KeyboardInterrupt, RuntimeError, subprocess.SubprocessError) as error:
             # Minutes of measurements are worth showing, even when the rest is missing.
             facts["aborted"] = f"{type(error).__name__}: {error}"
@@ -68,22 +78,25 @@ def main() -> int:
     return 1 if "aborted" in facts or any(result["summary"]["invalid"] for result in results.values()) else 0
 
 
-def _measure(benches: list[Bench], runs: int, folder: Path, console: Console) -> list[dict[str, Any]]:
-    """All runs; returns the conditions at the start of each."""
+def _measure(benches: list[Bench], options: argparse.Namespace, folder: Path, console: Console) -> list[dict[str, Any]]:
+    """The runs, then every other part once; returns the conditions at the start of each run and of the parts."""
     for bench in benches:
         console.print(f"{bench.store.name}: preparing")
         bench.prepare()
     found = []
-    for number in range(runs):
-        found.append(conditions(folder))
-        console.print(f"run {number + 1} of {runs}: {found[-1]}", markup=False)
+    if RATES in options.parts:
         for bench in benches:
-            bench.run()
+            bench.choose_workers()
+        for number in range(options.runs):
+            found.append(conditions(folder))
+            console.print(f"run {number + 1} of {options.runs}: {found[-1]}", markup=False)
+            for bench in benches:
+                bench.run()
+    found.append(conditions(folder))
     for bench in benches:
-        bench.measure_memory()
-        bench.measure_held()
-        bench.measure_stations()
-        bench.measure_trouble()
+        for name, measure in PARTS.items():
+            if name in options.parts:
+                measure(bench)
     return found
 
 
@@ -91,11 +104,15 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description="Benchmarks of the write path.")
     parser.add_argument("--runs", type=int, default=5, help="runs, of which the medians are shown (5)")
     parser.add_argument("--seconds", type=int, default=5, help="length of each measurement (5)")
-    parser.add_argument("--quick", action="store_true", help="one run of one second each: does it work?")
+    parser.add_argument("--quick", action="store_true", help="one run of one second each, no trouble: does it work?")
     parser.add_argument("--only", choices=["sqlite", "postgres"], help="one database instead of both")
+    parts = [RATES, *PARTS]
+    parser.add_argument("--part", choices=parts, dest="parts", action="append", help="this instead of all; repeatable")
     options = parser.parse_args()
     if options.quick:
         options.runs = options.seconds = 1
+    # The troubles take minutes, however short the measurements.
+    options.parts = options.parts or [part for part in parts if part != "trouble" or not options.quick]
     if options.runs < 1 or options.seconds < 1:
         parser.error("--runs and --seconds must be 1 or more")
     return options

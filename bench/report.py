@@ -52,6 +52,7 @@ class Target:
         return {self.over[0]} | ({self.under[0]} if self.under else set())
 
 
+AFTER_TROUBLE = Target("rate after a trouble / before, the worst of all", 0.80, True, ("trouble", "share"))
 TARGETS = (
     Target("c / a, 64 connections", 40, True, ("c64", "rate"), ("a", "rate")),
     Target("c / a with kept database connections", 40, True, ("c64", "rate"), ("a_kept", "rate")),
@@ -66,7 +67,8 @@ TARGETS = (
     Target("MB resident, 10,000 held polls", 300, False, ("held", "rss_mb")),
     Target("events beside 10,000 held polls / without", 0.80, True, ("held", "share_of_events")),
     Target("ms from order to delivery, p99", 100, False, ("held", "delivery_p99_ms")),
-    Target("rate after a trouble / before, the worst of all", 0.80, True, ("trouble", "share")),
+    AFTER_TROUBLE,
+    Target("s, slowest reply to others in a trouble", 0.9, False, ("trouble", "slowest_s")),
     Target("MB resident, 10,000 devices", 200, False, ("memory", "rss_mb")),
 )
 
@@ -114,11 +116,36 @@ def show(console: Console, results: dict[str, dict[str, Any]]) -> None:
         table.add_row(label, *[cell for result in results.values() for cell in _cells(result["summary"], figure)])
     console.print(table)
 
+    _show_troubles(console, results)
     for name, result in results.items():
         workers = ", ".join(f"{figure}: {worker}" for figure, worker in result["plain_workers"].items())
-        console.print(f"{name}: {result['version']}; gunicorn's better worker {workers}; {_memory(result['summary'])}")
+        said = [result["version"], workers and f"gunicorn's better worker {workers}", _memory(result["summary"])]
+        console.print(f"{name}: {'; '.join(filter(None, said))}")
         for figure, problems in result["summary"]["invalid"].items():
             console.print(f"[bold red]{name} {figure} is INVALID: {'; '.join(sorted(set(problems)))}[/]")
+
+
+def _show_troubles(console: Console, results: dict[str, dict[str, Any]]) -> None:
+    """Each trouble by itself: the rate after it of the rate before, and the slowest reply to others meanwhile."""
+    found = {name: result["runs"]["trouble"][0] for name, result in results.items() if result["runs"].get("trouble")}
+    if not found:
+        return
+    table = Table(title=f"Rate after a trouble / before (each ≥ {AFTER_TROUBLE.bound:g})")
+    table.add_column("trouble")
+    for name in found:
+        table.add_column(name, justify="right")
+        table.add_column("slowest s", justify="right")
+    for trouble in dict.fromkeys(trouble for figure in found.values() for trouble in figure["shares"]):
+        cells = []
+        for figure in found.values():
+            share, slowest = figure["shares"].get(trouble), figure["slowest"].get(trouble)
+            style = "green" if share is not None and AFTER_TROUBLE.is_met(share) else "bold red"
+            cells += ["–" if share is None else f"[{style}]{share:.2f}[/]", "" if slowest is None else f"{slowest:.2f}"]
+        table.add_row(trouble, *cells)
+    console.print(table)
+    for name, figure in found.items():
+        for line in figure["skipped"]:
+            console.print(f"{name}: {line}", style="bold red", markup=False)
 
 
 def _rows() -> list[tuple[str, str]]:
@@ -153,7 +180,7 @@ def _memory(summary: dict[str, Any]) -> str:
         if median := summary["medians"].get(figure):
             shared = f", {median['pss_mb']:.0f} with shared pages counted once" if "pss_mb" in median else ""
             parts.append(f"{words} {median['rss_mb']:.0f} MB in {median['processes']:.0f} processes{shared}")
-    return "resident memory: " + "; ".join(parts)
+    return "resident memory: " + "; ".join(parts) if parts else ""
 
 
 def _verdict(target: dict[str, Any]) -> str:

@@ -49,7 +49,7 @@ class Bench:
     """By figure, the gunicorn worker that did best."""
 
     def prepare(self) -> None:
-        """Templates, scripts, and the choice of the plain project's best set-up."""
+        """Templates and scripts."""
         for devices in (DEVICES, MEMORY_DEVICES):
             self.store.make_template(f"fleet_{devices}", _fill("bench.fleet", devices))
         self.store.make_template("plain", _fill("bench.plain.fill", DEVICES))
@@ -57,12 +57,15 @@ class Bench:
         self.presses = events.write_script(self.folder, "presses", devices=DEVICES)
         self.repeats = events.write_script(self.folder, "repeats", devices=DEVICES, repeat=True)
         self.batch = write_script(self.folder, "batch", devices=BATCH_DEVICES, batch=BATCH)
+
+    def choose_workers(self) -> None:
+        """The plain project's best set-up; before the first run."""
         for figure in ("a", "a_kept"):
             rates = {worker: self._measure_plain(figure, worker)["rate"] for worker in WORKERS}
             self.plain_workers[figure] = max(rates, key=lambda worker: rates[worker])
 
     def run(self) -> None:
-        """One run of everything but memory."""
+        """One run of all the rates."""
         for figure, worker in self.plain_workers.items():
             self._keep(figure, self._measure_plain(figure, worker))
         self._run_singles()

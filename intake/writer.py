@@ -17,6 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ from django.db import (
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from intake.turns import turns
 from wire import metrics
 from wire.conf import option
 from wire.deadlines import deadlines
@@ -203,7 +205,7 @@ class Writer:
         before = connection.connection
         at_commit = False
         try:
-            with transaction.atomic(using=self.using, durable=True):
+            with self._turn(connection), transaction.atomic(using=self.using, durable=True):
                 self._store(connection, batch)
                 at_commit = True
         except (OperationalError, InterfaceError) as error:
@@ -233,6 +235,10 @@ class Writer:
         else:
             metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
             metrics.COMMIT_ROWS.observe(sum(item.rows for item in batch))
+
+    def _turn(self, connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
+        """SQLite's other writers in this process get their turn between two batches."""
+        return turns.one(LOCK_MILLISECONDS / 1000) if connection.vendor == "sqlite" else nullcontext()
 
     def _store(self, connection: BaseDatabaseWrapper, batch: list[Submission]) -> None:
         by_kind: dict[str, list[Submission]] = {}

@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from device_gateway.payloads import LONGEST_HOST
+from stations.addresses import entries_of_no_use
 from stations.switch import stations_enabled
 from wire.address import network
 from wire.conf import option
@@ -42,6 +43,14 @@ def settings_are_usable(**_: Any) -> list[CheckMessage]:
                 network(text)
             except ValueError:
                 found.append(Error(f"{name} holds {text!r}, which is no address or network.", id="ozone.E004"))
+    found += [
+        Error(
+            f"IOT_SYSTEM_ALLOWED_IPS holds {text!r}, which is no address, network or host name.",
+            hint="Without scheme and port: 213.210.21.113, 10.0.0.0/8, api.example.com.",
+            id="ozone.E004",
+        )
+        for text in entries_of_no_use()
+    ]
     for key in option("DEVICE_DATA_KEY"):
         try:
             Fernet(key)

@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 
 class Environment(environ.Env):
@@ -16,11 +17,13 @@ class Environment(environ.Env):
     def get_value(
         self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
     ) -> Any:
-        """The variable's value as `cast` reads it. Raises ImproperlyConfigured for one that is not set."""
+        """The variable's value as `cast` reads it, else the default. Raises ImproperlyConfigured without either."""
         text = self.ENVIRON.get(var)
-        if text is None or not text.startswith("$"):
-            return super().get_value(var, cast, default, parse_default)
-        return self.parse_value(text, cast)
+        if text is not None:
+            return self.parse_value(text, cast)
+        if default is self.NOTSET:
+            raise ImproperlyConfigured(f"Set the environment variable {var}.")
+        return default
 
 
 def _without_the_line(record: logging.LogRecord) -> bool:

@@ -45,9 +45,8 @@ class OzoneFleet:
     async def run(self) -> OzoneVerdict:
         """The whole run. Raises SimulationError when the operator's calls are refused or get no answer."""
         async with progress(self._console, self._row):
-            await until_one_ends(
-                self._drive(), self.operator.rule_on_refused(), *(each.run() for each in self.machines)
-            )
+            living = [machine.run() for machine in self.machines]
+            await until_one_ends(self._drive(), self._assign(), self.operator.rule_on_refused(), *living)
             self._phase = "reading back"
             shown = await some_at_once(self.operator.look_at(machine) for machine in self.machines)
             self._phase = "done"

@@ -199,11 +199,14 @@ class Machine:
     # --- handshake, polls and commands ---
 
     async def _poll_until_restart(self) -> None:
+        async with self._radio:
+            if self.eeprom.wants_handshake:
+                await self._shake_hands()
         while True:
+            await asyncio.sleep(self._options.poll_seconds / self._options.time_scale)
             async with self._radio:
                 if await self._poll():
                     return
-            await asyncio.sleep(self._options.poll_seconds / self._options.time_scale)
 
     async def _poll(self) -> bool:
         """True: a command restarts the machine."""

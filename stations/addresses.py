@@ -5,6 +5,7 @@ allows nobody.
 """
 
 import logging
+import re
 import socket
 import threading
 import time
@@ -21,6 +22,9 @@ from wire.errors import Unavailable
 logger = logging.getLogger("stations")
 
 RESOLVE_SECONDS: Final = 60.0
+
+_HOST_NAME: Final = re.compile(r"(?=.{1,253}$)([\w-]{1,63}\.)*(?![0-9]+\.?$)[\w-]{1,63}\.?")
+"""Its last label is not a number, else it is an address that is wrong."""
 
 Address = IPv4Address | IPv6Address
 
@@ -97,6 +101,11 @@ def _is_name(text: str) -> bool:
     except ValueError:
         return bool(text.strip())
     return False
+
+
+def entries_of_no_use() -> list[str]:
+    """The names that no resolver can know: a port or a scheme beside a name, an address or network with a slip."""
+    return sorted(name for name in _names() if not _HOST_NAME.fullmatch(name))
 
 
 def watch_host_names() -> None:

@@ -5,20 +5,19 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from accounts.callers import is_staff
+from device_gateway.admin import ReadOnlyAdmin
 from stations.models import PowerBank, PowerBankReturn, Station, StationSlot, SyncLog
 
 
-class ReadOnly(admin.ModelAdmin):
-    """Rows that are told or recorded, never typed in."""
+class ForStaff(ReadOnlyAdmin):
+    """Rows that are told or recorded, never typed in; all staff see them, as they do through the API."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_staff(request.user)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_staff(request.user)
 
 
 class SlotInline(admin.TabularInline):
@@ -33,25 +32,28 @@ class SlotInline(admin.TabularInline):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_staff(request.user)
+
     @admin.display(description="power bank")
     def power_bank(self, slot: StationSlot) -> PowerBank | None:
         return getattr(slot, "power_bank", None)
 
 
 @admin.register(Station)
-class StationAdmin(ReadOnly):
+class StationAdmin(ForStaff):
     list_display = ("serial_number", "status", "total_slots", "signal_strength", "last_heartbeat", "last_message_at")
     list_filter = ("status",)
     search_fields = ("serial_number", "imei", "wifi_ssid")
     inlines = (SlotInline,)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A station that was scrapped may go; its next full sync would make it known again."""
+        """A station that was scrapped may go, unless returns there are on record; a full sync would make it anew."""
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
 
 @admin.register(PowerBank)
-class PowerBankAdmin(ReadOnly):
+class PowerBankAdmin(ForStaff):
     list_display = ("serial_number", "status", "battery_level", "station", "current_slot", "seen_at")
     list_filter = ("status",)
     list_select_related = ("station", "current_slot__station")
@@ -59,7 +61,7 @@ class PowerBankAdmin(ReadOnly):
 
 
 @admin.register(PowerBankReturn)
-class PowerBankReturnAdmin(ReadOnly):
+class PowerBankReturnAdmin(ForStaff):
     list_display = ("returned_at", "power_bank", "station", "slot_number", "battery_level", "condition", "stale")
     list_filter = ("stale",)
     list_select_related = ("power_bank", "station")
@@ -67,7 +69,7 @@ class PowerBankReturnAdmin(ReadOnly):
 
 
 @admin.register(SyncLog)
-class SyncLogAdmin(ReadOnly):
+class SyncLogAdmin(ForStaff):
     list_display = ("received_at", "type", "serial_number", "outcome", "code", "milliseconds", "body_hash")
     list_filter = ("outcome", "type", "code")
     search_fields = ("=serial_number", "=body_hash")

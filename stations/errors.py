@@ -91,5 +91,5 @@ def error_body(error: ApiError) -> dict[str, Any]:
 
 
 def has_own_shape(path: str) -> bool:
-    """Whether errors below this path have the shape above, whoever makes them."""
-    return path.startswith(PATHS)
+    """Whether errors at and below this path have the shape above, whoever makes them."""
+    return path.startswith(tuple(f"{own}/" for own in PATHS)) or path in PATHS

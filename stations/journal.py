@@ -4,6 +4,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Final
 
+from stations.bulk import insert
 from stations.models import AppliedMessage, SyncLog
 from wire.conf import option
 
@@ -25,7 +26,7 @@ def record(
     code: str = "",
 ) -> SyncLog:
     """A line of the sync log. `since` is on time.perf_counter; `code` belongs to a refusal."""
-    return SyncLog.objects.create(
+    line = SyncLog(
         received_at=now,
         type=kind,
         serial_number=serial_number,
@@ -34,6 +35,8 @@ def record(
         milliseconds=round((time.perf_counter() - since) * 1000),
         body_hash=body_hash,
     )
+    insert(line)
+    return line
 
 
 def clean(*, now: datetime) -> None:

@@ -154,6 +154,8 @@ def _place(sentence: str) -> tuple[str, str]:
     missing = sentence.partition("missing required field `")[2].rstrip("`")
     if missing:
         return f"{path}.{missing}".removeprefix("."), "Missing."
+    if " matching regex " in sentence:  # only serial numbers have one
+        sentence = "Must be 1 to 64 letters, digits and . _ : -, the first a letter or digit"
     return path or "body", f"{sentence}."
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Value, When
 
-from stations.bulk import upsert
+from stations.bulk import fetch, insert_missing, marks, upsert
 from stations.models import PowerBank, Station, StationSlot
 
 Banks = dict[str, PowerBank]
@@ -27,21 +27,20 @@ class Place:
 
 def lock_banks(station: Station, serials: Iterable[str] = (), *, make: bool = False) -> Banks:
     """The power banks of these serials, and all that are in the station, locked until the transaction ends."""
-    serials = set(serials)
+    told = sorted(serials)
     if make:
-        known = PowerBank.objects.filter(serial_number__in=serials).values_list("serial_number", flat=True)
-        if missing := sorted(serials.difference(known)):
-            PowerBank.objects.bulk_create(
-                [PowerBank(serial_number=serial) for serial in missing], ignore_conflicts=True
-            )
-    wanted = PowerBank.objects.filter(Q(serial_number__in=serials) | Q(station=station))
-    return {bank.serial_number: bank for bank in wanted.select_for_update().order_by("serial_number")}
+        known = {bank.serial_number for bank in fetch(PowerBank, f"serial_number IN {marks(told)}", told, lock=False)}
+        missing = [PowerBank(serial_number=serial) for serial in told if serial not in known]
+        insert_missing(missing, unique=("serial_number",))
+    where = f"station_id = %s OR serial_number IN {marks(told)}"
+    banks = fetch(PowerBank, where, [station.pk, *told], order="serial_number")
+    return {bank.serial_number: bank for bank in banks}
 
 
 def lock_slots(station: Station, others: Iterable[int]) -> Slots:
     """The station's slots by number; locked with the slots of other stations that `others` names by id."""
-    wanted = StationSlot.objects.filter(Q(station=station) | Q(pk__in=list(others)))
-    locked = wanted.select_for_update().order_by("pk")
+    also = sorted(others)
+    locked = fetch(StationSlot, f"station_id = %s OR id IN {marks(also)}", [station.pk, *also])
     return {slot.slot_number: slot for slot in locked if slot.station_id == station.pk}
 
 

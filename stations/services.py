@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.db import DatabaseError, connection, transaction
 
 from stations import placement
+from stations.bulk import fetch, insert_missing, upsert
 from stations.errors import PowerBankNotFound, SlotNotFound, StationNotFound
 from stations.journal import CLEAN_EVERY, REPLAY_SPAN, clean, record
 from stations.models import AppliedMessage, PowerBank, PowerBankReturn, Station, StationSlot, SyncLog
@@ -51,12 +52,12 @@ class Outcome:
         return SyncLog.Outcome.STALE if self.stale else SyncLog.Outcome.APPLIED
 
 
-def sync(*, message: Message, body_hash: str, now: datetime, since: float) -> Outcome:
-    """Applies a verified message, once; returns when it is committed.
+def sync(*, message: Message, body_hash: str, sent_at: datetime, now: datetime, since: float) -> Outcome:
+    """Applies a verified message, once; returns when it is committed. The arguments are StationSyncService's.
 
     Raises what `StationSyncService.apply` raises, and Unavailable: then it is to be sent again.
     """
-    service = StationSyncService(message=message, body_hash=body_hash, now=now, since=since)
+    service = StationSyncService(message=message, body_hash=body_hash, sent_at=sent_at, now=now, since=since)
     outcome = write(service.apply)
     line = service.line
     assert line is not None
@@ -79,10 +80,13 @@ def sync(*, message: Message, body_hash: str, now: datetime, since: float) -> Ou
 class StationSyncService:
     """One message on its way into the database."""
 
-    def __init__(self, *, message: Message, body_hash: str, now: datetime, since: float) -> None:
-        """`body_hash`: SHA-256 of the bytes it came in; `now`: when it came; `since`: the same on perf_counter."""
+    def __init__(self, *, message: Message, body_hash: str, sent_at: datetime, now: datetime, since: float) -> None:
+        """`body_hash`: SHA-256 of the bytes it came in; `sent_at`: the sender's clock when it signed them; `now`: when
+        they came, `since` the same on perf_counter.
+        """
         self._message = message
         self._body_hash = body_hash
+        self._sent_at = sent_at
         self._now = now
         self._since = since
         self.line: SyncLog | None = None
@@ -117,14 +121,13 @@ class StationSyncService:
     def _lock_station(self) -> Station:
         """The station's row, locked: messages of one station are applied one after another, two copies too."""
         serial = self._message.device.serial_number
-        rows = Station.objects.select_for_update().filter(serial_number=serial)
-        station = rows.first()
-        if station is None and isinstance(self._message, Full):
-            Station.objects.bulk_create([Station(serial_number=serial)], ignore_conflicts=True)
-            station = rows.first()
-        if station is None:
+        found = fetch(Station, "serial_number = %s", [serial])
+        if not found and isinstance(self._message, Full):
+            insert_missing([Station(serial_number=serial)], unique=("serial_number",))
+            found = fetch(Station, "serial_number = %s", [serial])
+        if not found:
             raise StationNotFound
-        return station
+        return found[0]
 
     def _replay(self, station: Station) -> Outcome | None:
         """The first reply to this body, if it has been acknowledged before.
@@ -135,21 +138,22 @@ class StationSyncService:
         untimed = self._moment is None and not isinstance(self._message, Returned)
         if untimed and station.last_body_hash != self._body_hash:
             return None
-        known = AppliedMessage.objects.filter(body_hash=self._body_hash, applied_at__gt=self._now - REPLAY_SPAN).first()
-        return None if known is None else Outcome(**jsonio.decode(known.reply.encode()), replayed=True)
+        for known in fetch(AppliedMessage, "body_hash = %s", [self._body_hash], order="body_hash"):
+            if known.applied_at > self._now - REPLAY_SPAN:
+                return Outcome(**jsonio.decode(known.reply.encode()), replayed=True)
+        return None
 
     def _remember(self, station: Station, outcome: Outcome) -> None:
         reply = jsonio.encode({"message": outcome.message, "data": outcome.data, "stale": outcome.stale}).decode()
         row = AppliedMessage(body_hash=self._body_hash, station=station, applied_at=self._now, reply=reply)
         # A body that was forgotten after its 7 days, or had no time of its own, may have its row already.
-        AppliedMessage.objects.bulk_create(
-            [row], update_conflicts=True, unique_fields=["body_hash"], update_fields=["station", "applied_at", "reply"]
-        )
+        upsert([row], unique=("body_hash",), update=("station", "applied_at", "reply"))
 
     def _dispatch(self, station: Station) -> Outcome:
-        # Without a time of its own a message speaks of the moment of its arrival, and is never stale.
+        # Without a time of its own a message speaks of the moment it was sent, and is never stale. By the sender's
+        # clock, as all the others: by ours, a snapshot it takes a moment later could seem older.
         last = station.last_message_at
-        at = self._moment or max(self._now, last or self._now)
+        at = self._moment or max(self._sent_at, last or self._sent_at)
         stale = last is not None and at < last
         match self._message:
             case Full() as full:
@@ -279,7 +283,7 @@ class StationSyncService:
         facts |= {"last_message_at": at, "last_body_hash": self._body_hash, "updated_at": self._now}
         for name, value in facts.items():
             setattr(station, name, value)
-        station.save(update_fields=list(facts))
+        upsert([station], unique=("serial_number",), update=list(facts))
 
 
 def _bound_lock_waits() -> None:

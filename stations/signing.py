@@ -6,6 +6,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from stations.errors import (
@@ -18,6 +19,7 @@ from stations.errors import (
 from wire.bodies import require_json
 from wire.conf import option
 from wire.errors import WrongContentType
+from wire.times import AHEAD
 
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}")
 _SECRETS: Final = ("IOT_SYSTEM_SIGNATURE_SECRET", "IOT_SYSTEM_SIGNATURE_SECRET_PREVIOUS")
@@ -59,8 +61,16 @@ class Signed:
             "matches_previous": self._matches(previous) if previous else None,
         }
 
-    def check(self, now: float) -> None:
-        """`now`: Unix seconds. Raises the first of the refusals of steps 3, 4 and 5."""
+    def sent_at(self, now: datetime) -> datetime:
+        """The sender's clock when it signed, as far as it is believed. After `check`."""
+        latest = now + AHEAD
+        return datetime.fromtimestamp(min(int(self.timestamp), int(latest.timestamp())), UTC)
+
+    def check(self, now: float) -> bool:
+        """Whether it is signed with the secret of today, and not the previous one. `now`: Unix seconds.
+
+        Raises the first of the refusals of steps 3, 4 and 5.
+        """
         missing = [name for name in ("X-Signature", "X-Timestamp") if not self.headers.get(name.lower())]
         if missing:
             raise MissingHeaders(f"Send {' and '.join(missing)}.")
@@ -73,6 +83,7 @@ class Signed:
         current, previous = (self._matches(option(name)) for name in _SECRETS)
         if not (current or previous):
             raise InvalidSignature
+        return current
 
     def _check_content_type(self) -> None:
         try:

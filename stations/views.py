@@ -19,6 +19,7 @@ from accounts.api import ApiView
 from accounts.authentication import AccessTokenAuthentication
 from accounts.callers import address_of, headers_of, is_staff, is_superuser
 from accounts.permissions import Staff
+from device_gateway import views as device_views
 from stations import queries
 from stations import serializers as wires
 from stations.addresses import check_address
@@ -29,7 +30,7 @@ from stations.payloads import Message, read_message, type_of
 from stations.services import sync
 from stations.signing import Signed
 from stations.switch import stations_enabled
-from stations.writing import write
+from stations.writing import write, write_later
 from wire.errors import ApiError, NotFound
 
 logger = logging.getLogger("stations")
@@ -50,6 +51,8 @@ STEPS: Final = {
     "INVALID_TYPE": 6,
 }
 """The check of the contract that an error code belongs to."""
+_OF_THE_SIGNATURE: Final = ("MISSING_HEADERS", "INVALID_TIMESTAMP", "TIMESTAMP_EXPIRED", "INVALID_SIGNATURE")
+"""What an operator looks for who searches the log for `signature`."""
 
 
 class StationView(ApiView):
@@ -93,23 +96,26 @@ class SignedView(StationView):
     def read(self, request: Request) -> Message:
         """Steps 3 to 6."""
         self.signed = Signed.of(request._request.body, headers_of(request._request))
-        self.signed.check(self.now.timestamp())
+        if not self.signed.check(self.now.timestamp()):
+            logger.info("%s: signature made with the previous secret, %s", type(self).__name__, self._caller())
         self.message = read_message(self.signed.body, self.now)
         return self.message
 
     def handle_exception(self, exc: Exception) -> Response:
         response = super().handle_exception(exc)
         code = response.data["error"]
-        words = "signature check failed, " if code == "INVALID_SIGNATURE" else ""
-        logger.warning(
-            "%s: %srefused %s, %s", type(self).__name__, words, code, self._from() if self.signed else "unsigned"
-        )
+        words = "signature check failed, " if code in _OF_THE_SIGNATURE else ""
+        # Quoted and cut: a sentence may repeat a word of the body.
+        sentence = ascii(response.data["message"])[:200]
+        logger.warning("%s: %srefused %s, %s: %s", type(self).__name__, words, code, self._caller(), sentence)
         return response
 
-    def _from(self) -> str:
-        """What a log line may say of a body: a hash, never a signature."""
-        assert self.signed is not None
-        return f"body of {len(self.signed.body)} bytes, SHA-256 {self.signed.body_hash[:12]}…"
+    def _caller(self) -> str:
+        """What a log line may say of a request: where it is from and a hash of its body, never a signature."""
+        address = address_of(self.request._request) or "a socket file"
+        if self.signed is None:
+            return f"from {address}"
+        return f"from {address}, body of {len(self.signed.body)} bytes, SHA-256 {self.signed.body_hash[:12]}…"
 
 
 class StationDataInternalView(SignedView):
@@ -129,7 +135,13 @@ class StationDataInternalView(SignedView):
         """Applies a message once; the same body again gets the first reply again."""
         message = self.read(request)
         assert self.signed is not None
-        outcome = sync(message=message, body_hash=self.signed.body_hash, now=self.now, since=self.started)
+        outcome = sync(
+            message=message,
+            body_hash=self.signed.body_hash,
+            sent_at=self.signed.sent_at(self.now),
+            now=self.now,
+            since=self.started,
+        )
         logger.info(
             "StationDataInternalView: %s from station %s: %s",
             type_of(message),
@@ -140,9 +152,10 @@ class StationDataInternalView(SignedView):
 
     def handle_exception(self, exc: Exception) -> Response:
         response = super().handle_exception(exc)
-        if self.signed is not None and response.status_code != 503:
+        if self.signed is not None:
             try:
-                write(
+                # Who was told to come again is not to wait for this line, too.
+                (write_later if response.status_code == 503 else write)(
                     record,
                     kind=type_of(self.message) if self.message else "",
                     serial_number=self.message.device.serial_number if self.message else "",
@@ -195,7 +208,7 @@ class ListView(StationView):
         """`limit` rows after the serial number `cursor`, and the address of the next page."""
         query = request.query_params
         limit = _limit(query.get("limit"))
-        if cursor := query.get("cursor"):
+        if cursor := _text(request, "cursor"):
             found = found.filter(serial_number__gt=cursor)
         rows = list(found[: limit + 1])
         following = None
@@ -226,6 +239,13 @@ class StationListView(ListView):
         return self.page(request, found, wires.StationRow)
 
 
+class NothingHere(device_views.NothingHere):
+    """404 for every other path at and below those of section 4, in its shape."""
+
+    def error_body(self, error: ApiError) -> dict[str, Any]:
+        return error_body(error)
+
+
 class StationDetailView(StationView):
     permission_classes = (Staff,)
 
@@ -254,7 +274,7 @@ class PowerBankListView(ListView):
         found = queries.power_banks()
         if status := _choice(request, "status", PowerBank.Status.values):
             found = found.filter(status=status)
-        if station := request.query_params.get("station"):
+        if station := _text(request, "station"):
             found = found.filter(station__serial_number=station)
         return self.page(request, found, wires.PowerBankRow)
 
@@ -265,6 +285,14 @@ def _limit(text: str | None) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 8 and 1 <= int(text) <= MAX_LIMIT):
         raise InvalidMessage({"limit": f"Must be a whole number from 1 to {MAX_LIMIT:,}."})
     return int(text)
+
+
+def _text(request: Request, name: str) -> str:
+    """Raises InvalidMessage for what no database can look for."""
+    text: str = request.query_params.get(name, "")
+    if "\0" in text:
+        raise InvalidMessage({name: "U+0000 stands in no serial number."})
+    return text
 
 
 def _choice(request: Request, name: str, allowed: list[str]) -> str | None:

@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 from django.db import connection
 
-from intake import call_and_wait
+from intake import call_and_wait, post
+from intake.writer import CALL
 
 T = TypeVar("T")
 
@@ -18,7 +19,19 @@ def write(service: Callable[..., T], **arguments: Any) -> T:
     to 0.7 s at the same rate). PostgreSQL locks rows, and a transaction of its own holds nobody else's up. Inside a
     transaction of the caller (ATOMIC_REQUESTS) the write belongs to that one: the writer would wait for its lock.
     """
-    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+    if _belongs_to_the_writer():
         result: T = call_and_wait(service, **arguments)
         return result
     return service(**arguments)
+
+
+def write_later(service: Callable[..., Any], **arguments: Any) -> None:
+    """The same where nobody waits: whether it is ever committed is not told. Raises as above what fails at once."""
+    if _belongs_to_the_writer():
+        post(CALL, (service, arguments))
+    else:
+        service(**arguments)
+
+
+def _belongs_to_the_writer() -> bool:
+    return connection.vendor == "sqlite" and not connection.in_atomic_block

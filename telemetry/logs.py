@@ -19,7 +19,7 @@ Counts = dict[str, int]
 
 
 class Log(NamedTuple):
-    """The newest last in time first."""
+    """The last to happen first."""
 
     treatments: list[tuple[TelemetryEvent, Counts]]
     resets: list[Command]
@@ -52,6 +52,12 @@ def machine_log(
     )
 
 
+def counts_after(reset: Command) -> Counts:
+    """What it left: as the device told, else zeros."""
+    told = reset.counters or {}
+    return {name: told.get(name, 0) for name in COUNTERS}
+
+
 def _resets(actor: Any, machine: Machine) -> list[Command]:
     start, end = "device__bindings__assigned_date", "device__bindings__deactivated_date"
     executed = Command.objects.filter(
@@ -75,7 +81,7 @@ def _walk(events: Iterable[TelemetryEvent], resets: Iterable[Command]) -> dict[i
     ]
     for _, number, row in sorted(happened, key=lambda item: item[:2]):
         if isinstance(row, Command):
-            now[row.device_id] = [(row.counters or {}).get(name, 0) for name in COUNTERS]
+            now[row.device_id] = list(counts_after(row).values())
             continue
         counts = now.setdefault(row.device_id, [0, 0, 0])
         own = _own_counts(row)

@@ -2,7 +2,6 @@
 
 import uuid
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -92,7 +91,9 @@ class MachineDevice(models.Model):
             models.UniqueConstraint(fields=["device"], condition=models.Q(is_active=True), name="one_machine_a_device"),
             models.CheckConstraint(
                 condition=models.Q(is_active=True, deactivated_date=None)
-                | models.Q(is_active=False, deactivated_date__gte=models.F("assigned_date")),
+                | models.Q(
+                    is_active=False, deactivated_date__isnull=False, deactivated_date__gte=models.F("assigned_date")
+                ),
                 name="binding_interval",
             ),
         ]
@@ -314,9 +315,3 @@ class Command(models.Model):
 
     def __str__(self) -> str:
         return f"{self.command_type} {self.command_id}"
-
-
-def counts_of(device: Any) -> dict[str, int]:
-    """A device's counters; zeros before it has told any."""
-    status = getattr(device, "status", None)
-    return status.counts if status is not None else {"basic": 0, "standard": 0, "premium": 0}

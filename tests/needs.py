@@ -24,11 +24,8 @@ def postgresql() -> str | None:
 
 
 def javac() -> str | None:
-    """The path of a Java compiler, or None. Too large to be installed unasked: only CI does."""
-    places = ("/usr/lib/jvm/default-java/bin/javac",)
-    return (
-        _program("javac", "default-jdk-headless", places) if os.environ.get("CI") == "true" else _find("javac", places)
-    )
+    """The path of a Java compiler, or None."""
+    return _program("javac", "default-jdk-headless", ("/usr/lib/jvm/default-java/bin/javac",))
 
 
 @functools.cache

@@ -16,6 +16,7 @@ def main() -> int:
     """The exit code of the first run that failed, else 0."""
     arguments = sys.argv[1:]
     needs.chromium()
+    needs.javac()
     failed = _pytest(arguments, {})
     if failed:
         return failed

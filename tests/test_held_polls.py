@@ -155,6 +155,7 @@ def test_told_to_end_it_lets_everybody_go(server: LiveServer, token: str) -> Non
     for thread in waiting:
         thread.start()
         time.sleep(0.2)
+    time.sleep(1)  # the last has surely arrived: one that has not finds no server
     server.signal(signal.SIGTERM)
     assert server.wait() < 6
     for thread in waiting:

@@ -155,7 +155,7 @@ class TestBlind:
 
     def test_what_it_watches_is_gone(self, watcher: Watcher, changes: Changes, version: Set) -> None:
         watcher.ensure_started()
-        assert not watcher.is_blind
+        assert eventually(lambda: not watcher.is_blind)
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE intake_version RENAME TO intake_hidden")
         assert eventually(lambda: watcher.is_blind)

@@ -33,6 +33,34 @@ def test_in_production(
     assert stations_are_guarded() == []
 
 
+@pytest.mark.parametrize(
+    ("entry", "is_of_use"),
+    [
+        ("213.210.21.113", True),
+        (" 10.0.0.0/8 ", True),
+        ("2001:db8::/32", True),
+        ("api.chargeghar.com", True),
+        ("api.chargeghar.com.", True),
+        ("partner", True),
+        ("my_host-1.internal", True),
+        ("bücher.example", True),
+        ("", True),
+        ("213.210.21.113:8080", False),
+        ("https://api.chargeghar.com", False),
+        ("api.chargeghar.com:8080", False),
+        ("213.210.21.300", False),
+        ("10.0.0.0/33", False),
+        ("two words", False),
+        ("x" * 64, False),
+    ],
+)
+def test_entries_of_the_list(settings: Settings, entry: str, is_of_use: bool) -> None:
+    settings.IOT_SYSTEM_ALLOWED_IPS = ["192.0.2.1", entry]
+    found = settings_are_usable()
+    assert [message.id for message in found] == ([] if is_of_use else ["ozone.E004"])
+    assert all(repr(entry) in message.msg for message in found)
+
+
 def test_a_word_that_is_neither(settings: Settings) -> None:
     settings.STATIONS_ENABLED = "maybe"
     assert "ozone.E011" in [message.id for message in settings_are_usable()]

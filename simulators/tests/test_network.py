@@ -44,7 +44,7 @@ def ask(
 
     async def once() -> Reply | NoAnswer:
         endpoint = Endpoint.parse(peer.url)
-        way = Network(endpoint, random.Random(1), Weather(True), timeout=0.2, overheard=overheard.append)
+        way = Network(endpoint, random.Random(1), Weather(True), timeout=2, overheard=overheard.append)
         try:
             return await way.exchange(endpoint.post("/x", BODY, bearer="t"), may_come_late=may_come_late)
         except NoAnswer as error:
@@ -52,7 +52,7 @@ def ask(
         finally:
             await way.settled()
             way.close()
-            await asyncio.sleep(0.05)  # what was cut off on the way has arrived by now, or never will
+            await asyncio.sleep(0.3)  # what was cut off on the way has arrived by now, or never will
 
     return asyncio.run(once()), overheard
 
@@ -92,7 +92,7 @@ def test_what_may_not_come_late_does_not(monkeypatch: pytest.MonkeyPatch, peer: 
 def test_an_outage_ends_with_the_bad_weather(peer: Listener) -> None:
     async def outage() -> tuple[bool, int]:
         endpoint, weather = Endpoint.parse(peer.url), Weather(True)
-        way = Network(endpoint, random.Random(1), weather, timeout=0.2, overheard=lambda reply: None)
+        way = Network(endpoint, random.Random(1), weather, timeout=2, overheard=lambda reply: None)
         request = endpoint.post("/x", BODY, bearer="")
         way.go_offline(60)
         try:

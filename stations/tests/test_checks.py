@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.test import override_settings
 from pytest_django import Settings
@@ -172,10 +173,12 @@ class TestHeaders:
         assert said(connector.send(full(), headers={"Content-Encoding": "gzip"})) == (400, "INVALID_CONTENT_TYPE")
 
     @pytest.mark.parametrize(
-        ("off", "status"), [(-299, 200), (-302, 403), (299, 200), (302, 403), (-10, 200), (3600, 403)]
+        ("off", "status"), [(-300, 200), (-301, 403), (300, 200), (301, 403), (-10, 200), (3600, 403)]
     )
     def test_clock(self, connector: Connector, off: int, status: int) -> None:
-        reply = connector.send(full(), at=int(time.time()) + off)
+        now = int(time.time())
+        with time_machine.travel(now, tick=False):
+            reply = connector.send(full(), at=now + off)
         assert reply.status_code == status
         if status == 403:
             assert said(reply) == (403, "TIMESTAMP_EXPIRED")
@@ -246,6 +249,53 @@ class TestSignature:
             for secret in (SECRET, wrong, sign(body, now)):
                 assert secret not in reply.content.decode() + caplog.text
         assert "signature" in caplog.text
+
+
+class TestLog:
+    """What the seed's two greps find in it."""
+
+    @pytest.mark.parametrize(
+        ("error", "broken"),
+        [
+            ("MISSING_HEADERS", {"headers": {"X-Signature": None}}),
+            ("INVALID_TIMESTAMP", {"at": "soon"}),
+            ("TIMESTAMP_EXPIRED", {"at": "1000"}),
+            ("INVALID_SIGNATURE", {"secret": "another"}),
+        ],
+    )
+    @pytest.mark.parametrize(("path", "view"), [(DATA, "StationDataInternalView"), (VERIFY, "StationVerifyView")])
+    def test_signatures_that_fail(
+        self, connector: Connector, caplog: pytest.LogCaptureFixture, error: str, broken: Any, path: str, view: str
+    ) -> None:
+        connector.send(full(), path=path, **broken)
+        line = caplog.messages[0]
+        assert line.startswith(f"{view}: signature check failed, refused {error}, from 203.0.113.9, body of ")
+
+    def test_it_says_who_and_why(self, connector: Connector, caplog: pytest.LogCaptureFixture) -> None:
+        connector.send(full() | {"device": {"serial_number": SERIAL, "status": "GONE\nINFO all is well"}})
+        assert "from 203.0.113.9, body of " in caplog.messages[0]
+        assert "device.status: Invalid enum value" in caplog.messages[0]
+        assert "signature" not in caplog.text
+        assert "\nINFO all" not in caplog.text
+
+    def test_a_caller_from_elsewhere(
+        self, connector: Connector, settings: Settings, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings.IOT_SYSTEM_ALLOWED_IPS = ["192.0.2.1"]
+        connector.send(full())
+        assert caplog.messages[0].startswith("StationDataInternalView: refused IP_NOT_ALLOWED, from 203.0.113.9: ")
+
+    def test_who_still_has_the_previous_secret(
+        self, connector: Connector, settings: Settings, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO", "stations")
+        settings.IOT_SYSTEM_SIGNATURE_SECRET = "the next secret of the partner's system"
+        settings.IOT_SYSTEM_SIGNATURE_SECRET_PREVIOUS = SECRET
+        connector.send(full())
+        assert "StationDataInternalView: signature made with the previous secret, from 203.0.113.9" in caplog.text
+        caplog.clear()
+        connector.send(full(), secret=settings.IOT_SYSTEM_SIGNATURE_SECRET)
+        assert "previous" not in caplog.text
 
 
 class TestOff:

@@ -1,9 +1,11 @@
 """Messages at the same instant, on SQLite and PostgreSQL: one truth, no 500, nothing twice."""
 
 import random
+import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -116,28 +118,41 @@ def test_banks_that_wander_among_stations(user: User) -> None:
 
 
 def test_a_lock_that_is_held_too_long_is_503(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite's bound is the connection's own")
     monkeypatch.setattr("stations.services.LOCK_SECONDS", 0.2)
     connector = Connector(user)
     connector.send(full(at=T0))
-    held, done = threading.Event(), threading.Event()
-    thread = threading.Thread(target=_hold, args=(held, done.wait))
-    thread.start()
-    held.wait(5)
-    reply = connector.send(full(at=T0 + 1))
-    done.set()
-    thread.join(5)
+    with _another_holds_the_station():
+        reply = connector.send(full(at=T0 + 1))
     assert (reply.status_code, reply.json()["error"]) == (503, "UNAVAILABLE")
     assert int(reply["Retry-After"]) >= 1
     assert connector.send(full(at=T0 + 1)).status_code == 200
+    lines = SyncLog.objects.order_by("pk").values_list("outcome", "code")
+    assert list(lines) == [("applied", ""), ("refused", "UNAVAILABLE"), ("applied", "")]
 
 
-def _hold(held: threading.Event, wait: Callable[[float], bool]) -> None:
-    try:
-        with transaction.atomic():
-            Station.objects.select_for_update().get()
-            held.set()
-            wait(10)
-    finally:
-        connection.close()
+@contextmanager
+def _another_holds_the_station() -> Iterator[None]:
+    """A transaction of nobody here, open for the length of the block."""
+    if connection.vendor == "sqlite":
+        with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+        return
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with transaction.atomic():
+                Station.objects.select_for_update().get()
+                held.set()
+                done.wait(10)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(5)
+    yield
+    done.set()
+    thread.join(5)

@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from accounts.tokens import issue
-from stations.models import PowerBank, SyncLog
+from stations.errors import has_own_shape
+from stations.models import PowerBank, Station, SyncLog
 from stations.tests.cast import SERIAL, SETTINGS, Connector, full, make_connector, returned
 
 pytestmark = pytest.mark.django_db
@@ -153,6 +154,9 @@ def test_the_number_of_queries_is_constant(connector: Connector, olga: User) -> 
         ("/api/stations/?limit=0", "limit"),
         ("/api/stations/?limit=1001", "limit"),
         ("/api/power-banks/?limit=x", "limit"),
+        ("/api/stations/?cursor=%00", "cursor"),
+        ("/api/power-banks/?cursor=a%00b", "cursor"),
+        ("/api/power-banks/?station=%00", "station"),
         ("/api/stations/?status=GONE", "status"),
         ("/api/power-banks/?status=ONLINE", "status"),
     ],
@@ -174,8 +178,39 @@ def test_who_may_read(connector: Connector, olga: User) -> None:
         assert get(vera, path).json()["error"] == "PERMISSION_DENIED"
         assert get(olga, path).status_code == 200
         assert connector.send(b"", path=path, method="GET").status_code == 200
-    reply = get(olga, "/api/stations/nowhere")
-    assert (reply.status_code, reply.json()["error"]) == (404, "STATION_NOT_FOUND")
+    for serial in ("nowhere", "%FF", "a%0Ab", "x" * 3000):
+        reply = get(olga, f"/api/stations/{serial}")
+        assert (reply.status_code, reply.json()["error"]) == (404, "STATION_NOT_FOUND")
+    # PostgreSQL cannot even be asked for it.
+    assert get(olga, "/api/stations/%00").json()["error"] == "NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/internal/stations",
+        "/api/internal/stations/",
+        "/api/internal/stations/nope",
+        "/api/internal/stations/data/x",
+        "/api/internal/stations//data",
+        f"/api/stations/{SERIAL}/slots",
+        "/api/power-banks/BANK-A",
+    ],
+)
+def test_unknown_paths_have_the_shape_of_this_api(olga: User, path: str) -> None:
+    for reply in (get(olga, path), Client().post(path, b"{", content_type="application/json")):
+        assert reply.status_code == 404
+        assert reply.json() == {
+            "success": False,
+            "message": "There is nothing at this address.",
+            "error": "NOT_FOUND",
+        }
+
+
+@pytest.mark.parametrize("path", ["/api/stationsfoo", "/api/internal/stationsfoo", "/api/power-banks-of-others"])
+def test_other_paths_that_begin_alike_have_not(olga: User, path: str) -> None:
+    assert get(olga, path).json() == {"detail": "There is nothing at this address.", "code": "not_found"}
+    assert not has_own_shape(path)
 
 
 def test_admin_pages(connector: Connector) -> None:
@@ -196,3 +231,44 @@ def test_admin_pages(connector: Connector) -> None:
     page = client.get(f"/admin/stations/station/{station.pk}/change/")
     assert page.status_code == 200 and b"BANK-A" in page.content
     assert client.get("/admin/stations/station/add/").status_code == 403
+
+
+def test_admin_pages_are_for_all_staff_to_read(connector: Connector, olga: User) -> None:
+    """Without a permission of their own: the sync log is what an operator looks at when a partner calls."""
+    connector.send(full({1: "BANK-A"}, at=T0))
+    client = Client()
+    client.force_login(olga)
+    line = SyncLog.objects.get()
+    assert b"applied" in client.get("/admin/stations/synclog/").content.lower()
+    for path in (
+        f"synclog/{line.pk}",
+        f"station/{Station.objects.get().pk}",
+        f"powerbank/{PowerBank.objects.get().pk}",
+    ):
+        page = client.get(f"/admin/stations/{path}/change/")
+        assert page.status_code == 200
+        assert b'<input type="submit"' not in page.content
+        assert client.post(f"/admin/stations/{path}/delete/", {"post": "yes"}).status_code == 403
+        assert client.post(f"/admin/stations/{path}/change/", {"status": "OFFLINE"}).status_code == 403
+    assert b"BANK-A" in client.get(f"/admin/stations/station/{Station.objects.get().pk}/change/").content
+    vera = User.objects.create_user("vera", "vera@example.com", "a long walk to the well")
+    client.force_login(vera)
+    assert client.get("/admin/stations/synclog/").status_code == 302
+
+
+@pytest.mark.parametrize("page", ["station/", "powerbank/", "powerbankreturn/", "synclog/", "station/{}/change/"])
+def test_admin_pages_cost_the_same_however_much_there_is(connector: Connector, page: str) -> None:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root", "root@example.com", "a long walk to the well"))
+    counts = []
+    for size in (1, 6):
+        for number in range(size):
+            banks = {slot: f"BANK-{number}-{slot}" for slot in range(1, size + 1)}
+            connector.send(full(banks, serial=f"station-{number}", total=8, at=T0 + size))
+            connector.send(returned(f"BANK-{number}-1", 8, serial=f"station-{number}", at=T0 + size + 1))
+        path = f"/admin/stations/{page.format(Station.objects.get(serial_number='station-0').pk)}"
+        client.get(path)
+        with CaptureQueriesContext(connection) as caught:
+            assert client.get(path).status_code == 200
+        counts.append(len(caught))
+    assert counts[0] == counts[1]

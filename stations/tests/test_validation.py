@@ -42,6 +42,17 @@ class ValidationTests(StationCase):
                 assert answer["message"] == f"{place}: {answer['errors'][place]}"
         assert Station.objects.count() == 0
 
+    def test_serial_numbers(self) -> None:
+        sentence = "Must be 1 to 64 letters, digits and . _ : -, the first a letter or digit."
+        for serial in ("", "a/b", "a b", "é", ".a", "a\n", "x" * 65):
+            with self.subTest(serial=serial):
+                answer = self.refused(400, "VALIDATION_ERROR", full(serial=serial))
+                assert answer["errors"] == {"device.serial_number": sentence}
+                answer = self.refused(400, "VALIDATION_ERROR", returned(serial, 1))
+                assert answer["errors"] == {"return_event.power_bank_serial": sentence}
+        for serial in ("0", "A.b_c:d-e", "x" * 64):
+            self.ok(full(serial=serial))
+
     def test_a_slot_that_contradicts_the_banks(self) -> None:
         message = full({1: "A"})
         message["slots"][0]["power_bank_serial"], message["slots"][1]["power_bank_serial"] = None, "A"

@@ -26,6 +26,7 @@ from wire.errors import NotFound
 from wire.times import iso, iso_or_none
 
 PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
+LIST_PROBLEMS = {304: None, **PROBLEMS}
 NO_LIMIT = 10**9
 PAGE = [
     OpenApiParameter("limit", int, description="All unless told"),
@@ -51,6 +52,16 @@ class SummaryReply(serializers.Serializer[Any]):
     sd_card_available = serializers.BooleanField(allow_null=True)
     uptime_seconds = serializers.IntegerField(allow_null=True)
     device_timestamp = serializers.CharField(allow_null=True)
+
+
+class NewestReply(EventReply):
+    """An event; of a reading only what it has."""
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        for name in fields.keys() - {"device_id", "occurred_at", "received_at", "payload"}:
+            fields[name].required = False
+        return fields
 
 
 def _listed(request: Request, *, online: bool = False) -> list[dict[str, Any]]:
@@ -82,7 +93,7 @@ class Online(ApiView):
     @extend_schema(
         operation_id="devices_online",
         parameters=PAGE,
-        responses={200: ListedDevice(many=True), **PROBLEMS},
+        responses={200: ListedDevice(many=True), **LIST_PROBLEMS},
         tags=["devices"],
     )
     def get(self, request: Request) -> HttpResponse:
@@ -95,7 +106,7 @@ class All(ApiView):
     @extend_schema(
         operation_id="devices_all",
         parameters=PAGE,
-        responses={200: ListedDevice(many=True), **PROBLEMS},
+        responses={200: ListedDevice(many=True), **LIST_PROBLEMS},
         tags=["devices"],
     )
     def get(self, request: Request) -> HttpResponse:
@@ -106,7 +117,7 @@ class DevicesData(ApiView):
     """Every device, as front ends poll for them."""
 
     @extend_schema(
-        operation_id="devices_data", parameters=PAGE, responses={200: DevicesReply, **PROBLEMS}, tags=["devices"]
+        operation_id="devices_data", parameters=PAGE, responses={200: DevicesReply, **LIST_PROBLEMS}, tags=["devices"]
     )
     def get(self, request: Request) -> HttpResponse:
         return _tagged(request, {"devices": _listed(request)})
@@ -116,7 +127,7 @@ class Devices(views.DeviceList):
     """The registry's own list: staff adds to it."""
 
     @extend_schema(
-        operation_id="devices_list", parameters=PAGE, responses={200: DevicesReply, **PROBLEMS}, tags=["devices"]
+        operation_id="devices_list", parameters=PAGE, responses={200: DevicesReply, **LIST_PROBLEMS}, tags=["devices"]
     )
     def get(self, request: Request) -> HttpResponse:
         return _tagged(request, {"devices": _listed(request)})
@@ -166,12 +177,13 @@ class Latest(ApiView):
     @extend_schema(
         operation_id="telemetry_latest_of_any",
         parameters=[OpenApiParameter("device_id", str, required=True)],
-        responses={200: EventReply, **PROBLEMS},
+        responses={200: NewestReply, **PROBLEMS},
         tags=["devices"],
     )
     def get(self, request: Request) -> Response:
         device = _named(request)
-        event = TelemetryEvent.objects.filter(device=device).select_related("device").order_by("-pk").first()
+        events = TelemetryEvent.objects.filter(device=device).select_related("device")
+        event = events.order_by("-received_at", "-pk").first()
         state = device.state
         if state.latest_received_at is not None and (event is None or state.latest_received_at > event.received_at):
             return Response(

@@ -12,7 +12,7 @@ from accounts.serializers import Problem
 from telemetry import queries
 from telemetry.api.events import EventReply, event_json
 from telemetry.api.parameters import Place, place
-from telemetry.logs import Log, machine_log
+from telemetry.logs import Log, counts_after, machine_log
 from telemetry.models import Command
 from telemetry.serializers import CountsReply
 from wire.times import iso, iso_or_none
@@ -48,7 +48,7 @@ def _reset_json(reset: Command) -> dict[str, Any]:
         "message": reset.message,
         "created_at": iso(reset.created_at),
         "executed_at": iso_or_none(reset.executed_at),
-        "counters": reset.counters,
+        "counters": counts_after(reset),
     }
 
 

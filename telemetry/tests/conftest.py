@@ -13,6 +13,7 @@ from device_gateway.models import Credential, Device, DeviceState
 from device_gateway.tests.conftest import get, token_of
 from telemetry.bindings import register_machine
 from telemetry.models import DeviceStatus, Machine, Outlet, TelemetryEvent
+from telemetry.tests.cast import Site
 from tests.doors import Answer, Door
 
 MAC = "EC:E3:34:46:2B:C0"
@@ -129,6 +130,12 @@ def neighbour(door: Door, outlet: Outlet) -> Esp32:
     other = Esp32(door, mac=OTHER_MAC).enrol()
     register_machine(device=other.device, outlet=outlet, name="CH1/028/2024")
     return other
+
+
+@pytest.fixture
+def site(db: None) -> Site:
+    """The operators' side, in a transaction that is rolled back."""
+    return Site.make()
 
 
 def seconds_around(moment: timedelta) -> list[tuple[timedelta, str]]:

@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import environ
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
@@ -18,6 +17,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from ozontelemetry.checks import sound_or_exit
+from ozontelemetry.environment import env
 from ozontelemetry.server import granian_arguments
 from wire.address import is_loopback
 

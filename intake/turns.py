@@ -1,0 +1,85 @@
+"""Whose turn it is to write to SQLite, which takes one writer at a time and keeps no queue: whoever finds it locked
+looks again every 0.1 s, and a busy writer's transactions follow each other without such a pause between them.
+
+Inside one process a queue is possible. The writer has the turn for the whole of its transaction. Any other connection
+has it until its own transaction has begun; then the writer is the one that finds the lock taken, and not for long.
+"""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+SECONDS: Final = 3.0
+"""Who has waited this long goes on without a turn: then SQLite itself decides, as it does between processes."""
+_READS: Final = ("SELECT", "PRAGMA", "EXPLAIN", "VACUUM INTO")
+
+
+class Turns:
+    """A lock that passes to whoever has waited longest. One thread may take it again inside."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Nobody has it, and nobody waits; for the child of a fork."""
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+        self._waiting: deque[tuple[int, threading.Event]] = deque()
+
+    @contextmanager
+    def one(self, seconds: float = SECONDS) -> Iterator[None]:
+        """Waits for its turn, at most so long, and has it for the length of the block."""
+        is_mine = self._owner != threading.get_ident() and self._take(seconds)
+        try:
+            yield
+        finally:
+            if is_mine:
+                self._pass_on()
+
+    def _take(self, seconds: float) -> bool:
+        given = threading.Event()
+        me = (threading.get_ident(), given)
+        with self._lock:
+            if self._owner is None:
+                self._owner = me[0]
+                return True
+            self._waiting.append(me)
+        if given.wait(seconds):
+            return True
+        with self._lock:
+            if not given.is_set():
+                self._waiting.remove(me)
+            return given.is_set()
+
+    def _pass_on(self) -> None:
+        with self._lock:
+            self._owner = None
+            if self._waiting:
+                self._owner, given = self._waiting.popleft()
+                given.set()
+
+
+turns: Final = Turns()
+os.register_at_fork(after_in_child=turns.reset)
+
+
+def _in_turn(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    """Around each statement of a connection: whatever begins to write, a transaction or one statement, in its turn."""
+    if context["connection"].in_atomic_block or str(sql).lstrip().upper().startswith(_READS):
+        return execute(sql, params, many, context)
+    with turns.one():
+        return execute(sql, params, many, context)
+
+
+def _join(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    if connection.vendor == "sqlite" and _in_turn not in connection.execute_wrappers:
+        connection.execute_wrappers.append(_in_turn)
+
+
+connection_created.connect(_join, weak=False, dispatch_uid="intake.turns")
