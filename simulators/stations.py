@@ -63,7 +63,7 @@ class StationVerdict:
     retries: int
     repeats: int  # bodies sent again on purpose
     repeats_applied: int  # of them, not recognised as repeats
-    undelivered: int  # syncs without a 200 at the end
+    undelivered: int  # syncs and repeats without a 200 at the end
     refusals: dict[str, int]  # the server's sentence → tries it refused
     wrong_stations: int  # stations whose picture differs from what was told last
     wrong_power_banks: int
@@ -203,9 +203,12 @@ class Connector:
                     continue
                 self.syncs += 1
                 if station % REPEAT_EVERY == 0:
-                    again = await self._deliver(connection, body)
                     self.repeats += 1
-                    self.repeats_applied += again is None or not json.loads(again.body).get("replayed")
+                    again = await self._deliver(connection, body)
+                    if again is None:
+                        self.undelivered += 1
+                    else:
+                        self.repeats_applied += not json.loads(again.body).get("replayed")
         finally:
             connection.close()
 

@@ -138,10 +138,11 @@ class Status:
         """What a new event says of the device now. `at` is when it happened, or arrived if its clock is suspect."""
         if self.counters_at is None or at >= self.counters_at:
             told = _counters(event, self.counts)
-            # Two presses of one second may arrive in either order.
-            same = at == self.counters_at
+            second = at.replace(microsecond=0)
+            # Presses of one second may arrive in either order.
+            same = second == self.counters_at
             self.counts = [max(new, old) for new, old in zip(told, self.counts, strict=True)] if same else list(told)
-            self.counters_at = at
+            self._count_from(second)
         self.mode = event.event_type
         self._take_flags(event.flags)
         if event.words:
@@ -151,9 +152,20 @@ class Status:
         """What a device says of itself in a command's result."""
         if counters is not None:
             self.counts = list(counters)
-            self.counters_at = at
+            if has_reset:
+                self.counters_at = at
+            else:
+                self._count_from(at.replace(microsecond=0))
         self.resets += has_reset
         self._take_flags(flags)
+
+    def _count_from(self, second: datetime) -> None:
+        """Whole seconds, as devices tell them: else a press would seem older than a result of the same second.
+
+        Only a reset is kept exactly: what was pressed in its second may have been pressed before it.
+        """
+        if self.counters_at is None or self.counters_at.replace(microsecond=0) != second:
+            self.counters_at = second
 
     def _take_flags(self, flags: Flags) -> None:
         self.flags = [old if new is None else new for new, old in zip(flags, self.flags, strict=True)]

@@ -213,3 +213,21 @@ def test_more_than_one_step_of_them(old: Esp32, door: Door, staff: str) -> None:
     for _ in range(2):
         door.post(EVENTS, [old.event(ts="2019-01-01T00:00:00Z") for _ in range(400)], old.token)
     assert door.post(f"/api/devices/{MAC}/redate/", {}, staff).json()["count"] == 800
+
+
+def test_a_press_of_the_same_second_as_a_result_or_a_suspect_event(old: Esp32, door: Door, staff: str) -> None:
+    with time_machine.travel(NOON + timedelta(milliseconds=400), tick=False) as clock:
+        made = door.post(f"/api/device/{MAC}/commands/create/", {"command_type": "GET_STATUS"}, staff).json()
+        old.commands()
+        told = {"basic": 5, "standard": 0, "premium": 0}
+        assert old.report(made["command_id"], success=True, current_counters=told).status == 200
+        old.press(counter=6, ts=iso(NOON))  # devices tell whole seconds
+        assert counts(old) == (6, 0, 0)
+        old.press(counter=7, ts="2021-01-01T00:00:16Z")
+        old.press(counter=8, ts=iso(NOON))
+        assert counts(old) == (8, 0, 0)
+        old.press(counter=4, ts=iso(NOON))
+        assert counts(old) == (8, 0, 0)
+        clock.shift(1)
+        old.press(counter=9, ts=iso(NOON + SECOND))
+    assert counts(old) == (9, 0, 0)
