@@ -93,6 +93,7 @@ def _measure(benches: list[Bench], options: argparse.Namespace, folder: Path, co
             for bench in benches:
                 bench.run()
     found.append(conditions(folder))
+    console.print(f"parts that are measured once: {found[-1]}", markup=False)
     for bench in benches:
         for name, measure in PARTS.items():
             if name in options.parts:

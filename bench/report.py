@@ -130,7 +130,7 @@ def _show_troubles(console: Console, results: dict[str, dict[str, Any]]) -> None
     found = {name: result["runs"]["trouble"][0] for name, result in results.items() if result["runs"].get("trouble")}
     if not found:
         return
-    table = Table(title=f"Rate after a trouble / before (each ≥ {AFTER_TROUBLE.bound:g})")
+    table = Table(title=f"Rate after a trouble / before (each ≥ {AFTER_TROUBLE.bound:g}; needs an idle machine)")
     table.add_column("trouble")
     for name in found:
         table.add_column(name, justify="right")

@@ -17,8 +17,9 @@ SECONDS = 1800.0
 def measure(folder: Path, *, url: str | None) -> dict[str, Any]:
     """A figure. `url`: a database of the PostgreSQL to measure on; None: SQLite.
 
-    `shares`: by trouble, the rate after it of the rate before, each against a twin's that nothing has happened to;
-    `share`: the lowest. `slowest`: by trouble, seconds of the slowest reply to others during it, where that is
+    `shares`: by trouble, the rate after it of the rate before, each against a twin's that nothing has happened to, as
+    the median of `bursts` (which tell how far the machine let them wander: two fifths under a load of five on two
+    cores); `share`: the lowest. `slowest`: by trouble, seconds of the slowest reply to others during it, where that is
     promised to be quick; `slowest_s`: the highest. `skipped`: what pytest says of troubles that cannot be made here.
     """
     record = folder / "trouble.jsonl"
@@ -41,6 +42,7 @@ def measure(folder: Path, *, url: str | None) -> dict[str, Any]:
     return {
         "share": min(shares.values()),
         "shares": shares,
+        "bursts": {each["trouble"]: each["bursts"] for each in found},
         "slowest_s": max(slowest.values(), default=0.0),
         "slowest": slowest,
         "skipped": [line for line in said if line.startswith("SKIPPED")],

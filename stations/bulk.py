@@ -46,11 +46,11 @@ def _shape(model: type[models.Model], alias: str) -> _Shape:
     )
 
 
-def fetch(model: type[M], where: str, parameters: Sequence[Any], *, lock: bool = True, order: str = "id") -> list[M]:
+def fetch_locked(model: type[M], where: str, parameters: Sequence[Any], *, order: str = "id") -> list[M]:
     """The rows for which the SQL `where` is true, by the column `order`; locked until the transaction ends."""
     connection = connections[router.db_for_write(model)]
     shape = _shape(model, connection.alias)
-    locking = " FOR UPDATE" if lock and connection.features.has_select_for_update else ""
+    locking = " FOR UPDATE" if connection.features.has_select_for_update else ""
     statement = f"SELECT {', '.join(shape.columns.values())} FROM {shape.table} WHERE {where} ORDER BY {order}{locking}"
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
@@ -60,6 +60,16 @@ def fetch(model: type[M], where: str, parameters: Sequence[Any], *, lock: bool =
             for converter in converters:
                 row[position] = converter(row[position], column, connection)
     return [model.from_db(connection.alias, shape.attributes, row) for row in found]
+
+
+def present(model: type[models.Model], name: str, values: Sequence[Any]) -> set[Any]:
+    """Those of the values that stand in the field of that name; nothing is locked."""
+    connection = connections[router.db_for_write(model)]
+    shape = _shape(model, connection.alias)
+    column = shape.columns[name]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {column} FROM {shape.table} WHERE {column} IN {marks(values)}", values)
+        return {value for (value,) in cursor.fetchall()}
 
 
 def marks(values: Sequence[Any]) -> str:

@@ -45,6 +45,8 @@ def clean(*, now: datetime) -> None:
     Called after every hundredth message, so the tables stay bounded without a job of their own.
     """
     messages = AppliedMessage.objects.filter(applied_at__lte=now - REPLAY_SPAN).order_by("applied_at")
-    lines = SyncLog.objects.filter(received_at__lte=now - timedelta(days=option("STATION_LOG_DAYS"))).order_by("pk")
+    lines = SyncLog.objects.filter(received_at__lte=now - timedelta(days=option("STATION_LOG_DAYS"))).order_by(
+        "received_at"
+    )
     AppliedMessage.objects.filter(pk__in=messages.values("pk")[:_CLEAN_ROWS]).delete()
     SyncLog.objects.filter(pk__in=lines.values("pk")[:_CLEAN_ROWS]).delete()

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from django.db.models import Case, F, Value, When
 
-from stations.bulk import fetch, insert_missing, marks, upsert
+from stations.bulk import fetch_locked, insert_missing, marks, present, upsert
 from stations.models import PowerBank, Station, StationSlot
 
 Banks = dict[str, PowerBank]
@@ -29,18 +29,18 @@ def lock_banks(station: Station, serials: Iterable[str] = (), *, make: bool = Fa
     """The power banks of these serials, and all that are in the station, locked until the transaction ends."""
     told = sorted(serials)
     if make:
-        known = {bank.serial_number for bank in fetch(PowerBank, f"serial_number IN {marks(told)}", told, lock=False)}
+        known = present(PowerBank, "serial_number", told)
         missing = [PowerBank(serial_number=serial) for serial in told if serial not in known]
         insert_missing(missing, unique=("serial_number",))
     where = f"station_id = %s OR serial_number IN {marks(told)}"
-    banks = fetch(PowerBank, where, [station.pk, *told], order="serial_number")
+    banks = fetch_locked(PowerBank, where, [station.pk, *told], order="serial_number")
     return {bank.serial_number: bank for bank in banks}
 
 
 def lock_slots(station: Station, others: Iterable[int]) -> Slots:
     """The station's slots by number; locked with the slots of other stations that `others` names by id."""
     also = sorted(others)
-    locked = fetch(StationSlot, f"station_id = %s OR id IN {marks(also)}", [station.pk, *also])
+    locked = fetch_locked(StationSlot, f"station_id = %s OR id IN {marks(also)}", [station.pk, *also])
     return {slot.slot_number: slot for slot in locked if slot.station_id == station.pk}
 
 

@@ -1,6 +1,7 @@
 """What staff see: stations with their slots, power banks, each in a constant number of queries."""
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from stations.errors import StationNotFound
 from stations.models import PowerBank, PowerBankReturn, Station, StationSlot
@@ -10,12 +11,17 @@ RECENT_RETURNS = 20
 
 def stations() -> "QuerySet[Station]":
     """All stations by serial number, with `slots_occupied`, `power_banks_here` and `power_banks_available` counted."""
-    available = Q(power_banks__status=PowerBank.Status.AVAILABLE)
     return Station.objects.order_by("serial_number").annotate(
-        slots_occupied=Count("slots", filter=Q(slots__status=StationSlot.Status.OCCUPIED), distinct=True),
-        power_banks_here=Count("power_banks", distinct=True),
-        power_banks_available=Count("power_banks", filter=available, distinct=True),
+        slots_occupied=_count(StationSlot.objects.filter(status=StationSlot.Status.OCCUPIED)),
+        power_banks_here=_count(PowerBank.objects.all()),
+        power_banks_available=_count(PowerBank.objects.filter(status=PowerBank.Status.AVAILABLE)),
     )
+
+
+def _count(rows: "QuerySet[StationSlot] | QuerySet[PowerBank]") -> Coalesce:
+    """How many of `rows` are a station's. Joined instead, each slot would be met with each power bank."""
+    own = rows.filter(station=OuterRef("pk")).order_by().values("station").annotate(number=Count("pk"))
+    return Coalesce(Subquery(own.values("number")), 0)
 
 
 def find_station(serial: str) -> Station:

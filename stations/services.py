@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.db import DatabaseError, connection, transaction
 
 from stations import placement
-from stations.bulk import fetch, insert_missing, upsert
+from stations.bulk import fetch_locked, insert_missing, upsert
 from stations.errors import PowerBankNotFound, SlotNotFound, StationNotFound
 from stations.journal import CLEAN_EVERY, REPLAY_SPAN, clean, record
 from stations.models import AppliedMessage, PowerBank, PowerBankReturn, Station, StationSlot, SyncLog
@@ -121,10 +121,10 @@ class StationSyncService:
     def _lock_station(self) -> Station:
         """The station's row, locked: messages of one station are applied one after another, two copies too."""
         serial = self._message.device.serial_number
-        found = fetch(Station, "serial_number = %s", [serial])
+        found = fetch_locked(Station, "serial_number = %s", [serial])
         if not found and isinstance(self._message, Full):
             insert_missing([Station(serial_number=serial)], unique=("serial_number",))
-            found = fetch(Station, "serial_number = %s", [serial])
+            found = fetch_locked(Station, "serial_number = %s", [serial])
         if not found:
             raise StationNotFound
         return found[0]
@@ -138,7 +138,7 @@ class StationSyncService:
         untimed = self._moment is None and not isinstance(self._message, Returned)
         if untimed and station.last_body_hash != self._body_hash:
             return None
-        for known in fetch(AppliedMessage, "body_hash = %s", [self._body_hash], order="body_hash"):
+        for known in fetch_locked(AppliedMessage, "body_hash = %s", [self._body_hash], order="body_hash"):
             if known.applied_at > self._now - REPLAY_SPAN:
                 return Outcome(**jsonio.decode(known.reply.encode()), replayed=True)
         return None

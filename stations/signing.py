@@ -96,8 +96,11 @@ class Signed:
 
 
 def sign(secret: str, body: bytes, timestamp: str) -> str:
-    """Base64 of HMAC-SHA256 over the body followed by the timestamp, under the secret's UTF-8 bytes."""
-    digest = hmac.new(secret.encode(), digestmod=hashlib.sha256)
+    """Base64 of HMAC-SHA256 over the body followed by the timestamp, under the secret's UTF-8 bytes.
+
+    Bytes of the environment that are no UTF-8 stand in `secret` as Python reads them, and are the key as they are.
+    """
+    digest = hmac.new(secret.encode(errors="surrogateescape"), digestmod=hashlib.sha256)
     digest.update(body)
     digest.update(timestamp.encode())
     return base64.b64encode(digest.digest()).decode()

@@ -13,6 +13,7 @@ import pytest
 from tests.server import PASSWORD, LiveServer, live_server
 
 SECRET = "the secret that partner and server share, forty or so"
+KEY = "the server's own key, with which it signs its tokens"
 NORTH, SOUTH = "864601069946994", "864601069946995"
 
 
@@ -40,6 +41,14 @@ class Partner:
         assert status == 200, answer
         self._token = answer["data"]["access_token"]
         self.logins += 1
+
+    def let_it_end(self, moment: float) -> None:
+        """Its token, good until another moment, and else the very same."""
+        head, claims, _ = self._token.split(".")
+        told = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+        old = base64.urlsafe_b64encode(json.dumps(told | {"exp": int(moment)}).encode()).rstrip(b"=").decode()
+        made = hmac.new(KEY.encode(), f"{head}.{old}".encode(), hashlib.sha256).digest()
+        self._token = f"{head}.{old}.{base64.urlsafe_b64encode(made).rstrip(b'=').decode()}"
 
     def send(self, body: bytes, *, ahead: int = 0) -> dict[str, Any]:
         """The answer's object; only a 200 counts."""
@@ -126,7 +135,10 @@ def event(kind: str, serial: str, at: int, **more: Any) -> bytes:
 @pytest.mark.sqlite_only  # the server has a database of its own
 def test_the_connectors_life() -> None:
     with live_server(
-        production=True, IOT_SYSTEM_SIGNATURE_SECRET=SECRET, IOT_SYSTEM_ALLOWED_IPS="127.0.0.1,nowhere.invalid"
+        production=True,
+        DJANGO_SECRET_KEY=KEY,
+        IOT_SYSTEM_SIGNATURE_SECRET=SECRET,
+        IOT_SYSTEM_ALLOWED_IPS="127.0.0.1,nowhere.invalid",
     ) as server:
         partner = Partner(server)
         at = int(time.time()) - 600
@@ -188,7 +200,11 @@ def _play(partner: Partner, at: int) -> None:
 
 def _lose_the_token(partner: Partner, at: int, server: LiveServer) -> None:
     body = snapshot(NORTH, at + 40, {3: "BANK-A", 2: "BANK-C"})
-    partner._token = partner._token[:-2] + ("AA" if partner._token[-2:] != "AA" else "BB")
+    partner.let_it_end(time.time() + 60)
+    assert partner._send(event("status", NORTH, at + 35, device={"status": "ONLINE"}), 0)[0] == 200
+    partner.let_it_end(time.time() - 1)
+    status, answer = partner._send(body, 0)
+    assert (status, answer["error"]) == (401, "AUTHENTICATION_FAILED")
     assert "replayed" not in partner.send(body)
     assert partner.logins == 2
     # What has been acknowledged survives a kill, its hash too.

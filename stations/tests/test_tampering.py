@@ -1,5 +1,10 @@
 """A byte changed anywhere in body, timestamp or signature is refused, whatever the byte."""
 
+import base64
+import hashlib
+import hmac
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -76,6 +81,13 @@ def test_any_other_text_is_no_signature(text: str) -> None:
     if text and text != signature(BODY, str(NOW)):
         with pytest.raises(InvalidSignature):
             signed(BODY, str(NOW), text).check(NOW)
+
+
+def test_a_secret_of_any_bytes(settings: Settings) -> None:
+    key = b"\xff\xfe of a partner \xc3\xa4 who thinks in bytes"
+    settings.IOT_SYSTEM_SIGNATURE_SECRET = os.fsdecode(key)  # as os.environ has it
+    made = base64.b64encode(hmac.new(key, BODY + str(NOW).encode(), hashlib.sha256).digest()).decode()
+    assert signed(BODY, str(NOW), made).check(NOW)
 
 
 def test_the_secret_of_the_tests_is_in_force(settings: Settings) -> None:
