@@ -110,7 +110,7 @@ class DeviceStatus(models.Model):
     current_count_standard = models.PositiveIntegerField(default=0)
     current_count_premium = models.PositiveIntegerField(default=0)
     counters_at = models.DateTimeField(null=True)
-    """When the newest event, result or counter reset happened that the counters reflect."""
+    """When the newest event or counter reset happened that the counters reflect."""
     newest_ts = models.DateTimeField(null=True)
     """The latest time a stored event's believable `ts` told: a clock that falls behind it is suspect."""
     mode = models.CharField(max_length=16, blank=True, default="")

@@ -149,13 +149,15 @@ class Status:
             self.device_timestamp = event.words[:64]
 
     def hear(self, counters: Counters | None, flags: Flags, at: datetime, *, has_reset: bool) -> None:
-        """What a device says of itself in a command's result."""
+        """What a device says of itself in a command's result.
+
+        Of these only a reset holds back the events before it: a device whose clock is slow tells its next press with a
+        time before its last result.
+        """
         if counters is not None:
             self.counts = list(counters)
             if has_reset:
                 self.counters_at = at
-            else:
-                self._count_from(at.replace(microsecond=0))
         self.resets += has_reset
         self._take_flags(flags)
 
