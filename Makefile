@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench crash lock clean
+.PHONY: run test lint bench crash postman lock clean
 
 run: $(VENV)/.installed
 	@exec $(BIN)/python manage.py serve --development
@@ -27,6 +27,15 @@ N ?= 50
 crash: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.crash --rounds $(N) $(ARGS)
 
+# The API for Postman. BASE_URL=https://… for another server than that of `make run`.
+BASE_URL ?= http://localhost:8000
+COLLECTION := build/postman/ozone-telemetry.postman_collection.json
+postman: $(VENV)/.installed
+	@mkdir -p $(dir $(COLLECTION))
+	@$(BIN)/python manage.py postman --base-url $(BASE_URL) > $(COLLECTION).part
+	@mv $(COLLECTION).part $(COLLECTION)
+	@echo "$(COLLECTION): import it into Postman"
+
 # Both locks, from pyproject.toml. No registry address may stand in them.
 UV := $(BIN)/uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 lock: $(VENV)/.installed-dev
@@ -48,4 +57,4 @@ $(VENV)/.installed-dev: $(VENV)/bin/python requirements-dev.txt
 	@touch $(VENV)/.installed $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache bench/results
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache bench/results build

@@ -34,12 +34,16 @@ def _nothing_remembered() -> Iterator[None]:
     from django.contrib.contenttypes.models import ContentType
 
     from device_gateway.registry import registry
+    from pages.fleet import past_totals
+    from pages.live import built
     from wire import limits
     from wire.conf import option
 
     yield
     ContentType.objects.clear_cache()
     registry.clear()
+    built.clear()
+    past_totals.cache_clear()
     limits._limiter.cache_clear()
     option.cache_clear()
 

@@ -9,6 +9,7 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_http_methods
 
 from accounts.signin import InvalidCredentials, check_password
 from wire.errors import TooManyRequests
@@ -46,6 +47,7 @@ class AdminSignInForm(SignInForm, AdminAuthenticationForm):
 def sign_in_page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Around a view that shows a SignInForm as `form`: past the limit its page is a 429 with Retry-After."""
 
+    @require_http_methods(["GET", "HEAD", "POST"])
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = view(request, *args, **kwargs)

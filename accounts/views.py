@@ -40,6 +40,7 @@ class OpenDoorView(PersonView):
 class LoginView(OpenDoorView):
     @extend_schema(
         operation_id="auth_login",
+        tags=["people"],
         request=wires.SignIn,
         responses={200: wires.SIGNED_IN, 400: Problem, 401: wires.NOT_SIGNED_IN, 403: Problem, 429: Problem},
     )
@@ -61,7 +62,10 @@ class LogoutView(PersonView):
     permission_classes = (AllowAny,)
 
     @extend_schema(
-        operation_id="auth_logout", request=None, responses={200: wires.SIGNED_OUT, 401: Problem, 403: Problem}
+        operation_id="auth_logout",
+        tags=["people"],
+        request=None,
+        responses={200: wires.SIGNED_OUT, 401: Problem, 403: Problem},
     )
     def post(self, request: Request) -> Response:
         """Ends the session. An access token beside its cookie leaves it alone: the header alone decides."""
@@ -73,6 +77,7 @@ class LogoutView(PersonView):
 class RegisterView(OpenDoorView):
     @extend_schema(
         operation_id="auth_register",
+        tags=["people"],
         request=wires.Registration,
         responses={201: wires.REGISTERED, 400: wires.NOT_REGISTERED, 403: Problem, 429: Problem},
     )
@@ -92,7 +97,7 @@ class RegisterView(OpenDoorView):
 
 
 class UserView(PersonView):
-    @extend_schema(operation_id="auth_user", responses={200: wires.SIGNED_IN, 401: Problem})
+    @extend_schema(operation_id="auth_user", tags=["people"], responses={200: wires.SIGNED_IN, 401: Problem})
     def get(self, request: Request) -> Response:
         """Who is signed in."""
         return Response({"success": True, "user": wires.Person(request.user).data})
@@ -108,7 +113,7 @@ class CheckView(PersonView):
         except (Unauthorized, Forbidden):
             request.user = AnonymousUser()
 
-    @extend_schema(operation_id="auth_check", responses={200: wires.CHECKED})
+    @extend_schema(operation_id="auth_check", tags=["people"], responses={200: wires.CHECKED})
     def get(self, request: Request) -> Response:
         """Whether somebody is signed in; always 200."""
         user = wires.Person(request.user).data if is_person(request.user) else None
@@ -127,6 +132,7 @@ class TokenDoorView(OpenDoorView):
 class AdminLoginView(TokenDoorView):
     @extend_schema(
         operation_id="admin_login",
+        tags=["people"],
         request=wires.AdminSignIn,
         responses={200: wires.ADMIN_SIGNED_IN, 400: Problem, 401: wires.NO_TOKENS, 403: Problem, 429: Problem},
     )
@@ -142,6 +148,7 @@ class AdminLoginView(TokenDoorView):
 class TokenView(TokenDoorView):
     @extend_schema(
         operation_id="auth_token",
+        tags=["people"],
         request=wires.SignIn,
         responses={200: wires.TOKENS_ISSUED, 400: Problem, 401: wires.NO_TOKENS, 403: Problem, 429: Problem},
     )
@@ -161,6 +168,7 @@ class RefreshView(PersonView):
 
     @extend_schema(
         operation_id="admin_refresh",
+        tags=["people"],
         request=wires.Refresh,
         responses={200: wires.REFRESHED, 400: Problem, 401: Problem},
     )

@@ -31,7 +31,9 @@ RATES = "rates"
 PARTS: dict[str, Callable[[Bench], None]] = {
     "memory": Bench.measure_memory,
     "held": Bench.measure_held,
+    "pages": Bench.measure_pages,
     "stations": Bench.measure_stations,
+    "scale": Bench.measure_scale,
     "trouble": Bench.measure_trouble,
 }
 """Each is measured once, after the runs that measure the rates."""
@@ -105,15 +107,18 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description="Benchmarks of the write path.")
     parser.add_argument("--runs", type=int, default=5, help="runs, of which the medians are shown (5)")
     parser.add_argument("--seconds", type=int, default=5, help="length of each measurement (5)")
-    parser.add_argument("--quick", action="store_true", help="one run of one second each, no trouble: does it work?")
+    parser.add_argument(
+        "--quick", action="store_true", help="one run of one second each, no scale, no trouble: does it work?"
+    )
     parser.add_argument("--only", choices=["sqlite", "postgres"], help="one database instead of both")
     parts = [RATES, *PARTS]
     parser.add_argument("--part", choices=parts, dest="parts", action="append", help="this instead of all; repeatable")
     options = parser.parse_args()
     if options.quick:
         options.runs = options.seconds = 1
-    # The troubles take minutes, however short the measurements.
-    options.parts = options.parts or [part for part in parts if part != "trouble" or not options.quick]
+    # These take minutes, however short the measurements.
+    long = ("scale", "trouble") if options.quick else ()
+    options.parts = options.parts or [part for part in parts if part not in long]
     if options.runs < 1 or options.seconds < 1:
         parser.error("--runs and --seconds must be 1 or more")
     return options

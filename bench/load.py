@@ -91,11 +91,11 @@ def find_wrk() -> str:
     return path
 
 
-def write_script(folder: Path, name: str, *, devices: int, batch: int) -> Path:
-    """A script for wrk that sends `devices` different requests in turn; `batch` 1 is a single reading."""
+def write_script(folder: Path, name: str, *, devices: int, batch: int, first: int = 0) -> Path:
+    """A script for wrk that sends a request of each of `devices` devices in turn; `batch` 1 is a single reading."""
     requests, script = folder / f"{name}.txt", folder / f"{name}.lua"
     with requests.open("w") as file:
-        for device in range(devices):
+        for device in range(first, first + devices):
             readings = [reading(device * batch + n) for n in range(batch)]
             body = readings[0] if batch == 1 else f"[{','.join(readings)}]"
             file.write(f"{device_key(device)} {body}\n")

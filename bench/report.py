@@ -67,6 +67,14 @@ TARGETS = (
     Target("MB resident, 10,000 held polls", 300, False, ("held", "rss_mb")),
     Target("events beside 10,000 held polls / without", 0.80, True, ("held", "share_of_events")),
     Target("ms from order to delivery, p99", 100, False, ("held", "delivery_p99_ms")),
+    Target("ms of an unchanged page beyond an empty request", 1, False, ("pages", "look_ms")),
+    Target("readings beside 50 dashboards, nothing changed / without", 0.85, True, ("pages", "share_still")),
+    Target("readings beside 50 dashboards, a tenth changed / without", 0.65, True, ("pages", "share_changing")),
+    Target("ms of the first page of 10,000 devices beyond an empty request", 100, False, ("pages", "first_page_ms")),
+    Target("statistics by day and month: 10 million events / 1 million", 2, False, ("scale", "by_day_growth")),
+    Target("statistics by day and month: plain GROUP BY / ours", 20, True, ("scale", "by_day_gain")),
+    Target("statistics by hour: plain GROUP BY / ours", 5, True, ("scale", "by_hour_gain")),
+    Target("MB that a server grows by while it exports a million events", 30, False, ("scale", "export_mb")),
     AFTER_TROUBLE,
     Target("s, slowest reply to others in a trouble", 0.9, False, ("trouble", "slowest_s")),
     Target("MB resident, 10,000 devices", 200, False, ("memory", "rss_mb")),
@@ -116,6 +124,7 @@ def show(console: Console, results: dict[str, dict[str, Any]]) -> None:
         table.add_row(label, *[cell for result in results.values() for cell in _cells(result["summary"], figure)])
     console.print(table)
 
+    _show_scale(console, results)
     _show_troubles(console, results)
     for name, result in results.items():
         workers = ", ".join(f"{figure}: {worker}" for figure, worker in result["plain_workers"].items())
@@ -123,6 +132,20 @@ def show(console: Console, results: dict[str, dict[str, Any]]) -> None:
         console.print(f"{name}: {'; '.join(filter(None, said))}")
         for figure, problems in result["summary"]["invalid"].items():
             console.print(f"[bold red]{name} {figure} is INVALID: {'; '.join(sorted(set(problems)))}[/]")
+
+
+def _show_scale(console: Console, results: dict[str, dict[str, Any]]) -> None:
+    """A year of history: each question by itself."""
+    for name, result in results.items():
+        for figure in result["runs"].get("scale", []):
+            table = Table(title=f"Ten million events on {name}")
+            for column in ("question", "ms", "/ one million", "plain GROUP BY / ours"):
+                table.add_column(column, justify="left" if column == "question" else "right")
+            for question, seconds in figure["seconds"].items():
+                quotients = [figure[of].get(question) for of in ("growth", "gain")]
+                cells = ["" if quotient is None else f"{quotient:,.2f}" for quotient in quotients]
+                table.add_row(question, f"{seconds * 1e3:,.1f}", *cells)
+            console.print(table)
 
 
 def _show_troubles(console: Console, results: dict[str, dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import events, servers, stations, trouble
+from bench import events, pages, scale, servers, stations, trouble
 from bench.databases import Store, count_rows
 from bench.load import BATCH, INGEST, Load, device_key, reading, run_wrk, write_script
 
@@ -30,6 +30,7 @@ EVENTS = "telemetry_telemetryevent"
 PLAIN_EVENTS = "plain_telemetryevent"
 PLAIN_TELEMETRY = "plain_devicetelemetry"
 PLAIN_CONNECTIONS = 64
+FILL_SECONDS = 1_800
 WORKERS = {"sync": ("--worker-class", "sync"), "gthread": ("--worker-class", "gthread", "--threads", "4")}
 
 Figures = dict[str, list[dict[str, Any]]]
@@ -87,6 +88,32 @@ class Bench:
         """Full syncs of charging stations, all at once."""
         with self._copy(f"fleet_{DEVICES}") as url:
             self._keep("stations", stations.measure(url, self.folder))
+
+    def measure_pages(self) -> None:
+        """What people's pages cost."""
+        self.store.make_template("viewed", _fill("bench.fleet", pages.DEVICES, pages.OWNED))
+        with (
+            self._copy("viewed") as url,
+            self._copy(f"fleet_{MEMORY_DEVICES}") as large_url,
+            servers.product(url, LIMIT_PERSON_CALLS="100000/10") as server,
+            servers.product(large_url) as large,
+        ):
+            self._keep("pages", pages.measure(server, large, self.folder, self.seconds))
+
+    def measure_scale(self) -> None:
+        """A year of history; on SQLite only: to make it takes minutes."""
+        if self.store.name != "sqlite":
+            return
+        self.store.make_template("empty", _fill("bench.fleet", 0))
+        with (
+            self._copy("empty") as small,
+            self._copy("empty") as large,
+            self._copy(f"fleet_{MEMORY_DEVICES}") as fleet,
+        ):
+            for url, events_of_it in ((small, scale.SMALL), (large, scale.LARGE)):
+                self.say(f"{self.store.name:9} making {events_of_it:,} events")
+                _fill("bench.history", events_of_it)(url)
+            self._keep("scale", scale.measure(small, large, fleet, self.say))
 
     def measure_trouble(self) -> None:
         """The rate after each trouble, of the rate before."""
@@ -214,9 +241,9 @@ def _errors(load: Load, server: servers.Server) -> list[str]:
     return problems
 
 
-def _fill(module: str, devices: int) -> Callable[[str], None]:
+def _fill(module: str, *counts: int) -> Callable[[str], None]:
     def fill(url: str) -> None:
-        servers.run_module(module, str(devices), env=servers.product_environment(url))
+        servers.run_module(module, *map(str, counts), env=servers.product_environment(url), seconds=FILL_SECONDS)
 
     return fill
 

@@ -1,9 +1,13 @@
 """The same routes without `/gateway`, and the registry's own, below `api/`."""
 
+from typing import Final
+
 from django.urls import re_path
 
 from device_gateway import enrolment_views, views
 from device_gateway.urlpatterns import DEVICE, not_found_pattern, section_1
+
+app_name: Final = "device-api"
 
 urlpatterns = [
     *section_1,

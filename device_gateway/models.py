@@ -42,6 +42,8 @@ class RegistryVersion(models.Model):
     registry_version = models.BigIntegerField(default=0)
     command_version = models.BigIntegerField(default=0)
     """Raised when a command waits for its device: waiting polls wake up."""
+    page_version = models.BigIntegerField(default=0)
+    """Raised after whatever a person changed: pages that show it look again."""
 
     @classmethod
     def raise_registry(cls) -> None:
@@ -52,6 +54,11 @@ class RegistryVersion(models.Model):
     def raise_commands(cls) -> None:
         """Call inside the transaction that makes a command pending."""
         cls._raise("command_version")
+
+    @classmethod
+    def raise_pages(cls) -> None:
+        """Call after the change is committed."""
+        cls._raise("page_version")
 
     @classmethod
     def _raise(cls, column: str) -> None:
@@ -126,14 +133,18 @@ class Device(models.Model):
     def last_seen(self) -> datetime | None:
         return self.state.last_seen
 
-    def clean(self) -> None:
-        super().clean()
+    def clean_names(self) -> None:
+        """The MAC in its one spelling, and whether the device may be called so at all."""
         self.mac = normal_mac(self.mac) if self.mac else None
         if self.device_id:
             try:
                 check_device_id(self.device_id, self.mac, self.pk)
             except ValidationError as error:
                 raise ValidationError({"device_id": error.messages}) from None
+
+    def clean(self) -> None:
+        super().clean()
+        self.clean_names()
         for field in ("device_id", "mac"):
             name = getattr(self, field)
             if name and DeviceName.objects.filter(name=name).exclude(device_id=self.pk).exists():
@@ -260,6 +271,7 @@ class HandshakeAttempt(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [models.Index(fields=["at"], condition=models.Q(permitted=False), name="handshake_refused")]
 
     def __str__(self) -> str:
         return f"{self.address} at {self.at}"

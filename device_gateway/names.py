@@ -36,6 +36,8 @@ def check_device_id(text: str, mac: str | None, number: int | None) -> None:
         raise ValidationError("A device_id has 1 to 63 of the characters A-Z a-z 0-9 . _ : -")
     if text.isascii() and text.isdigit():
         raise ValidationError("A device_id of digits only would be taken for a number.")
+    if not text.strip("."):
+        raise ValidationError("A device_id of dots only cannot stand in an address.")
     if text.lower() in RESERVED:
         raise ValidationError(f"{text!r} is a word of the API and cannot be a device_id.")
     if text.startswith("pending-"):

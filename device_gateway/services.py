@@ -71,19 +71,26 @@ def change_device(*, device: Device, fields: Mapping[str, Any]) -> Device:
 
 def _save(device: Device, only: list[str] | None = None) -> Device:
     taken = Conflict("A device with this device_id or MAC is there already.", code="name_taken")
+    check_device(device)
     try:
-        device.clean_fields(exclude=["owner"])
         device.clean()
-    except ValidationError as error:
-        if any("another device" in message for message in error.messages):
-            raise taken from None
-        raise Invalid("The device is not valid.", errors=error.message_dict) from None
+    except ValidationError:
+        raise taken from None
     try:
         with transaction.atomic():
             device.save(update_fields=only)
     except IntegrityError:
         raise taken from None
     return device
+
+
+def check_device(device: Device) -> None:
+    """Whether its fields are well formed; whether its names are free is not asked. Raises Invalid by field."""
+    try:
+        device.clean_fields(exclude=["owner"])
+        device.clean_names()
+    except ValidationError as error:
+        raise Invalid("The device is not valid.", errors=error.message_dict) from None
 
 
 @transaction.atomic

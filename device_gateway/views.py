@@ -166,9 +166,13 @@ class DeviceList(ApiView):
     permission_classes = (StaffWrites,)
 
     @extend_schema(
-        operation_id="device_create", request=DeviceRequest, responses={201: DeviceReply, **PROBLEMS}, tags=["devices"]
+        operation_id="device_create",
+        request=DeviceRequest,
+        responses={201: DeviceReply, **PROBLEMS, 409: Problem},
+        tags=["devices"],
     )
     def post(self, request: Request) -> Response:
+        """Adds a device to the registry."""
         device = services.register_device(fields=_valid(DeviceRequest, request.data))
         return Response(device_json(device), status=201)
 
@@ -183,14 +187,19 @@ class DeviceDetail(ApiView):
         return Response(device_json(queries.find_device(queries.visible_devices(request.user), name)))
 
     @extend_schema(
-        operation_id="device_change", request=DeviceChange, responses={200: DeviceReply, **PROBLEMS}, tags=["devices"]
+        operation_id="device_change",
+        request=DeviceChange,
+        responses={200: DeviceReply, **PROBLEMS, 409: Problem},
+        tags=["devices"],
     )
     def patch(self, request: Request, name: str) -> Response:
+        """Changes what is sent. A former `device_id` stays valid for the device."""
         device = queries.find_device(queries.visible_devices(request.user), name)
         return Response(device_json(services.change_device(device=device, fields=_valid(DeviceChange, request.data))))
 
     @extend_schema(operation_id="device_archive", responses={204: None, **PROBLEMS}, tags=["devices"])
     def delete(self, request: Request, name: str) -> Response:
+        """Archives the device: out of every list, until it is restored."""
         device = queries.find_device(queries.visible_devices(request.user), name)
         services.archive_device(device=device, now=timezone.now())
         return Response(status=204)

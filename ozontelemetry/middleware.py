@@ -7,6 +7,8 @@ from django.db import DatabaseError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
+from accounts.callers import is_signed_in
+from device_gateway.models import RegistryVersion
 from ozontelemetry.shapes import error_reply
 from wire import metrics
 from wire.errors import ApiError, BadHost, Forbidden, MethodNotAllowed, NotFound, ServerError, Unauthorized, Unavailable
@@ -17,6 +19,7 @@ logger = logging.getLogger("ozontelemetry")
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 API = ("/api/", "/gateway/")
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -139,4 +142,26 @@ class ContentSecurityPolicy:
         response = self.get_response(request)
         inline = request.path_info.startswith(("/admin/", "/api/docs"))
         response.headers.setdefault("Content-Security-Policy", self.INLINE if inline else self.STRICT)
+        return response
+
+
+class PageChanges:
+    """After whatever a person changed, by page, API or admin site, the pages that are open somewhere look again."""
+
+    PARTNERS = frozenset({"stations:data", "stations:verify"})
+    """Told by a partner's system, fifty times a second: the pages of stations follow their log."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if request.method in SAFE_METHODS or response.status_code >= 400 or not is_signed_in(request.user):
+            return response
+        if request.resolver_match is None or request.resolver_match.view_name in self.PARTNERS:
+            return response
+        try:
+            RegistryVersion.raise_pages()
+        except DatabaseError as error:  # what was asked for is done; the pages see it with the next change
+            logger.warning("pages are not told of a change: %s", error)
         return response

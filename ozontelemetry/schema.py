@@ -8,7 +8,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts.authentication import AccessTokenAuthentication, SessionAuthentication
-from ozontelemetry.describe import OBJECT, body, errors, reply
+from ozontelemetry.describe import OBJECT, body, complete, errors, operations, reply
+from ozontelemetry.describe_examples import EXAMPLES
 from ozontelemetry.describe_machines import MACHINE_PATHS
 
 
@@ -101,6 +102,7 @@ DEVICE_PATHS: Final[dict[str, dict[str, dict[str, Any]]]] = {
             "operationId": "metrics",
             "summary": "Prometheus' text format; from this machine, or with METRICS_TOKEN as bearer.",
             "tags": ["health"],
+            "security": [{"metricsToken": []}, {}],
             "responses": {
                 "200": {"description": "Figures", "content": {"text/plain": {"schema": {"type": "string"}}}},
                 **errors(400, 401, 405),
@@ -110,18 +112,17 @@ DEVICE_PATHS: Final[dict[str, dict[str, dict[str, Any]]]] = {
 }
 
 
-def add_device_routes(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """A post-processing hook of drf-spectacular. Operation ids are made unique by the mount."""
-    paths = {path.replace("/?", ""): operations for path, operations in result["paths"].items()}
-    for path, operations in DEVICE_PATHS.items():
-        mount = path.split("/")[1]
-        if f"{path}/" in paths:  # people have other methods there
-            path = f"{path}/"
-        described = {
-            method: {**operation, "operationId": f"{mount}_{operation['operationId']}"}
-            for method, operation in operations.items()
-        }
-        paths[path] = {**paths.get(path, {}), **described}
+def complete_schema(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """A post-processing hook of drf-spectacular: what all operations have in common, the device routes, examples."""
+    paths = {path.replace("/?", ""): item for path, item in result["paths"].items()}
+    for path, _, operation in operations(paths):
+        complete(path, operation)
+    _add_device_routes(paths)
+    for path, method, operation in operations(paths):
+        example = EXAMPLES.get(f"{method.upper()} {path.rstrip('/').replace('/gateway/', '/api/')}")
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            if example is not None:
+                content["example"] = example
     result["paths"] = dict(sorted(paths.items()))
     schemes = result.setdefault("components", {}).setdefault("securitySchemes", {})
     schemes["deviceKey"] = {
@@ -129,4 +130,17 @@ def add_device_routes(result: dict[str, Any], generator: Any, request: Any, publ
         "scheme": "bearer",
         "description": "A device's key, from its claim or its handshake",
     }
+    schemes["metricsToken"] = {"type": "http", "scheme": "bearer", "description": "METRICS_TOKEN"}
     return result
+
+
+def _add_device_routes(paths: dict[str, Any]) -> None:
+    """Operation ids are made unique by the mount."""
+    for path, described in DEVICE_PATHS.items():
+        mount = path.split("/")[1]
+        place = f"{path}/" if f"{path}/" in paths else path  # people have other methods there
+        ours = {
+            method: {**operation, "operationId": f"{mount}_{operation['operationId']}"}
+            for method, operation in described.items()
+        }
+        paths[place] = {**paths.get(place, {}), **ours}

@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "corsheaders",
+    "django_htmx",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -72,6 +73,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "ozontelemetry.middleware.PageChanges",
 ]
 ROOT_URLCONF = "ozontelemetry.urls"
 APPEND_SLASH = False  # every path answers with and without its slash, never through a redirect
@@ -123,7 +126,7 @@ if not DEBUG:  # the seeds' own examples (`password`, `password123`) are among t
     AUTH_PASSWORD_VALIDATORS.append({"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"})
 
 LOGIN_URL = "/login/"
-LOGIN_REDIRECT_URL = "/gateway/device-tokens"
+LOGIN_REDIRECT_URL = "/"
 
 for _name in DEFAULTS:
     globals()[_name] = product_option(_name)
@@ -149,7 +152,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "POSTPROCESSING_HOOKS": ["ozontelemetry.schema.add_device_routes"],
+    "POSTPROCESSING_HOOKS": ["ozontelemetry.schema.complete_schema"],
 }
 
 # --- The web --------------------------------------------------------------------------------------------------

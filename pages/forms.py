@@ -137,7 +137,7 @@ class DevicePicker:
     def __init__(self, actor: Any, words: str) -> None:
         self.words = words.replace("\0", "").strip()[:100]  # PostgreSQL takes no NUL
         self.total = visible_devices(actor).count()
-        devices = list(matching_devices(actor, self.words)[: CHOICES + 1])
+        devices = list(matching_devices(actor, self.words).select_related("owner")[: CHOICES + 1])
         self.more = len(devices) > CHOICES
         self.choices = [(device.pk, _described(device, actor)) for device in devices[:CHOICES]]
 

@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
-from wire.errors import ApiError, MethodNotAllowed, NotFound, Unavailable
+from wire.errors import ApiError, Forbidden, MethodNotAllowed, NotFound, Unavailable
 
 View = Callable[..., HttpResponseBase]
 
@@ -48,8 +48,30 @@ def page(view: View) -> View:
 
 
 def signed_in_page(view: View) -> View:
-    """A page for people with an account; others are sent to sign in, and come back."""
-    return page(login_required(view))
+    """A page for people with an account; others are sent to sign in, and come back.
+
+    A page that asks for what is new gets 401 instead: scripts would follow to the sign-in page.
+    """
+
+    @wraps(view)
+    def signed_in(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.headers.get("HX-Request") and not request.user.is_authenticated:
+            return HttpResponse(status=401)
+        return login_required(view)(request, *args, **kwargs)
+
+    return page(signed_in)
+
+
+def staff_page(view: View) -> View:
+    """A page for staff; to others who are signed in it is refused."""
+
+    @wraps(view)
+    def of_staff(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_staff:
+            raise Forbidden("Only staff may do this.")
+        return view(request, *args, **kwargs)
+
+    return signed_in_page(of_staff)
 
 
 def error_page(request: HttpRequest, error: ApiError) -> HttpResponse:

@@ -4,9 +4,10 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from stations.errors import StationNotFound
-from stations.models import PowerBank, PowerBankReturn, Station, StationSlot
+from stations.models import PowerBank, PowerBankReturn, Station, StationSlot, SyncLog
 
 RECENT_RETURNS = 20
+RECENT_LINES = 20
 
 
 def stations() -> "QuerySet[Station]":
@@ -40,6 +41,11 @@ def slots_of(station: Station) -> "QuerySet[StationSlot]":
 def recent_returns(station: Station) -> "QuerySet[PowerBankReturn]":
     """The 20 newest, with their power banks."""
     return station.returns.select_related("power_bank").order_by("-id")[:RECENT_RETURNS]
+
+
+def recent_log(serial: str) -> "QuerySet[SyncLog]":
+    """The 20 newest lines of the sync log that name the station."""
+    return SyncLog.objects.filter(serial_number=serial).order_by("-id")[:RECENT_LINES]
 
 
 def power_banks() -> "QuerySet[PowerBank]":

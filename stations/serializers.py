@@ -183,6 +183,8 @@ _diagnosis: Final = inline_serializer(
                 "matches_current": serializers.BooleanField(),
                 "matches_previous": serializers.BooleanField(allow_null=True, help_text="null: no previous secret."),
             },
+            required=False,
+            help_text="From step 3 on.",
         ),
     },
 )

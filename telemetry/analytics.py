@@ -15,18 +15,21 @@ QUARTER: Final = 900
 """Seconds. Every zone's offset from UTC is a multiple of a quarter of an hour: a quarter is in one local hour."""
 
 
-class Quarter(Func):
-    """The quarter of an hour in which a time is, counted from 1970."""
+class Slot(Func):
+    """In which stretch of so many seconds a time is, counted from 1970."""
 
     output_field = IntegerField()
 
+    def __init__(self, expression: str, *, seconds: int, **more: Any) -> None:
+        super().__init__(expression, seconds=seconds, **more)
+
     def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
-        # Cut to seconds first: strftime rounds to milliseconds, which may be the next quarter.
-        template = f"(CAST(strftime('%%%%s', substr(%(expressions)s, 1, 19)) AS INTEGER) / {QUARTER})"
+        # Cut to seconds first: strftime rounds to milliseconds, which may be in the next one.
+        template = "(CAST(strftime('%%%%s', substr(%(expressions)s, 1, 19)) AS INTEGER) / %(seconds)s)"
         return self.as_sql(compiler, connection, template=template, **more)
 
     def as_postgresql(self, compiler: Any, connection: Any, **more: Any) -> Any:
-        template = f"FLOOR(EXTRACT(EPOCH FROM %(expressions)s) / {QUARTER})::bigint"
+        template = "FLOOR(EXTRACT(EPOCH FROM %(expressions)s) / %(seconds)s)::bigint"
         return self.as_sql(compiler, connection, template=template, **more)
 
 
@@ -41,7 +44,8 @@ def figures(events: "QuerySet[TelemetryEvent]") -> dict[str, Any]:
     hours = [_Tally() for _ in range(24)]
     first: datetime | None = None
     last: datetime | None = None
-    groups = events.filter(treatment__isnull=False).order_by().values("treatment", quarter=Quarter("occurred_at"))
+    slot = Slot("occurred_at", seconds=QUARTER)
+    groups = events.filter(treatment__isnull=False).order_by().values("treatment", quarter=slot)
     for group in groups.annotate(number=Count("pk"), first=Min("occurred_at"), last=Max("occurred_at")):
         local = datetime.fromtimestamp(group["quarter"] * QUARTER, UTC).astimezone(zone)
         for tally in (totals, days.setdefault(local.date(), _Tally()), hours[local.hour]):

@@ -39,7 +39,8 @@ def create(*, devices: Sequence[Device], fields: Mapping[str, Any], author: Any,
     rest = dict(fields)
     expires_at = now + timedelta(hours=rest.pop("expires_in_hours"))
     commands = [
-        Command(device=device, created_by=author, created_at=now, expires_at=expires_at, **rest) for device in devices
+        Command(device=device, created_by=author, created_at=now, changed_at=now, expires_at=expires_at, **rest)
+        for device in devices
     ]
     Command.objects.bulk_create(commands)
     _wake([device.pk for device in devices])
@@ -72,7 +73,7 @@ def retry(*, devices: Any, command_id: str, now: datetime) -> Command:
     command.status = PENDING
     command.retry_count += 1
     command.deliveries = 0
-    command.retried_at = now
+    command.retried_at = command.changed_at = now
     command.expires_at = now + span
     command.error_message = command.message = ""
     command.response_data = command.counters = command.executed_at = None
@@ -88,7 +89,8 @@ def cancel(*, devices: Any, command_id: str, now: datetime) -> Command:
     if state_at(command, now) != PENDING:
         raise Conflict("Only a pending command can be cancelled.", code="not_pending")
     command.status = Command.Status.CANCELLED
-    command.save(update_fields=["status"])
+    command.changed_at = now
+    command.save(update_fields=["status", "changed_at"])
     return command
 
 
@@ -104,7 +106,7 @@ def report(*, device: int, command_id: str, result: Result, received_at: datetim
     if not allows(command, EXECUTED, received_at):
         raise Conflict("This command was not delivered.", code="not_delivered")
     command.status = EXECUTED if result.success else FAILED
-    command.executed_at = received_at
+    command.executed_at = command.changed_at = received_at
     command.response_data = result.response_data
     command.message = result.message[:MAX_TEXT]
     command.error_message = "" if result.success else (result.error_message or result.message)[:MAX_TEXT]
@@ -121,14 +123,19 @@ def report(*, device: int, command_id: str, result: Result, received_at: datetim
     return result.success
 
 
-def _locked(commands: "QuerySet[Command]", command_id: str) -> Command:
+def find_command(commands: "QuerySet[Command]", command_id: str) -> Command:
+    """The command of that UUID; raises NotFound where it is not among `commands`."""
     try:
-        command = commands.select_for_update(of=("self",)).filter(command_id=UUID(command_id)).first()
+        command = commands.filter(command_id=UUID(command_id)).first()
     except ValueError:
         command = None
     if command is None:
         raise NotFound("There is no such command.", code="unknown_command")
     return command
+
+
+def _locked(commands: "QuerySet[Command]", command_id: str) -> Command:
+    return find_command(commands.select_for_update(of=("self",)), command_id)
 
 
 def statistics(device: Device, now: datetime) -> dict[str, int]:

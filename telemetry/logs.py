@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from django.db.models import F, Q
 
+from device_gateway.models import Device
 from device_gateway.queries import visible_devices
 from telemetry.lifecycle import EXECUTED, RESET_COUNTERS
 from telemetry.models import Command, Machine, TelemetryEvent
@@ -26,18 +27,24 @@ class Log(NamedTuple):
 
 
 def machine_log(
-    actor: Any, machine: Machine, *, after_event: int | None = None, after_reset: datetime | None = None
+    actor: Any,
+    machine: Machine,
+    *,
+    after_event: int | None = None,
+    after_reset: datetime | None = None,
+    most: int = MOST_TREATMENTS,
 ) -> Log:
-    """The treatments that arrived last, and the last resets that were executed while the machine had the device.
+    """The treatments that arrived last, so many at `most`, and the last resets that were executed while the machine had
+    the device.
 
     With `after_event`, a number of a row, the treatments stored next after it, so that a reader who goes on from the
     last one it got misses none; with `after_reset` the resets executed since.
     """
     events = visible_events(actor).filter(machine=machine, treatment__isnull=False).select_related("device")
     if after_event is None:
-        shown = list(events.order_by("-pk")[:MOST_TREATMENTS])
+        shown = list(events.order_by("-pk")[:most])
     else:
-        shown = list(events.filter(pk__gt=after_event).order_by("pk")[:MOST_TREATMENTS])
+        shown = list(events.filter(pk__gt=after_event).order_by("pk")[:most])
     walked = list(shown)
     if any(_own_counts(event) is None for event in shown):
         # What it does not tell, the ones before it may have told.
@@ -45,11 +52,20 @@ def machine_log(
         walked += events.filter(pk__lt=oldest).order_by("-pk")[:MOST_TREATMENTS]
     resets = _resets(actor, machine)
     counts = _walk(walked, resets)
-    shown.sort(key=_place, reverse=True)
+    shown.sort(key=lambda event: (happened_at(event), event.pk), reverse=True)
     return Log(
         [(event, counts[event.pk]) for event in shown],
-        [reset for reset in resets if after_reset is None or _executed_at(reset) > after_reset],
+        [reset for reset in resets if after_reset is None or happened_at(reset) > after_reset],
     )
+
+
+def last_events(actor: Any, device: Device, number: int) -> list[TelemetryEvent]:
+    """The events of a device that happened last, the last one first; suspect ones by when they arrived."""
+    events = visible_events(actor).filter(device=device)
+    told = events.filter(clock_suspect=False).order_by("-occurred_at", "-pk")
+    suspect = events.filter(clock_suspect=True).order_by("-pk")
+    found = [*told[:number], *suspect[:number]]
+    return sorted(found, key=lambda event: (happened_at(event), event.pk), reverse=True)[:number]
 
 
 def counts_after(reset: Command) -> Counts:
@@ -76,8 +92,8 @@ def _walk(events: Iterable[TelemetryEvent], resets: Iterable[Command]) -> dict[i
     now: dict[int, list[int]] = {}
     found: dict[int, Counts] = {}
     happened: list[tuple[datetime, int, TelemetryEvent | Command]] = [
-        *((_executed_at(reset), 0, reset) for reset in resets),
-        *((*_place(event), event) for event in events),
+        *((happened_at(reset), 0, reset) for reset in resets),
+        *((happened_at(event), event.pk, event) for event in events),
     ]
     for _, number, row in sorted(happened, key=lambda item: item[:2]):
         if isinstance(row, Command):
@@ -99,11 +115,9 @@ def _own_counts(event: TelemetryEvent) -> list[int] | None:
     return counts if len(counts) == len(told) else None
 
 
-def _place(event: TelemetryEvent) -> tuple[datetime, int]:
-    """When it happened; one whose clock is suspect, when it arrived."""
-    return (event.received_at if event.clock_suspect else event.occurred_at), event.pk
-
-
-def _executed_at(reset: Command) -> datetime:
-    assert reset.executed_at is not None
-    return reset.executed_at
+def happened_at(row: TelemetryEvent | Command) -> datetime:
+    """When; of an event whose clock is suspect, when it arrived."""
+    if isinstance(row, TelemetryEvent):
+        return row.received_at if row.clock_suspect else row.occurred_at
+    assert row.executed_at is not None
+    return row.executed_at

@@ -193,7 +193,9 @@ class TelemetryEvent(models.Model):
         indexes = [
             models.Index(fields=["device", "occurred_at"], name="event_device_occurred"),
             models.Index(fields=["received_at"], name="event_received"),
+            models.Index(fields=["occurred_at"], name="event_occurred"),
             models.Index(fields=["machine", "id"], name="event_machine"),
+            models.Index(fields=["device", "id"], condition=models.Q(clock_suspect=True), name="event_suspect"),
         ]
 
     def __str__(self) -> str:
@@ -221,12 +223,16 @@ class RollUp(models.Model):
         return f"device {self.device_id} from {self.starts_at}"
 
 
+COVERED = ["starts_at", "outlet_id", "machine_id", "basic", "standard", "premium"]
+"""What statistics of the fleet, an outlet or a machine read: the index is enough for them."""
+
+
 class HourlyCount(RollUp):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["device_id", "starts_at", "machine_id", "outlet_id"], name="hour_once")
         ]
-        indexes = [models.Index(fields=["starts_at"], name="hour_starts")]
+        indexes = [models.Index(fields=COVERED, name="hour_covering")]
 
 
 class DailyCount(RollUp):
@@ -234,7 +240,7 @@ class DailyCount(RollUp):
         constraints = [
             models.UniqueConstraint(fields=["device_id", "starts_at", "machine_id", "outlet_id"], name="day_once")
         ]
-        indexes = [models.Index(fields=["starts_at"], name="day_starts")]
+        indexes = [models.Index(fields=COVERED, name="day_covering")]
 
 
 class QuarantinedEvent(models.Model):
@@ -260,6 +266,10 @@ class QuarantinedEvent(models.Model):
     class Meta:
         ordering = ["-last_at", "-id"]
         constraints = [models.UniqueConstraint(fields=["device", "digest"], name="quarantined_once")]
+        indexes = [
+            models.Index(fields=["last_at"], name="quarantined_last"),
+            models.Index(fields=["state", "device"], name="quarantined_state"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.code} of device {self.device_id}"
@@ -302,6 +312,8 @@ class Command(models.Model):
     error_message = models.CharField(max_length=500, blank=True, default="")
     retry_count = models.PositiveSmallIntegerField(default=0)
     retried_at = models.DateTimeField(null=True, blank=True)
+    changed_at = models.DateTimeField(default=timezone.now, editable=False)
+    """The last move, delivery or result: pages look for the newest."""
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -311,6 +323,7 @@ class Command(models.Model):
         indexes = [
             models.Index(fields=["device", "-id"], name="command_device"),
             models.Index(fields=["device"], condition=models.Q(status__in=("pending", "sent")), name="command_open"),
+            models.Index(fields=["changed_at"], name="command_changed"),
         ]
 
     def __str__(self) -> str:

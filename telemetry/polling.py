@@ -70,19 +70,21 @@ def _deliver(commands: Sequence[Command], now: datetime) -> list[Command]:
     for command in commands:
         state = state_at(command, now)
         if state == TIMEOUT:
-            _move(command, TIMEOUT)
+            _move(command, TIMEOUT, now)
         elif state == SENT and has_rebooted(command, now):
-            _move(command, EXECUTED, executed_at=now)
+            _move(command, EXECUTED, now, executed_at=now)
         elif state == PENDING or (is_overdue(command, now) and may_repeat(command)):
             due.append(command)
     due.sort(key=lambda command: (PRIORITIES.index(command.priority), command.created_at, command.pk))
-    return [command for command in due[:MOST] if _move(command, SENT, sent_at=now, deliveries=command.deliveries + 1)]
+    return [
+        command for command in due[:MOST] if _move(command, SENT, now, sent_at=now, deliveries=command.deliveries + 1)
+    ]
 
 
-def _move(command: Command, to: str, **facts: Any) -> bool:
+def _move(command: Command, to: str, now: datetime, **facts: Any) -> bool:
     """One move, if nobody was quicker."""
     moved = Command.objects.filter(pk=command.pk, status=command.status, deliveries=command.deliveries).update(
-        status=to, **facts
+        status=to, changed_at=now, **facts
     )
     return bool(moved)
 

@@ -40,8 +40,8 @@ _ADD: Final = (
 )
 _hours: Final = BulkInsert("telemetry_hourlycount", _COLUMNS, _ADD)
 _days: Final = BulkInsert("telemetry_dailycount", _COLUMNS, _ADD)
-_QUARTER: Final = 900
-"""Seconds: every zone's offset from UTC is a multiple of a quarter of an hour since 1970."""
+_MINUTE: Final = 60
+"""Seconds: no zone has changed its offset within a minute since 1972."""
 
 
 class Tally:
@@ -68,15 +68,20 @@ def _rows(connection: BaseDatabaseWrapper, counts: Mapping[tuple[Held, datetime]
 
 
 def starts(occurred_at: datetime) -> tuple[datetime, datetime]:
-    """The instants (UTC) at which the local hour and the local day of STATS_TIME_ZONE began."""
-    return _starts(int(occurred_at.timestamp()) // _QUARTER, option("STATS_TIME_ZONE"))
+    """The instants (UTC) at which the local hour and the local day of STATS_TIME_ZONE began.
+
+    A change of the zone's offset begins an hour, too: where the clock goes on within one, or back into it.
+    """
+    return _starts(int(occurred_at.timestamp()) // _MINUTE, option("STATS_TIME_ZONE"))
 
 
-@lru_cache(maxsize=4096)
-def _starts(quarter: int, zone_name: str) -> tuple[datetime, datetime]:
-    instant = datetime.fromtimestamp(quarter * _QUARTER, UTC)
+@lru_cache(maxsize=16384)
+def _starts(minute: int, zone_name: str) -> tuple[datetime, datetime]:
+    instant = datetime.fromtimestamp(minute * _MINUTE, UTC)
     local = instant.astimezone(ZoneInfo(zone_name))
-    hour = instant - timedelta(minutes=local.minute, seconds=local.second)
+    hour = instant - timedelta(minutes=local.minute)
+    while hour.astimezone(local.tzinfo).utcoffset() != local.utcoffset():
+        hour += timedelta(seconds=_MINUTE)
     # Where midnight itself was skipped this is the instant of the change, the first of that day.
     day = datetime(local.year, local.month, local.day, tzinfo=local.tzinfo).astimezone(UTC)
     return hour, day

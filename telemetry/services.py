@@ -1,4 +1,5 @@
-"""What devices may bring about beside their events. Each function is one transaction, mostly the writer's."""
+"""What devices may bring about beside their events. Each function is one transaction, mostly the writer's; `redate`
+takes as many as it needs."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,6 +9,7 @@ from django.db import connection, transaction
 
 from device_gateway.enrolment import Enrolled, register_itself, shake_hands
 from device_gateway.models import Credential, Device, DeviceName, DeviceState
+from intake import call_and_wait
 from telemetry.legacy import LegacyMessage
 from telemetry.models import DeviceStatus, QuarantinedEvent, TelemetryEvent
 from telemetry.payloads import read_event
@@ -72,13 +74,26 @@ def discard_refused(*, device: Device, number: int) -> None:
 def accept_refused(*, device: Device, number: int, correction: Mapping[str, Any]) -> str:
     """Stores a quarantined event with the members of `correction` in place of its own, as of its first arrival.
 
-    The device's next retry is acknowledged. Returns the event_id. Raises Invalid where the result is still no event,
-    NotFound, Conflict.
+    A member that is None in `correction` is left out. The device's next retry is acknowledged. Returns the event_id.
+    Raises Invalid where the result is still no event, NotFound, Conflict.
     """
     row = let_go(device, number, QuarantinedEvent.State.ACCEPTED)
-    event = read_event({**members(row.body), **correction}, device.pk, row.first_at, source="operator")
+    left_out = {name for name, value in correction.items() if value is None}
+    told = {name: value for name, value in {**members(row.body), **correction}.items() if name not in left_out}
+    event = read_event(told, device.pk, row.first_at, source="operator")
     store_once(connection, [event])
     return event.event_id
+
+
+def redate(*, device: int, until: datetime | None) -> int:
+    """Gives the device's suspect events their arrival time, in steps beside the devices' traffic; how many.
+
+    `until` leaves those that arrived later alone.
+    """
+    count = 0
+    while done := call_and_wait(redate_some, device=device, until=until):
+        count += done
+    return count
 
 
 @transaction.atomic

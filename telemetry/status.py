@@ -2,8 +2,12 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from wire.conf import option
+
+POLLING: Final = timedelta(seconds=90)
+"""The firmware polls every 30 s: one that has not for so long has missed two."""
 
 
 class Presence(StrEnum):
@@ -21,3 +25,8 @@ def presence(last_poll: datetime | None, last_seen: datetime | None, now: dateti
     if silence <= timedelta(seconds=option("STATUS_ONLINE_SECONDS")):
         return Presence.ONLINE
     return Presence.IDLE if silence <= timedelta(seconds=option("STATUS_IDLE_SECONDS")) else Presence.OFFLINE
+
+
+def is_polling(last_poll: datetime | None, now: datetime) -> bool:
+    """Whether a command for the device would be fetched soon."""
+    return last_poll is not None and now - last_poll <= POLLING

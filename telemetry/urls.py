@@ -9,7 +9,7 @@ from django.urls import re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from device_gateway.gate import DeviceRoute
-from telemetry.api import commands, devices, events, ingest, logs, machines, quarantine
+from telemetry.api import commands, devices, events, export, flush, ingest, logs, machines, quarantine, stats
 from telemetry.door import DEVICE_ROUTES
 
 DEVICE: Final = r"(?P<name>[^/]+)"
@@ -32,11 +32,15 @@ def either(route: DeviceRoute, view: Callable[..., HttpResponseBase]) -> Callabl
     return transaction.non_atomic_requests(csrf_exempt(shared))
 
 
+app_name: Final = "telemetry"
+
 urlpatterns = [
     re_path(r"^events/?$", either(ingest.EVENTS_ALIAS, events.Events.as_view()), name="events"),
     *(re_path(rf"^{route.path}/?$", route.as_view()) for route in DEVICE_ROUTES if route is not ingest.EVENTS_ALIAS),
     re_path(r"^events/analytics/?$", events.Analytics.as_view(), name="events-analytics"),
     re_path(rf"^events/{NUMBER}/?$", events.EventDetail.as_view(), name="event"),
+    re_path(r"^export/?$", export.EventsCsv.as_view(), name="export"),
+    re_path(r"^flush/?$", flush.Flush.as_view(), name="flush"),
     re_path(rf"^device/{TARGET}/commands/create/?$", commands.Create.as_view(), name="command-create"),
     re_path(rf"^device/{TARGET}/commands/status/?$", commands.Status.as_view(), name="command-status"),
     re_path(r"^commands/bulk/?$", commands.Bulk.as_view(), name="command-bulk"),
@@ -59,4 +63,11 @@ urlpatterns = [
     re_path(r"^machines/unregistered/?$", machines.Unregistered.as_view(), name="machines-unregistered"),
     re_path(rf"^machines/{NUMBER}/?$", machines.MachineDetail.as_view(), name="machine"),
     re_path(rf"^machines/{NUMBER}/logs/?$", logs.MachineLogs.as_view(), name="machine-logs"),
+    re_path(r"^stats/?$", stats.Stats.as_view(), name="stats"),
+    re_path(r"^stats/options/?$", stats.Options.as_view(), name="stats-options"),
+    re_path(r"^stats/export\.csv/?$", stats.Export.as_view(), name="stats-export"),
+    # As the seeds print them.
+    re_path(r"^test/stats/?$", stats.StatsAlias.as_view()),
+    re_path(r"^test/stats-options/?$", stats.OptionsAlias.as_view()),
+    re_path(r"^test/stats-export\.csv/?$", stats.ExportAlias.as_view()),
 ]

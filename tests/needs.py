@@ -28,6 +28,11 @@ def javac() -> str | None:
     return _program("javac", "default-jdk-headless", ("/usr/lib/jvm/default-java/bin/javac",))
 
 
+def curl() -> str | None:
+    """The path of curl, or None."""
+    return _program("curl", "curl", ())
+
+
 @functools.cache
 def _program(name: str, package: str, places: tuple[str, ...]) -> str | None:
     found = _find(name, places)

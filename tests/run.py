@@ -17,6 +17,7 @@ def main() -> int:
     arguments = sys.argv[1:]
     needs.chromium()
     needs.javac()
+    needs.curl()
     failed = _pytest(arguments, {})
     if failed:
         return failed

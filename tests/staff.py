@@ -39,6 +39,7 @@ class Staff:
     """Calls the server at `url`, which may be restarted meanwhile; every call has a connection of its own."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self._host = urlsplit(url).netloc
         self._token = ""
 

@@ -43,6 +43,11 @@ class ApiError(Exception):
 class Invalid(ApiError):
     """400: a field is missing, of the wrong type, or out of range."""
 
+    @classmethod
+    def named(cls, name: str, sentence: str) -> "Invalid":
+        """Of one field or parameter; `sentence` says what it may be."""
+        return cls(f"{name} is not valid: {sentence}", errors={name: [sentence]})
+
 
 class MalformedJson(ApiError):
     code = "malformed_json"

@@ -2,7 +2,7 @@
 
 import math
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -27,20 +27,21 @@ def iso_or_none(moment: datetime | None) -> str | None:
     return None if moment is None else iso(moment)
 
 
-def parse_iso(text: str) -> datetime | None:
-    """An ISO 8601 date and time as an aware UTC datetime; without an offset it is read as UTC. None: unreadable."""
+def parse_iso(text: str, zone: tzinfo = UTC) -> datetime | None:
+    """An ISO 8601 date and time as an aware UTC datetime; without an offset it is the zone's. None: unreadable."""
     try:
         moment = datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", text.strip()))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
-def parse_query(name: str, text: str | None) -> datetime | None:
-    """A time from a query string, where a `+` of an offset arrives as a blank. Raises Invalid naming the parameter."""
+def parse_query(name: str, text: str | None, zone: tzinfo = UTC) -> datetime | None:
+    """A time from a query string; without an offset it is the zone's. Raises Invalid naming the parameter."""
     if not text:
         return None
-    moment = parse_iso(re.sub(r" (\d{2}:?\d{2})$", r"+\1", text))
+    # The + of an offset arrives as a blank.
+    moment = parse_iso(re.sub(r" (\d{2}:?\d{2})$", r"+\1", text), zone)
     if moment is None:
         raise Invalid(f"{name} is not an ISO 8601 time.", errors={name: ["Not an ISO 8601 time."]})
     return moment

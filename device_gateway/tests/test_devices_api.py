@@ -133,6 +133,8 @@ class TestNames:
             "ALL",
             "pending-7",
             "pending-",
+            ".",
+            "..",
             "dev-1",
             "dev-999999",
             "EC:E3:34:46:2B:C0",

@@ -1,16 +1,21 @@
 """The cast of the pages' tests: staff, two owners of devices, and a form filled in as a browser would."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
 from device_gateway import services
 from device_gateway.models import Device
+from pages import version
+from telemetry.bindings import add_machine, assign_device
+from telemetry.models import Outlet
+from telemetry.tests.cast import DAY, NOON, Site
 
 PASSWORD = "a long walk to the well"
 TOKENS = "/gateway/device-tokens"
@@ -19,6 +24,12 @@ ACTIONS = "/device-tokens"
 
 SignIn = Callable[[User], Client]
 Issue = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _looks_are_far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test looks more often than windows do, and what one look read is not for the next."""
+    monkeypatch.setattr(version, "SHARED_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -50,6 +61,18 @@ def pump(sam: User) -> Device:
 
 
 @pytest.fixture
+def unit(vera: User) -> Device:
+    """Vera's, in the machine CH1 at Chai Chee."""
+    device = Device.objects.create(
+        name="Ozone unit 1", device_id="OZ-001", mac="EC:E3:34:46:2B:C0", owner=vera, location="Bay 1",
+        notes="Left of the door", firmware="1.4.2", assigned=True,
+    )  # fmt: skip
+    machine = add_machine(fields={"name": "CH1", "outlet": Outlet.objects.create(name="Chai Chee")})
+    assign_device(machine=machine, device=device)
+    return device
+
+
+@pytest.fixture
 def signed_in() -> SignIn:
     def make(user: User) -> Client:
         client = Client(raise_request_exception=False)
@@ -57,6 +80,29 @@ def signed_in() -> SignIn:
         return client
 
     return make
+
+
+@pytest.fixture
+def site(db: None) -> Iterator[Site]:
+    """Another cast: two outlets, a machine at each since yesterday, with a device. It is noon."""
+    with time_machine.travel(NOON - DAY, tick=False):
+        site = Site.make()
+    with time_machine.travel(NOON, tick=False):
+        yield site
+
+
+@pytest.fixture
+def staff(site: Site, signed_in: SignIn) -> Client:
+    """Who sees the whole site."""
+    assert site.olga.user
+    return signed_in(site.olga.user)
+
+
+@pytest.fixture
+def owner(site: Site, signed_in: SignIn) -> Client:
+    """Who owns one device of the site."""
+    assert site.vera.user
+    return signed_in(site.vera.user)
 
 
 @pytest.fixture

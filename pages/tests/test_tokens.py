@@ -17,9 +17,11 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from device_gateway import services
-from device_gateway.models import Device, ProvisioningToken, hash_secret
+from device_gateway.models import Credential, Device, ProvisioningToken, hash_secret
+from device_gateway.readings import store_key_uses
 from device_gateway.services import MAX_LIFETIME_MINUTES
 from pages.forms import CHOICES
+from pages.live import TAGS, VERSION
 from pages.tests.conftest import ACTIONS, TOKENS, Issue, SignIn, claim, nonce_of, token_of
 
 NOW = datetime(2025, 9, 16, 12, tzinfo=UTC)
@@ -311,3 +313,63 @@ class TestLists:
                 client.get(TOKENS)
             counts.append(len(queries))
         assert counts[0] == counts[1] <= 10
+
+
+@pytest.mark.django_db
+class TestLive:
+    def look(self, client: Client, html: str) -> Any:
+        """Asks what is new, as the page in `html` does."""
+        lists = [
+            ",".join("=".join(pair) for pair in re.findall(r'data-key="(.+?)" data-tag="(.+?)"', part))
+            for part in html.split('id="claims"')
+        ]
+        tag = re.findall(r'data-part="pages" data-tag="(.+?)"', html)[0]
+        headers = {
+            "HX-Request": "true",
+            VERSION: re.findall(r'data-version="(.+?)"', html)[0],
+            TAGS: f"pending:{lists[0]};claims:{lists[1]};parts:pages={tag}",
+        }
+        return client.get(TOKENS, headers=headers)
+
+    def test_unchanged(self, signed_in: SignIn, olga: User, meter: Device) -> None:
+        services.issue_token(device=meter, issuer=olga, now=NOW)
+        client = signed_in(olga)
+        html = client.get(TOKENS).content.decode()
+        with CaptureQueriesContext(connection) as queries:
+            reply = self.look(client, html)
+        assert (reply.status_code, reply.content) == (204, b"")
+        assert len(queries) == 3  # the session, the person, the version
+
+    def test_a_claim_moves_its_row_and_no_other(
+        self, signed_in: SignIn, olga: User, meter: Device, pump: Device
+    ) -> None:
+        services.issue_token(device=pump, issuer=olga, now=NOW, notes="stays")
+        issued = services.issue_token(device=meter, issuer=olga, now=NOW, notes="is claimed")
+        client = signed_in(olga)
+        html = client.get(TOKENS).content.decode()
+        claimed = services.claim(token=issued.token, device_metadata={}, client="203.0.113.9", now=NOW)
+        said = self.look(client, html).content.decode()
+        pending, claims = said.split('data-list="claims"')
+        assert "<tr" not in pending
+        assert 'data-order=""' not in pending
+        assert f"{claimed.api_key[:8]}…" in claims
+        assert claims.count("not used yet") == 1
+        assert "nonce" not in said
+
+    def test_time_alone_ends_a_token(self, signed_in: SignIn, olga: User, meter: Device) -> None:
+        client = signed_in(olga)
+        with time_machine.travel(NOW, tick=False) as clock:
+            services.issue_token(device=meter, issuer=olga, now=NOW, lifetime_minutes=1)
+            client.force_login(olga)
+            html = client.get(TOKENS).content.decode()
+            clock.move_to(NOW + timedelta(seconds=59))
+            assert self.look(client, html).status_code == 204
+            clock.move_to(NOW + timedelta(seconds=60))
+            assert ">Expired</span>" in self.look(client, html).content.decode()
+
+    def test_the_first_use_of_a_key_is_seen(self, signed_in: SignIn, olga: User, meter: Device) -> None:
+        claim(meter, olga)
+        client = signed_in(olga)
+        html = client.get(TOKENS).content.decode()
+        store_key_uses(connection, [(Credential.objects.get().pk, NOW)])
+        assert ">in use<" in self.look(client, html).content.decode()

@@ -1,6 +1,8 @@
 """Device Token Management: issue provisioning tokens, see what became of them, revoke them and devices' keys."""
 
-from typing import Final
+from datetime import datetime
+from functools import partial
+from typing import Final, NamedTuple
 
 import segno
 from django.contrib import messages
@@ -14,16 +16,45 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
+from device_gateway.models import Credential, ProvisioningToken
 from device_gateway.queries import find_device, pending_tokens, recent_claims, visible_devices
 from device_gateway.services import Issued, issue_token, revoke_key, revoke_token
 from pages.forms import DevicePicker, PasswordForm, TokenForm
 from pages.frame import refused, signed_in_page
+from pages.live import VERSION, Screen, live_page, part, rows, screen
 from wire.errors import ApiError, Conflict, NotFound
 
+FOLLOWS: Final = ("people", "tokens", "keys")
 PAGE: Final = 50
 REMEMBERED: Final = 50
 """Forms of one session that have given their token and give none again."""
 _USED: Final = "token_forms_used"
+
+
+class PendingRow(NamedTuple):
+    pk: int
+    device: str
+    device_id: str
+    prefix: str
+    issuer: str
+    created: datetime
+    expires: datetime | None
+    notes: str
+    state: ProvisioningToken.State
+
+
+class ClaimRow(NamedTuple):
+    """`key`: its first letters, "" where the claim gave none that is left."""
+
+    device_pk: int
+    device: str
+    device_id: str
+    issuer: str
+    claimed: datetime | None
+    address: str
+    state: ProvisioningToken.State
+    key: str
+    key_use: str
 
 
 @signed_in_page
@@ -31,6 +62,9 @@ _USED: Final = "token_forms_used"
 @require_http_methods(["GET", "HEAD", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
     """A new token stands in the reply to the POST and nowhere else: in no URL, no session, no message."""
+    follow = partial(live_page, request, "pages/tokens.html", FOLLOWS, lambda: _screen(request))
+    if request.method != "POST" and VERSION in request.headers:
+        return follow()  # the form is there already, and stays as it is
     picker = DevicePicker(request.user, request.GET.get("q", ""))
     form = TokenForm(request.user, picker, request.POST or None, {"device": request.GET.get("device")})
     issued: Issued | None = None
@@ -45,17 +79,61 @@ def tokens(request: HttpRequest) -> HttpResponse:
                 return redirect("device-tokens")
     elif form.names_no_device_of_theirs:
         raise NotFound("There is no such device.")
-    context = {
-        "form": TokenForm(request.user, picker) if issued else form,
-        "picker": picker,
-        "issued": issued,
-        "qr_code": _qr_code(issued.token) if issued else None,
-        "claim_url": request.build_absolute_uri("/api/devices/claim"),
-        "pending": Paginator(pending_tokens(request.user), PAGE).get_page(request.GET.get("page")),
-        "claims": recent_claims(request.user),
-        "now": timezone.now(),
-    }
-    return render(request, "pages/tokens.html", context)
+    return follow(
+        form=TokenForm(request.user, picker) if issued else form,
+        picker=picker,
+        issued=issued,
+        qr_code=_qr_code(issued.token) if issued else None,
+        claim_url=request.build_absolute_uri("/api/devices/claim"),
+    )
+
+
+def _screen(request: HttpRequest) -> Screen:
+    now = timezone.now()
+    pending = Paginator(pending_tokens(request.user), PAGE).get_page(request.GET.get("page"))
+    claims = recent_claims(request.user)
+    return screen(
+        lists={
+            "pending": rows("pages/rows/pending_token.html", ((token.pk, _pending(token, now)) for token in pending)),
+            "claims": rows("pages/rows/claim.html", ((token.pk, _claimed(token, now)) for token in claims)),
+        },
+        parts=[part("pages", "pages/parts/token_pages.html", {"pending": pending})],
+    )
+
+
+def _pending(token: ProvisioningToken, now: datetime) -> PendingRow:
+    return PendingRow(
+        token.pk,
+        str(token.device),
+        token.device.device_id or "",
+        token.prefix,
+        token.issuer_name,
+        token.created_at,
+        token.expires_at,
+        token.notes,
+        token.state_at(now),
+    )
+
+
+def _claimed(token: ProvisioningToken, now: datetime) -> ClaimRow:
+    key = token.credential
+    return ClaimRow(
+        token.device_id,
+        str(token.device),
+        token.device.device_id or "",
+        token.issuer_name,
+        token.claimed_at,
+        token.claimed_from,
+        token.state_at(now),
+        key.prefix if key else "",
+        _use_of(key) if key else "",
+    )
+
+
+def _use_of(key: Credential) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    return "not used yet" if key.last_used_at is None else "in use"
 
 
 def _issue(request: HttpRequest, form: TokenForm) -> Issued | None:

@@ -15,11 +15,11 @@ from device_gateway.models import Device
 from device_gateway.queries import find_device, visible_devices
 from telemetry import queries
 from telemetry.analytics import figures
-from telemetry.api.parameters import Place, choice, flag, given, place, span, whole
+from telemetry.api.parameters import Place, Query, Span, choice, flag, given, place, span, whole
 from telemetry.legacy import STATUS
 from telemetry.models import TelemetryEvent, Treatment
 from telemetry.serializers import CountsReply
-from wire.times import AHEAD, iso
+from wire.times import iso
 
 PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
 DEFAULT_DAYS = 7
@@ -31,6 +31,12 @@ EVENT_FILTERS = [
     OpenApiParameter("days", int, description="By arrival; 7 unless start or end is given"),
     OpenApiParameter("start", str, description="ISO 8601, inclusive, by occurred_at"),
     OpenApiParameter("end", str, description="ISO 8601, inclusive, by occurred_at"),
+]
+NARROWING_FILTERS = [
+    OpenApiParameter("exclude_status", bool, description="Leaves status messages out; false unless told"),
+    OpenApiParameter("treatment", str, enum=list(Treatment.values)),
+    OpenApiParameter("machine_id", int),
+    OpenApiParameter("outlet_id", int),
 ]
 
 
@@ -115,10 +121,7 @@ class Events(ApiView):
         operation_id="events_list",
         parameters=[
             *EVENT_FILTERS,
-            OpenApiParameter("exclude_status", bool, description="Leaves status messages out; false unless told"),
-            OpenApiParameter("treatment", str, enum=list(Treatment.values)),
-            OpenApiParameter("machine_id", int),
-            OpenApiParameter("outlet_id", int),
+            *NARROWING_FILTERS,
             OpenApiParameter("limit", int, description="1 to 10,000; 1,000 unless told"),
             OpenApiParameter("before", str, description="From the Link header: what arrived before that place"),
         ],
@@ -127,14 +130,8 @@ class Events(ApiView):
     )
     def get(self, request: Request) -> Response:
         query = request.query_params
-        wanted = {
-            "treatment": choice(query, "treatment", Treatment.values),
-            "machine_id": whole(query, "machine_id", None, 1, BIGGEST),
-            "outlet_id": whole(query, "outlet_id", None, 1, BIGGEST),
-        }
-        events = _chosen(request, _device(request)).filter(**given(wanted))
-        if flag(query, "exclude_status"):
-            events = events.exclude(event_type=STATUS)
+        within = span(query, DEFAULT_DAYS)
+        events = narrowed(_chosen(request.user, device_named(request), within), query)
         before = place(query, "before")
         if before is not None:
             events = events.filter(received_at__lte=before.moment)
@@ -149,25 +146,33 @@ class Events(ApiView):
         return Response([event_json(event) for event in found[:limit]], headers=headers)
 
 
-def _device(request: Request) -> Device | None:
+def device_named(request: Request) -> Device | None:
     """The one that the parameter `device_id` names; an archived one, too: what it sent stays."""
     name = request.query_params.get("device_id")
     return find_device(visible_devices(request.user, archived=True), name) if name else None
 
 
-def _chosen(request: Request, device: Device | None) -> "QuerySet[TelemetryEvent]":
-    """The caller's events: of the device, and of the time that `days`, `start` and `end` choose."""
-    within = span(request.query_params, DEFAULT_DAYS)
-    since = within.received_since
-    if since is None and within.start is not None:
-        since = within.start - AHEAD  # none occurs later than that after its arrival: the index of arrivals helps
+def _chosen(actor: Any, device: Device | None, within: Span) -> "QuerySet[TelemetryEvent]":
+    """The events the actor may see: of the device, and of that time."""
     wanted = {
         "device": device,
-        "received_at__gte": since,
+        "received_at__gte": within.arrived_since,
         "occurred_at__gte": within.start,
         "occurred_at__lte": within.end,
     }
-    return queries.visible_events(request.user).filter(**given(wanted))
+    return queries.visible_events(actor).filter(**given(wanted))
+
+
+def places_named(query: Query) -> dict[str, int]:
+    """The machine and outlet that the parameters ask for, as conditions."""
+    return given({name: whole(query, name, None, 1, BIGGEST) for name in ("machine_id", "outlet_id")})
+
+
+def narrowed(events: "QuerySet[TelemetryEvent]", query: Query) -> "QuerySet[TelemetryEvent]":
+    """Those of the events that the parameters of NARROWING_FILTERS leave."""
+    treatment = given({"treatment": choice(query, "treatment", Treatment.values)})
+    events = events.filter(**treatment, **places_named(query))
+    return events.exclude(event_type=STATUS) if flag(query, "exclude_status") else events
 
 
 class EventDetail(ApiView):
@@ -189,6 +194,6 @@ class Analytics(ApiView):
         tags=["events"],
     )
     def get(self, request: Request) -> Response:
-        device = _device(request)
-        found = figures(_chosen(request, device))
+        device = device_named(request)
+        found = figures(_chosen(request.user, device, span(request.query_params, DEFAULT_DAYS)))
         return Response({"device_id": device.device_id if device else None, **found})

@@ -40,7 +40,7 @@ def _active(request: Request) -> dict[str, bool]:
 
 
 class Outlets(ApiView):
-    """All outlets; staff adds to them."""
+    """All outlets. Staff adds to them."""
 
     permission_classes = (StaffWrites,)
 
@@ -58,6 +58,7 @@ class Outlets(ApiView):
         operation_id="outlet_create", request=OutletFields, responses={201: OutletFields, **PROBLEMS}, tags=["outlets"]
     )
     def post(self, request: Request) -> Response:
+        """Adds an outlet."""
         wanted = OutletFields(data=request.data)
         wanted.is_valid(raise_exception=True)
         outlet = Outlet.objects.create(**wanted.validated_data)
@@ -77,12 +78,14 @@ class OutletDetail(ApiView):
         operation_id="outlet_replace", request=OutletFields, responses={200: OutletFields, **PROBLEMS}, tags=["outlets"]
     )
     def put(self, request: Request, number: str) -> Response:
+        """Changes it. A member that is not sent keeps its value."""
         return self._change(request, number, partial=False)
 
     @extend_schema(
         operation_id="outlet_change", request=OutletFields, responses={200: OutletFields, **PROBLEMS}, tags=["outlets"]
     )
     def patch(self, request: Request, number: str) -> Response:
+        """Changes what is sent."""
         return self._change(request, number, partial=True)
 
     @extend_schema(operation_id="outlet_archive", responses={204: None, **PROBLEMS}, tags=["outlets"])
@@ -101,7 +104,7 @@ class OutletDetail(ApiView):
 
 
 class Machines(ApiView):
-    """All machines; staff adds to them."""
+    """All machines. Staff adds to them."""
 
     permission_classes = (StaffWrites,)
 
@@ -134,6 +137,7 @@ class Machines(ApiView):
         tags=["machines"],
     )
     def post(self, request: Request) -> Response:
+        """Adds a machine without a device."""
         wanted = MachineRequest(data=request.data)
         wanted.is_valid(raise_exception=True)
         return Response(_json(bindings.add_machine(fields=wanted.validated_data)), status=201)
@@ -155,6 +159,7 @@ class MachineDetail(ApiView):
         tags=["machines"],
     )
     def put(self, request: Request, number: str) -> Response:
+        """Changes it. A member that is not sent keeps its value."""
         return self._change(request, number, partial=False)
 
     @extend_schema(
@@ -164,6 +169,7 @@ class MachineDetail(ApiView):
         tags=["machines"],
     )
     def patch(self, request: Request, number: str) -> Response:
+        """Changes what is sent."""
         return self._change(request, number, partial=True)
 
     @extend_schema(operation_id="machine_archive", responses={204: None, **PROBLEMS}, tags=["machines"])

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from django.utils import timezone
 
 from wire.errors import Invalid
-from wire.times import parse_query
+from wire.times import AHEAD, parse_query
 
 MAX_DAYS: Final = 36_500
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,8 +19,7 @@ _FLAGS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": Fals
 Query = Mapping[str, str]
 
 
-def refuse(name: str, sentence: str) -> Invalid:
-    return Invalid(f"{name} is not valid: {sentence}", errors={name: [sentence]})
+refuse = Invalid.named
 
 
 def whole(query: Query, name: str, default: Any, low: int, high: int) -> Any:
@@ -83,6 +82,14 @@ class Span(NamedTuple):
     received_since: datetime | None
     start: datetime | None
     end: datetime | None
+
+    @property
+    def arrived_since(self) -> datetime | None:
+        """The earliest arrival that any of them can have: it lets the index of arrivals help."""
+        if self.received_since is not None or self.start is None:
+            return self.received_since
+        # None occurs later than that after its arrival.
+        return max(self.start, _EPOCH) - AHEAD
 
 
 def span(query: Query, default_days: int) -> Span:

@@ -39,7 +39,9 @@ class QuarantineReply(serializers.Serializer[Any]):
 
 
 class CorrectionRequest(serializers.Serializer[Any]):
-    event = serializers.DictField(help_text="Members that take the place of the refused event's own.")
+    event = serializers.DictField(
+        help_text="Members that take the place of the refused event's own; a null leaves one out."
+    )
 
 
 class LetGoReply(serializers.Serializer[Any]):
@@ -137,7 +139,5 @@ class Redate(ApiView):
         until = parse_iso(words) if words else None
         if words and until is None:
             raise Invalid("until is not an ISO 8601 time.", errors={"until": ["Not an ISO 8601 time."]})
-        device, count = _device(request, name).pk, 0
-        while done := call_and_wait(services.redate_some, device=device, until=until):
-            count += done
+        count = services.redate(device=_device(request, name).pk, until=until)
         return Response({"status": "redated", "count": count})

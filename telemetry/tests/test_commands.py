@@ -12,7 +12,6 @@ from pytest_django import Settings
 
 from device_gateway.models import DeviceState, Enrolment
 from device_gateway.tests.conftest import at_once, get, refusal, token_of
-from telemetry.lifecycle import MOVES, TYPES, allows, state_at
 from telemetry.models import Command
 from telemetry.tests.conftest import MAC, NOON, OTHER_MAC, Esp32
 from tests.doors import Answer, Door
@@ -372,36 +371,3 @@ def test_without_a_token_or_an_assignment(door: Door, stranger: Esp32) -> None:
     assert refusal(answer) == (401, "not_assigned")
     assert refusal(get(door, f"/api/device/{MAC}/commands/")) == (401, "bad_credential")
     assert door.send("DELETE", f"/api/device/{MAC}/commands/").headers["allow"] == "GET"
-
-
-# --- The table ---
-
-ALLOWED = {
-    ("pending", "sent"),
-    ("pending", "cancelled"),
-    ("sent", "sent"),
-    ("sent", "executed"),
-    ("sent", "failed"),
-    ("sent", "timeout"),
-    ("timeout", "pending"),
-    ("timeout", "executed"),
-    ("timeout", "failed"),
-    ("failed", "pending"),
-}
-
-
-@pytest.mark.parametrize("here", Command.Status.values)
-@pytest.mark.parametrize("there", Command.Status.values)
-def test_every_move(here: str, there: str) -> None:
-    now = timezone.now()
-    command = Command(command_type="GET_STATUS", status=here, created_at=now, expires_at=now + timedelta(hours=1))
-    command.sent_at = None if here == "pending" else now
-    assert state_at(command, now) == here
-    assert allows(command, there, now) is ((here, there) in ALLOWED)
-    command.sent_at = now  # delivered before, and retried: its late result is taken
-    assert allows(command, there, now) is ((here, there) in ALLOWED | {("pending", "executed"), ("pending", "failed")})
-
-
-def test_the_table_is_about_all_states() -> None:
-    assert set(MOVES) == set(Command.Status)
-    assert len(TYPES) == 8

@@ -1,0 +1,110 @@
+"""Every page for everybody: axe finds nothing serious, light and dark, wide and small; and a walk by keyboard."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, Final, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.furnished import filled, furnished_server, pages_for
+from tests.browser.harness import SMALL, WIDE, Visit, visitor
+
+pytestmark = pytest.mark.browser
+
+GRAVE: Final = ("serious", "critical")
+SIZES: Final = (WIDE, SMALL)
+SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+COLOURS: Final = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}
+"""All that the scheme changes."""
+EVERYTHING: Final = {"resultTypes": ["violations"]}
+
+
+@pytest.fixture(scope="module")
+def furnished() -> Iterator[tuple[str, dict[str, str]]]:
+    with furnished_server() as (server, named):
+        yield server.url, named
+
+
+@pytest.fixture(scope="module")
+def staff(browser: Browser, furnished: tuple[str, dict[str, str]]) -> Any:
+    """The cookies of staff, for windows that are signed in from the start."""
+    with visitor(browser, furnished[0]) as visit:
+        visit.sign_in()
+        return visit.page.context.storage_state()
+
+
+def faults_of(page: Page) -> list[str]:
+    found = []
+    for size, scheme in itertools.product(SIZES, SCHEMES):
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme=scheme)
+        options = COLOURS if scheme == "dark" else EVERYTHING
+        for violation in Axe().run(page, options=options).response["violations"]:
+            places = [node["html"][:120] for node in violation["nodes"]]
+            if violation["impact"] in GRAVE:
+                found.append(f"{size['width']} {scheme}: {violation['id']}, {violation['help']}: {places}")
+    return found
+
+
+@pytest.mark.parametrize("path", pages_for("staff"))
+def test_pages_of_staff(browser: Browser, furnished: tuple[str, dict[str, str]], staff: Any, path: str) -> None:
+    url, named = furnished
+    with visitor(browser, url, storage_state=staff) as visit:
+        reply = visit.page.goto(filled(path, named))
+        assert reply is not None
+        assert reply.status == 200
+        assert faults_of(visit.page) == []
+
+
+@pytest.mark.parametrize("path", pages_for("nobody"))
+def test_pages_for_anybody(browser: Browser, furnished: tuple[str, dict[str, str]], path: str) -> None:
+    with visitor(browser, furnished[0]) as visit:
+        visit.page.goto(path)
+        assert faults_of(visit.page) == []
+
+
+def reach(page: Page, target: Locator) -> None:
+    """Presses Tab until the focus is there."""
+    for _ in range(80):
+        if target.evaluate("element => element === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"{target} is not reached by Tab")
+
+
+def test_a_walk_by_keyboard(browser: Browser, furnished: tuple[str, dict[str, str]]) -> None:
+    with visitor(browser, furnished[0]) as visit:
+        walk(visit)
+
+
+def walk(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/login/")
+    page.keyboard.type("admin")
+    page.keyboard.press("Tab")
+    page.keyboard.type("password")
+    page.keyboard.press("Enter")
+    page.wait_for_url("/")
+    reach(page, page.get_by_role("link", name="Devices", exact=True))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/devices")
+    reach(page, page.get_by_role("link", name="Ozone unit 3", exact=True))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Ozone unit 3")
+    opener = page.locator("a[data-dialog]").first
+    reach(page, opener)
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    for way_out in ("Escape", "Cancel"):
+        if way_out == "Cancel":
+            page.keyboard.press("Enter")
+            expect(dialog).to_be_visible()
+            reach(page, dialog.get_by_role("link", name="Cancel"))
+            page.keyboard.press("Enter")
+        else:
+            page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        expect(opener).to_be_focused()
