@@ -34,7 +34,7 @@ def _nothing_remembered() -> Iterator[None]:
     from django.contrib.contenttypes.models import ContentType
 
     from device_gateway.registry import registry
-    from pages.fleet import past_totals
+    from pages.screens.machines import past_totals
     from pages.live import built
     from wire import limits
     from wire.conf import option

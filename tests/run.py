@@ -9,7 +9,7 @@ import sys
 
 from tests import needs
 
-WRITES_DATA = ["accounts", "device_gateway", "intake", "stations", "telemetry", "tests"]
+WRITES_DATA = ["accounts", "device_gateway", "intake", "pages", "stations", "telemetry", "tests"]
 
 
 def main() -> int:

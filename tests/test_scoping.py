@@ -20,6 +20,8 @@ from tests.doors import Answer, DjangoDoor
 from tests.estate import STATION_WORD, Estate, settle, station
 from tests.scoping import CALLERS, WITH_TOKEN, Row, rows
 
+pytestmark = pytest.mark.sqlite_only  # who may what is decided before any database is asked
+
 PASSWORD = "a long walk to the well"
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 ROWS = rows()

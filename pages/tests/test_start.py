@@ -11,8 +11,8 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from device_gateway.models import Device, DeviceState, Enrolment, HandshakeAttempt
-from pages.dashboard import NAMED, QUIET, TICKER, Overview, overview
 from pages.live import TAGS, VERSION
+from pages.screens.dashboard import NAMED, QUIET, TICKER, Overview, overview
 from pages.tests.conftest import SignIn, claim
 from telemetry.bindings import register_machine
 from telemetry.models import Command, Outlet, QuarantinedEvent

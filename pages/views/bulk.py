@@ -16,7 +16,7 @@ from device_gateway.models import Device
 from device_gateway.queries import visible_devices
 from device_gateway.services import change_device
 from pages.actions import action
-from pages.device_list_forms import BulkChangeForm, BulkCommandForm
+from pages.forms.devices import BulkChangeForm, BulkCommandForm
 from pages.frame import staff_page
 from pages.listing import Listing
 from pages.views.devices import listing_of, matching

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from device_gateway.models import Device
 from device_gateway.queries import find_device, visible_devices
 from pages.actions import Confirmation, action, sent
-from pages.command_forms import CommandForm
+from pages.forms.commands import CommandForm
 from pages.frame import signed_in_page, staff_page
 from pages.listing import Listing
 from pages.live import Screen, live_page, part, rows, screen

@@ -6,9 +6,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from device_gateway.queries import find_device, visible_devices
-from pages.device_screen import device_screen
 from pages.frame import signed_in_page
 from pages.live import VERSION, live_page
+from pages.screens.device import device_screen
 
 FOLLOWS = ("people", "presence", "events", "readings", "commands", "deadlines", "refused", "handshakes", "minute")
 

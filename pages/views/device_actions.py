@@ -12,7 +12,7 @@ from device_gateway import enrolment, services
 from device_gateway.models import Credential, Device
 from device_gateway.queries import find_device, visible_devices
 from pages.actions import Confirmation, action
-from pages.device_action_forms import AllowForm, AssignForm, EditForm, RenameForm
+from pages.forms.device import AllowForm, AssignForm, EditForm, RenameForm
 from pages.frame import staff_page
 from pages.templatetags.facts import ago, duration
 from telemetry.bindings import assign_device, unassign_device

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from device_gateway.models import Device
 from device_gateway.services import register_device
 from pages.actions import action, sent
-from pages.device_list_forms import DeviceForm
+from pages.forms.devices import DeviceForm
 from pages.frame import signed_in_page, staff_page
 from pages.listing import Listing
 from pages.live import Screen, live_page, part, rows, screen

@@ -9,8 +9,8 @@ from django.views.decorators.http import require_http_methods
 
 from device_gateway.models import Device
 from pages.actions import Confirmation, action, sent
+from pages.forms.machines import AssignForm, MachineForm, NewMachineForm, UnassignForm, free_devices
 from pages.frame import staff_page
-from pages.machine_forms import AssignForm, MachineForm, NewMachineForm, UnassignForm, free_devices
 from telemetry import bindings
 from telemetry.models import Machine
 from telemetry.queries import find, visible_machines

@@ -10,9 +10,9 @@ from django.views.decorators.http import require_safe
 
 from device_gateway.models import Device
 from device_gateway.queries import visible_devices
-from pages.fleet import today_from
 from pages.frame import signed_in_page
 from pages.live import Screen, live_page, part, rows, screen
+from pages.screens.machines import today_from
 from telemetry.logs import MOST_TREATMENTS, Counts, Log, counts_after, happened_at, machine_log
 from telemetry.models import Command, Machine, TelemetryEvent
 from telemetry.queries import find, visible_machines

@@ -9,11 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from pages.fleet import machine_rows, matching_machines
 from pages.frame import signed_in_page
 from pages.listing import Listing
 from pages.live import Screen, live_page, part, rows, screen
 from pages.queries import in_presence
+from pages.screens.machines import machine_rows, matching_machines
 from telemetry.models import Machine
 from telemetry.queries import visible_outlets
 from telemetry.status import Presence

@@ -7,8 +7,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from pages.actions import Confirmation, action, sent
+from pages.forms.machines import OutletForm
 from pages.frame import staff_page
-from pages.machine_forms import OutletForm
 from telemetry import bindings
 from telemetry.models import Outlet
 from telemetry.queries import find, visible_outlets

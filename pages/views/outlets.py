@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from pages.fleet import machine_rows, matching_machines, matching_outlets, outlet_rows
 from pages.frame import signed_in_page
 from pages.listing import Listing
 from pages.live import Screen, live_page, part, rows, screen
+from pages.screens.machines import machine_rows, matching_machines, matching_outlets, outlet_rows
 from telemetry.models import Machine, Outlet
 from telemetry.queries import find, visible_outlets
 from telemetry.statistics import Filters, statistics

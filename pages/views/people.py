@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.forms import SignInForm, sign_in_page
 from accounts.registration import require_open
-from pages.forms import NewPasswordForm, RegisterForm
+from pages.forms.people import NewPasswordForm, RegisterForm
 from pages.frame import page, refused, signed_in_page
 from wire.conf import option
 from wire.errors import Forbidden

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from device_gateway.models import Device
 from intake import call_and_wait
 from pages.actions import Confirmation, action
-from pages.device_action_forms import CorrectionForm
+from pages.forms.device import CorrectionForm
 from pages.frame import staff_page
 from pages.views.device_actions import device_named, either, home, sent
 from telemetry.models import QuarantinedEvent

@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from pages.dashboard import last_hour, overview, quiet_rows, ticker_rows, today, waiting
 from pages.frame import signed_in_page
 from pages.live import Screen, live_page, part, rows, screen
+from pages.screens.dashboard import last_hour, overview, quiet_rows, ticker_rows, today, waiting
 
 FOLLOWS: Final = (
     "people", "presence", "events", "readings", "commands", "deadlines", "refused", "handshakes", "tokens", "minute",

@@ -19,7 +19,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from device_gateway.models import Credential, ProvisioningToken
 from device_gateway.queries import find_device, pending_tokens, recent_claims, visible_devices
 from device_gateway.services import Issued, issue_token, revoke_key, revoke_token
-from pages.forms import DevicePicker, PasswordForm, TokenForm
+from pages.forms.people import PasswordForm
+from pages.forms.tokens import DevicePicker, TokenForm
 from pages.frame import refused, signed_in_page
 from pages.live import VERSION, Screen, live_page, part, rows, screen
 from wire.errors import ApiError, Conflict, NotFound

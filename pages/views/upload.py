@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from pages.device_file import COLUMNS, MAX_LINES, Line, add, read_lines, read_text
-from pages.device_list_forms import UploadForm
+from pages.forms.devices import UploadForm
 from pages.frame import staff_page
 from wire.errors import Invalid
 

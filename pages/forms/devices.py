@@ -5,8 +5,8 @@ from typing import Any, Final
 from django import forms
 from django.contrib.auth.models import User
 
-from pages.command_forms import CommandForm
 from pages.device_file import MAX_BYTES
+from pages.forms.commands import CommandForm
 
 _LEAVE: Final = ("", "Leave as it is")
 _NOBODY: Final = "nobody"

@@ -9,8 +9,8 @@ from django.urls import reverse
 from device_gateway.enrolment import HOLD, is_open
 from device_gateway.models import Credential, Device
 from device_gateway.queries import find_device, visible_devices
-from pages import device_rows as shown
 from pages.live import Screen, part, rows, screen
+from pages.screens import device_rows as shown
 from pages.templatetags.facts import duration
 from telemetry.logs import last_events
 from telemetry.models import QuarantinedEvent
