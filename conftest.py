@@ -34,8 +34,8 @@ def _nothing_remembered() -> Iterator[None]:
     from django.contrib.contenttypes.models import ContentType
 
     from device_gateway.registry import registry
-    from pages.screens.machines import past_totals
     from pages.live import built
+    from pages.screens.machines import past_totals
     from wire import limits
     from wire.conf import option
 
