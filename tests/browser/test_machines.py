@@ -50,7 +50,7 @@ def test_a_log_grows_at_its_top_and_is_not_moved(visit: Visit, fleet: Fleet) -> 
     shown = log.count()
     page.evaluate("window.first = document.querySelector('[data-list=log] tr'); window.at = first.offsetTop")
     fleet.press(1)
-    expect(log).to_have_count(shown + 1)
+    expect(log).to_have_count(shown + 1, timeout=15_000)  # a log asks every 5 s
     # The newest stands where the newest stood: the same element, at the same place.
     assert page.evaluate("document.querySelector('[data-list=log] tr') === window.first")
     assert page.evaluate("window.first.offsetTop === window.at")
