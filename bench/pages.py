@@ -19,7 +19,7 @@ DEVICES, OWNED = 2_000, 1_000
 """The viewer's devices are the first half; the load comes from the others, so that a page changes as we say."""
 DASHBOARDS = 50
 CHANGED = OWNED // 10
-PATHS: Final = ("/", "/devices/")
+PATHS = ("/", "/devices/")
 EMPTY = "/favicon.ico"
 """The smallest thing that Django answers: a redirect, through the whole chain of middleware."""
 LOOKS = 200
