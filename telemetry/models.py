@@ -232,7 +232,11 @@ class HourlyCount(RollUp):
         constraints = [
             models.UniqueConstraint(fields=["device_id", "starts_at", "machine_id", "outlet_id"], name="hour_once")
         ]
-        indexes = [models.Index(fields=COVERED, name="hour_covering")]
+        indexes = [
+            models.Index(fields=COVERED, name="hour_covering"),
+            # An outlet has few of the hours' rows. Without the counts it is written once for each of them.
+            models.Index(fields=["outlet_id", "starts_at"], name="hour_outlet"),
+        ]
 
 
 class DailyCount(RollUp):
