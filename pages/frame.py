@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
+from pages.windows import recognise
 from wire.errors import ApiError, Forbidden, MethodNotAllowed, NotFound, Unavailable
 
 View = Callable[..., HttpResponseBase]
@@ -55,8 +56,10 @@ def signed_in_page(view: View) -> View:
 
     @wraps(view)
     def signed_in(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.headers.get("HX-Request") and not request.user.is_authenticated:
-            return HttpResponse(status=401)
+        if request.headers.get("HX-Request"):
+            recognise(request)
+            if not request.user.is_authenticated:
+                return HttpResponse(status=401)
         return login_required(view)(request, *args, **kwargs)
 
     return page(signed_in)
