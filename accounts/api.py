@@ -22,7 +22,7 @@ from accounts.permissions import SignedIn
 from wire import jsonio, metrics
 from wire.bodies import check_length, require_json
 from wire.conf import option
-from wire.errors import ApiError, BodyTooLarge, Forbidden, MethodNotAllowed, ServerError
+from wire.errors import ApiError, BodyTooLarge, Forbidden, MethodNotAllowed, ServerError, WrongContentType
 from wire.limits import Limit
 
 logger = logging.getLogger("accounts")
@@ -40,7 +40,10 @@ class StrictJsonParser(BaseParser):
         body = stream.read(limit + 1)
         if len(body) > limit:
             raise BodyTooLarge(limit)
-        require_json(body, parser_context["request"].headers)
+        headers = parser_context["request"].headers
+        require_json(body, headers)
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            raise WrongContentType("Send the body uncompressed.", code="wrong_content_encoding")
         return jsonio.decode_unique(body)
 
 

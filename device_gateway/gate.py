@@ -27,6 +27,7 @@ from wire.conf import option
 from wire.deadlines import deadlines
 from wire.errors import (
     ApiError,
+    BadEncoding,
     BodyTimeout,
     BodyTooLarge,
     Forbidden,
@@ -116,6 +117,7 @@ class DeviceRoute:
         self.is_open = is_open
         self.plain_http = plain_http
         self.allowed = sorted({*handlers, *other_methods})
+        self.is_shared = len(self.allowed) > len(handlers)
 
     # --- what both doors do ---
 
@@ -291,7 +293,10 @@ def fold_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
-    """The whole body, within `limit` bytes. Raises BodyTooLarge, ClientLeft."""
+    """The whole body, within `limit` bytes.
+
+    Raises BodyTooLarge; BadEncoding where it ends too early. Chunks that are none end it, too, and that client listens.
+    """
     chunks: list[bytes] = []
     size = 0
     while (message := await receive())["type"] == "http.request":
@@ -302,7 +307,7 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         if not message.get("more_body"):
             return b"".join((*chunks, chunk)) if chunks else chunk
         chunks.append(chunk)
-    raise ClientLeft
+    raise BadEncoding("The body is cut short, or is not in chunks as its headers say.")
 
 
 def _token_of(request: Request) -> str:

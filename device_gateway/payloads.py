@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from device_gateway.crypto import ENVELOPE
 from device_gateway.identity import Identity
 from wire import jsonio
-from wire.errors import Invalid
+from wire.errors import Invalid, MalformedJson
 from wire.http import Reply
 from wire.times import occurred
 
@@ -66,7 +66,11 @@ def read_readings(
                 code="not_a_reading",
                 errors={f"[{index}]": ["Must be an object."]},
             )
-        readings.append(_reading(item, texts[index].strip, identity, received_at, None, index))
+        try:
+            readings.append(_reading(item, texts[index].strip, identity, received_at, None, index))
+        except (Invalid, MalformedJson) as error:
+            error.errors = error.errors or {f"[{index}]": [error.detail]}  # the reply always names the element
+            raise
     return readings, stored(len(readings))
 
 

@@ -96,15 +96,17 @@ def bucketed(
     for moment, payload in reversed(found):
         key = floor(moment.astimezone(UTC))
         counts[key] = counts.get(key, 0) + 1
-        summaries = buckets.setdefault(key, {field: _Summary() for field in fields})
+        summaries = buckets.setdefault(key, {})
         for field, value in _numbers(payload, fields):
+            if field not in summaries:
+                summaries[field] = _Summary()
             summaries[field].add(value)
     return [
         {
             "start": iso(key),
             "end": iso(key + SPANS[bucket]),
             "count": counts[key],
-            "fields": {field: summary.as_json() for field, summary in summaries.items() if summary.count},
+            "fields": {field: summaries[field].as_json() for field in fields if field in summaries},
         }
         for key, summaries in buckets.items()
     ]
@@ -123,11 +125,9 @@ class _Summary:
     """Running figures of one field in one bucket."""
 
     def __init__(self) -> None:
-        self.count = 0
         self._values: list[float] = []
 
     def add(self, value: float) -> None:
-        self.count += 1
         self._values.append(value)
 
     def as_json(self) -> dict[str, Any]:

@@ -30,6 +30,24 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class Flag(serializers.BooleanField):
+    """A JSON true or false; `"no"` and `0` are something else."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if type(data) is not bool:
+            raise serializers.ValidationError("Must be true or false.")
+        return data
+
+
+class RowId(serializers.PrimaryKeyRelatedField[Any]):
+    """The `id` of a row, a JSON integer: `1.5` is not the row 1."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if type(data) is not int:
+            raise serializers.ValidationError("Must be a whole number.")
+        return super().to_internal_value(data)
+
+
 class FreeObject(serializers.DictField):
     """Any JSON object within 4 KiB."""
 
@@ -87,15 +105,13 @@ class DeviceRequest(serializers.Serializer[Any]):
     location = Text(required=False, allow_blank=True, max_length=200)
     mac = Text(required=False, allow_null=True, max_length=32)
     device_id = Text(required=False, max_length=63, trim_whitespace=False)
-    owner = serializers.PrimaryKeyRelatedField(
-        required=False, allow_null=True, queryset=get_user_model()._default_manager.all()
-    )
+    owner = RowId(required=False, allow_null=True, queryset=get_user_model()._default_manager.all())
     notes = Text(required=False, allow_blank=True, max_length=500)
     firmware = Text(required=False, allow_blank=True, max_length=64)
 
 
 class DeviceChange(DeviceRequest):
-    assigned = serializers.BooleanField(required=False)
+    assigned = Flag(required=False)
 
 
 class CredentialReply(serializers.Serializer[Any]):

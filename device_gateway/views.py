@@ -39,6 +39,7 @@ from wire.times import iso, iso_or_none, parse_iso, parse_query
 
 DEFAULT_LIMIT = 500
 MAX_LIMIT = 5000
+MAX_FIELDS = 50
 PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 404: Problem, 429: Problem, 503: Problem}
 
 
@@ -123,7 +124,7 @@ class History(ApiView):
             OpenApiParameter("limit", int, description="1 to 5,000; 500 unless told"),
             OpenApiParameter("cursor", str, description="From `next`"),
             OpenApiParameter("bucket", str, enum=["minute", "hour", "day"], description="UTC"),
-            OpenApiParameter("fields", str, description="With bucket: names separated by commas"),
+            OpenApiParameter("fields", str, description="With bucket: up to 50 names separated by commas"),
         ],
         responses={200: HistoryReply, **PROBLEMS},
         tags=["gateway"],
@@ -246,9 +247,9 @@ def _bucket(bucket: str | None, fields: str | None) -> tuple[str, list[str]]:
     errors = {}
     if bucket not in queries.BUCKETS:
         errors["bucket"] = ["Must be minute, hour or day."]
-    names = [name for name in (fields or "").split(",") if name]
-    if not names:
-        errors["fields"] = ["Name the numeric fields, separated by commas."]
+    names = list(dict.fromkeys(name for name in (fields or "").split(",") if name))
+    if not 1 <= len(names) <= MAX_FIELDS:
+        errors["fields"] = [f"Name the numeric fields, separated by commas, {MAX_FIELDS} at most."]
     if errors:
         raise Invalid("bucket and fields go together.", errors=errors)
     return bucket or "", names

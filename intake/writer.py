@@ -284,7 +284,8 @@ def _set_timeouts(connection: BaseDatabaseWrapper) -> None:
                 cursor.execute(f"PRAGMA busy_timeout = {LOCK_MILLISECONDS}")
                 cursor.execute("PRAGMA synchronous = FULL")
             elif connection.vendor == "postgresql":
-                cursor.execute(f"SET lock_timeout = {LOCK_MILLISECONDS}")
+                # Half as long again: a circle is found after PostgreSQL's deadlock_timeout, a second, and ends there.
+                cursor.execute(f"SET lock_timeout = {LOCK_MILLISECONDS * 3 // 2}")
                 cursor.execute("SET statement_timeout = 3000")
     except DatabaseError:
         # Not reachable now: the transaction that follows says so to whoever waits, and _repair comes here again.

@@ -52,7 +52,8 @@ class Door:
             await _lifespan(receive, send)
             return
         route = self._find(scope)
-        if route is None or (scope["method"] not in route.handlers and scope["method"] in route.allowed):
+        # Of a path that people share Django has the rest, a browser's question before it asks among it.
+        if route is None or (route.is_shared and scope["method"] not in route.handlers):
             await self._otherwise(scope, receive, send)
         else:
             await route(scope, receive, send)

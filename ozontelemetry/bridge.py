@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from device_gateway.gate import ClientLeft, fold_headers, read_body
-from ozontelemetry.shapes import error_reply
+from ozontelemetry.shapes import error_reply, is_api
 from wire.conf import option
 from wire.deadlines import deadlines
 from wire.errors import ApiError, BodyTimeout
@@ -43,10 +43,9 @@ class DjangoBridge:
     ) -> None:
         try:
             body = await _read(scope, receive)
-        except ClientLeft:
-            return
         except ApiError as error:
-            await _send_reply(send, error_reply(error, scope["path"]))
+            accept = fold_headers(scope["headers"]).get("accept", "")
+            await _send_reply(send, error_reply(error, scope["path"], accept))
             return
         loop = asyncio.get_running_loop()
         left = asyncio.Event()
@@ -105,7 +104,7 @@ class DjangoBridge:
 
 
 async def _read(scope: Scope, receive: Callable[[], Awaitable[Any]]) -> bytes:
-    limit = option("BODY_LIMIT") if scope["path"].startswith(("/api/", "/gateway/")) else UPLOAD_LIMIT
+    limit = option("BODY_LIMIT") if is_api(scope["path"]) else UPLOAD_LIMIT
     try:
         body: bytes = await deadlines().within(option("BODY_SECONDS"), read_body(receive, limit))
         return body

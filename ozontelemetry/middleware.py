@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 
 from accounts.callers import is_signed_in
 from device_gateway.models import RegistryVersion
-from ozontelemetry.shapes import error_reply
+from ozontelemetry.shapes import STRICT, error_reply, is_api
 from wire import metrics
 from wire.errors import ApiError, BadHost, Forbidden, MethodNotAllowed, NotFound, ServerError, Unauthorized, Unavailable
 from wire.http import check_host, is_plain_http, public_host, public_scheme
@@ -18,17 +18,16 @@ from wire.tracebacks import let_go
 logger = logging.getLogger("ozontelemetry")
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-API = ("/api/", "/gateway/")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path_info.startswith(API)
+    return is_api(request.path_info)
 
 
 def _response(error: ApiError, request: HttpRequest) -> HttpResponse:
-    reply = error_reply(error, request.path_info)
+    reply = error_reply(error, request.path_info, request.headers.get("accept", ""))
     return HttpResponse(reply.body, status=reply.status, content_type=reply.content_type, headers=reply.headers)
 
 
@@ -126,10 +125,7 @@ class PlainHttp:
 class ContentSecurityPolicy:
     """Scripts and styles come from here, as files; `/admin/` and `/api/docs/` bring inline ones of their own."""
 
-    STRICT = (
-        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    )
+    STRICT = STRICT
     INLINE = (
         "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from corsheaders.defaults import default_headers
+
 from ozontelemetry.environment import env
 from wire.conf import DEFAULTS
 
@@ -139,6 +141,8 @@ if DEBUG:
     DEVICE_DATA_KEY: list[str] = env.list("DEVICE_DATA_KEY", default=["ZGV2ZWxvcG1lbnQtb25seS1nb29kLWZvci1ub3RoIDE="])
 CORS_ALLOW_CREDENTIALS = True
 CORS_URLS_REGEX = r"^/(api|gateway)/.*$"
+CORS_ALLOW_HEADERS = [*default_headers, "if-none-match"]
+CORS_EXPOSE_HEADERS = ["ETag", "Link", "Retry-After"]  # what a page of another origin may read: the API speaks by them
 
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -198,6 +202,9 @@ LOGGING = {
         "json": {"()": "ozontelemetry.logs.JsonFormatter"},
     },
     "handlers": _handlers,
-    "loggers": {"httpx": {"level": "WARNING"}},  # the simulators' every call
+    "loggers": {
+        "django": {},  # without the handler that Django gives it in development: each line once
+        "httpx": {"level": "WARNING"},  # the simulators' every call
+    },
     "root": {"handlers": list(_handlers), "level": LOG_LEVEL},
 }

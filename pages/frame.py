@@ -21,7 +21,9 @@ _TITLES: Final = {
     403: "You may not do this",
     404: "Nothing here",
     405: "Not this way",
+    408: "That took too long",
     409: "Too late",
+    413: "That is too large",
     429: "Too many tries",
     503: "The server is busy",
 }
@@ -78,8 +80,12 @@ def staff_page(view: View) -> View:
 
 
 def error_page(request: HttpRequest, error: ApiError) -> HttpResponse:
-    context = {"title": _TITLES.get(error.status, _TITLES[400]), "detail": error.detail}
-    return refused(render(request, "pages/error.html", context), error)
+    return refused(render(request, "pages/error.html", error_words(error)), error)
+
+
+def error_words(error: ApiError) -> dict[str, str]:
+    """What the template of an error needs."""
+    return {"title": _TITLES.get(error.status, _TITLES[400]), "detail": error.detail}
 
 
 def refused(response: HttpResponse, error: ApiError | None) -> HttpResponse:

@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ STEP_SECONDS: Final = 0.08
 """How long one transaction is to take; the devices' writes have half as long before the next."""
 ROWS: Final = (100, 10_000)
 """The fewest and the most to delete in one transaction."""
+LEAST_PAUSE: Final = 0.005
 DEVICES: Final = 20
 """Devices of one transaction."""
 
@@ -60,9 +61,9 @@ def flush(*, actor: Any, now: datetime) -> Flushed:
         pace.repeat(partial(_delete, model._default_manager.filter(pk__lte=newest).order_by("pk")))
     numbers = list(Device.objects.order_by("pk").values_list("pk", flat=True))
     for first in range(0, len(numbers), DEVICES):
-        devices = numbers[first : first + DEVICES]
-        pace.repeat(partial(_forget_events, devices))
-        pace.repeat(partial(_forget_readings, devices))
+        for forget in (_forget_events, _forget_readings):
+            left = set(numbers[first : first + DEVICES])
+            pace.repeat(partial(forget, left), left)
     LogEntry.objects.filter(pk=entry.pk).update(change_message=f"Deleted {dict(deleted)}. Backup: {backup}")
     logger.warning("flush: ended, deleted %s", dict(deleted))
     return Flushed(dict(deleted), backup)
@@ -89,8 +90,8 @@ class _Pace:
         self._deleted = deleted
         self._rows = ROWS[0]
 
-    def repeat(self, forget: Callable[[int], "Counter[str]"]) -> None:
-        """Until it finds less to delete than it may."""
+    def repeat(self, forget: Callable[[int], "Counter[str]"], left: Collection[int] = ()) -> None:
+        """Until it finds less to delete than it may, and nothing is left in `left`."""
         is_done = False
         while not is_done:
             with transaction.atomic():
@@ -98,37 +99,50 @@ class _Pace:
                 found = forget(self._rows)
             took = time.monotonic() - began
             self._deleted.update(found)
-            is_done = found.total() < self._rows
+            is_done = found.total() < self._rows and not left
             if took > STEP_SECONDS:
                 self._rows = max(ROWS[0], self._rows // 2)
             elif took < STEP_SECONDS / 2 and not is_done:
                 self._rows = min(ROWS[1], self._rows * 2)
-            time.sleep(took / 2)
+            time.sleep(max(took / 2, LEAST_PAUSE))
 
 
-def _forget_events(devices: Sequence[int], most: int) -> "Counter[str]":
-    """Of the devices up to `most` rows; how many of each table. The status rows are the lock, and go last."""
-    _lock(DeviceStatus, devices)
+def _forget_events(devices: set[int], most: int) -> "Counter[str]":
+    """Of the devices up to `most` rows; how many of each table. Takes those out of `devices` of which nothing is left.
+
+    The status rows are the lock, and go last.
+    """
+    free = _lock(DeviceStatus, devices)
     found: Counter[str] = Counter()
     for model in (TelemetryEvent, HourlyCount, DailyCount, DeviceStatus):
-        found += _delete(model._default_manager.filter(device_id__in=devices).order_by(), most - found.total())
+        found += _delete(model._default_manager.filter(device_id__in=free).order_by(), most - found.total())
+    if found.total() < most:
+        devices -= free
     return found
 
 
-def _forget_readings(devices: Sequence[int], most: int) -> "Counter[str]":
+def _forget_readings(devices: set[int], most: int) -> "Counter[str]":
     """As above. `last_seen` and `last_poll` stay: they tell whether a device is there, not what it said."""
-    _lock(DeviceState, devices)
-    found = _delete(DeviceTelemetry.objects.filter(device__in=devices).order_by(), most)
+    free = _lock(DeviceState, devices)
+    found = _delete(DeviceTelemetry.objects.filter(device__in=free).order_by(), most)
     if found.total() < most:
-        DeviceState.objects.filter(device__in=devices).update(
+        DeviceState.objects.filter(device__in=free).update(
             latest_occurred_at=None, latest_received_at=None, latest_payload=None
         )
+        devices -= free
     return found
 
 
-def _lock(model: type[Model], devices: Sequence[int]) -> None:
-    """The devices' rows in the order in which the writer takes them."""
-    list(model._default_manager.select_for_update().filter(device__in=devices).order_by("pk").values_list("pk"))
+def _lock(model: type[Model], devices: set[int]) -> set[int]:
+    """Those of the devices that nobody writes now, and until the commit nobody will. Takes those out of `devices` that
+    have no row: they have told nothing.
+
+    It waits for none: the writer locks what polled after what told something, and might wait for one of these.
+    """
+    rows = model._default_manager.filter(device__in=devices)
+    locked = set(rows.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    devices &= set(rows.values_list("pk", flat=True))
+    return locked
 
 
 def _delete(rows: QuerySet[Any], most: int) -> "Counter[str]":

@@ -275,4 +275,4 @@ def _flag(value: Any) -> bool | None:
 
 def _at_fault(faults: Mapping[str, str]) -> Invalid:
     fields = ", ".join(faults)
-    return Invalid(f"The event is not valid: {fields}.", errors={field: [text] for field, text in faults.items()})
+    return Invalid(f"Not valid: {fields}.", errors={field: [text] for field, text in faults.items()})

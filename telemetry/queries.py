@@ -34,7 +34,8 @@ def visible_outlets(actor: Any) -> "QuerySet[Outlet]":
     machines = visible_machines(actor)
     if not actor.is_staff:
         outlets = outlets.filter(pk__in=machines.values("outlet"))
-    return outlets.annotate(machine_count=Count("machines", filter=Q(machines__in=machines)))
+    counted = outlets.annotate(machine_count=Count("machines", filter=Q(machines__in=machines)))
+    return counted.order_by("pk")  # grouped rows have no order of their model's
 
 
 def find(rows: "QuerySet[M]", number: int, *, code: str) -> M:

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from device_gateway.serializers import Text, WholeNumber
+from device_gateway.serializers import Flag, RowId, Text, WholeNumber
 from telemetry.models import Machine, Outlet
 from telemetry.status import Presence
 
@@ -20,15 +20,6 @@ class Number(serializers.FloatField):
         if type(data) not in (int, float) or not math.isfinite(data):
             raise serializers.ValidationError("Must be a number.")
         return super().to_internal_value(data)
-
-
-class Flag(serializers.BooleanField):
-    """A JSON true or false; `"no"` and `0` are something else."""
-
-    def to_internal_value(self, data: Any) -> bool:
-        if type(data) is not bool:
-            raise serializers.ValidationError("Must be true or false.")
-        return data
 
 
 class CountsReply(serializers.Serializer[Any]):
@@ -98,9 +89,7 @@ class MachineRequest(serializers.ModelSerializer[Machine]):
     """What may be written of a machine. With PUT, too, a member that is not sent keeps its value."""
 
     name = Text(max_length=200)
-    outlet = serializers.PrimaryKeyRelatedField(
-        required=False, allow_null=True, queryset=Outlet.objects.filter(archived_at=None)
-    )
+    outlet = RowId(required=False, allow_null=True, queryset=Outlet.objects.filter(archived_at=None))
     is_active = Flag(required=False)
 
     class Meta:

@@ -19,7 +19,7 @@ from telemetry.analytics import Slot
 from telemetry.buckets import MAX_BUCKETS, Buckets, wall_time
 from telemetry.models import DailyCount, HourlyCount, Machine, MachineDevice, Outlet, RollUp, TelemetryEvent
 from telemetry.payloads import COUNTERS, TREATMENTS
-from telemetry.zones import on_quarters, same_clock, same_hours
+from telemetry.zones import changes, on_quarters, same_clock, same_hours
 from wire.conf import option
 from wire.errors import Invalid
 
@@ -28,6 +28,8 @@ YEARS: Final = range(1900, 2200)
 _NOTHING_BEFORE: Final = datetime(1972, 2, 1, tzinfo=UTC)
 """Of machines. From then on what `zones` says of time zones holds."""
 _MARGIN: Final = timedelta(days=2)
+_DAY: Final = timedelta(days=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
 STRETCH: Final = timedelta(days=7)
 MOST_STRETCHES: Final = 52
 _NAMES: Final = (*COUNTERS, "total")
@@ -103,14 +105,16 @@ def statistics_options(actor: Any, *, outlet_id: int | None = None, machine_id: 
 
 def _buckets(filters: Filters, now: datetime) -> Buckets:
     zone = filters.zone or ZoneInfo(option("STATS_TIME_ZONE"))
-    last = wall_time(filters.end or now, zone)
+    end = filters.end or now
     if filters.start is None:
-        midnight = last.replace(hour=0, minute=0, second=0, microsecond=0)
-        first = midnight - timedelta(days=filters.days - 1)
+        midnight = wall_time(end, zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        first, last = midnight - timedelta(days=filters.days - 1), _shown_between(zone, end - _DAY, end)[1]
+    elif filters.start <= end:
+        first, last = _shown_between(zone, filters.start, end)
+    elif filters.end is not None:
+        raise Invalid.named("end", "Not before start.")
     else:
-        first = wall_time(filters.start, zone)
-        if filters.end is not None and filters.end < filters.start:
-            raise Invalid.named("end", "Not before start.")
+        first, last = wall_time(filters.start, zone), wall_time(end, zone)
     buckets = Buckets.between(filters.granularity, zone, first, last)
     if not buckets.starts:
         raise Invalid.named("start", "Not after now, unless there is an end.")
@@ -118,6 +122,15 @@ def _buckets(filters: Filters, now: datetime) -> Buckets:
         name = "days" if filters.start is None else "start"
         raise Invalid.named(name, f"More than {MAX_BUCKETS:,} buckets. Take fewer, or another granularity.")
     return buckets
+
+
+def _shown_between(zone: ZoneInfo, start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """The least and the greatest wall time that the clock shows from `start` to `end`. Where it goes back near one of
+    them, neither is that one's own."""
+    past = end + _MICROSECOND
+    near = {*changes(zone, start, min(start + _DAY, past)), *changes(zone, max(start, end - _DAY), past)}
+    shown = [wall_time(at, zone) for at in (start, end, *near, *(at - _MICROSECOND for at in near))]
+    return min(shown), max(shown)
 
 
 # --- which rows ---

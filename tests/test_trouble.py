@@ -162,6 +162,15 @@ def test_a_byte_a_second(server: LiveServer, devices: list[Device], gauge: Gauge
 
 
 @pytest.mark.sqlite_only
+@pytest.mark.parametrize("path", [INGEST, CLAIM, "/api/auth/token/"])
+def test_chunks_that_are_none(server: LiveServer, devices: list[Device], path: str) -> None:
+    key = f"Authorization: Bearer {devices[0].api_key}"
+    reply = send_regardless(server, head(server, path, key, "Transfer-Encoding: chunked"), b"ZZ\r\n{}\r\n0\r\n\r\n")
+    assert status_of(reply) == 400
+    assert json.loads(reply.partition(b"\r\n\r\n")[2])["code"] == "bad_encoding"
+
+
+@pytest.mark.sqlite_only
 def test_two_thousand_idle_connections(server: LiveServer, devices: list[Device], gauge: Gauge) -> None:
     worker = server.workers[0].pid
     with idle_connections(server, 2000) as idle:

@@ -6,7 +6,6 @@ is guarded by cheap searches over the bytes, and only a hit pays for a walk over
 """
 
 import json
-import re
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -15,12 +14,11 @@ from wire.errors import MalformedJson
 
 MAX_DEPTH: Final = 32
 _INT64: Final = range(-(2**63), 2**63)
-# Nineteen digits in a row may exceed 64 bits; \u0000 and \ud8xx may be a real NUL or surrogate, or follow an
-# escaped backslash and be harmless: the walk decides. Digits are sought as zeros, because a pattern of nineteen
-# would be tried at each byte.
+# Nineteen digits in a row may exceed 64 bits; \u0000 may be a real NUL, or follow an escaped backslash and be harmless:
+# the walk decides. Digits are sought as zeros, because a pattern of nineteen would be tried at each byte.
 _AS_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
 _NINETEEN_DIGITS: Final = b"0" * 19
-_SPECIAL_ESCAPE: Final = re.compile(rb"\\u(0000|[dD][89a-fA-F])").search
+_NUL_ESCAPE: Final = rb"\u0000"
 
 _decoder: Final = msgspec.json.Decoder()
 _raw_list: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -47,7 +45,7 @@ def decode(body: bytes) -> Any:
         _too_deep()
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         _check_depth(value, MAX_DEPTH)
-    if (b"\\u" in body and _SPECIAL_ESCAPE(body)) or _NINETEEN_DIGITS in body.translate(_AS_ZEROS):
+    if _NUL_ESCAPE in body or _NINETEEN_DIGITS in body.translate(_AS_ZEROS):
         _check_values(value)
     return value
 
@@ -94,10 +92,6 @@ def _check_values(value: Any) -> None:
     if isinstance(value, str):
         if "\0" in value:
             raise MalformedJson("U+0000 cannot be stored.", code="nul_character")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise MalformedJson("A lone surrogate is not a character.", code="lone_surrogate") from None
     elif isinstance(value, int):
         if value not in _INT64:
             raise MalformedJson("An integer does not fit into 64 bits.", code="integer_too_large")

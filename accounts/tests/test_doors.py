@@ -1,5 +1,7 @@
 """What holds at every endpoint of section 3."""
 
+import gzip
+
 import pytest
 from django.contrib.auth.models import User
 
@@ -31,6 +33,12 @@ def test_with_and_without_slash(http: Http, olga: User, door: str, slash: str) -
     assert reply["Cache-Control"] == "no-store"
     reply = http.send(f"/api/auth/check{slash}", method="GET")
     assert reply.json()["user"] == (described(olga) if door == "auth/login" else None)
+
+
+@pytest.mark.parametrize("door", POSTS)
+def test_a_compressed_body(http: Http, door: str) -> None:
+    reply = http.send(f"/api/{door}", gzip.compress(b"{}"), content_encoding="gzip")
+    assert (reply.status_code, reply.json()["code"]) == (415, "wrong_content_encoding")
 
 
 @pytest.mark.parametrize("door", POSTS)

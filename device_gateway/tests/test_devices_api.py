@@ -85,6 +85,7 @@ class TestAdd:
             ("firmware", "x" * 65),
             ("owner", 999_999),
             ("owner", "olga"),
+            ("owner", True),
         ],
     )
     def test_invalid(self, door: Door, staff: str, field: str, value: Any) -> None:
@@ -244,6 +245,8 @@ class TestChange:
             ("mac", "x"),
             ("assigned", "maybe"),
             ("assigned", None),
+            ("assigned", 0),
+            ("assigned", "no"),
             ("owner", 0),
         ],
     )

@@ -178,7 +178,9 @@ class TestPlain:
         assert twin.meter.rows() == []
 
     def test_one_in_a_batch_refuses_all_of_it(self, twin: Twin) -> None:
-        assert refusal(twin.send([twin.envelope({"n": 1}), {"n": 2}])) == (400, "encryption_required")
+        answer = twin.send([twin.envelope({"n": 1}), {"n": 2}])
+        assert refusal(answer) == (400, "encryption_required")
+        assert list(answer.json()["errors"]) == ["[1]"]
         assert twin.meter.rows() == []
 
     def test_an_empty_batch_holds_no_plain_reading(self, twin: Twin) -> None:

@@ -193,6 +193,15 @@ class TestBuckets:
         keep(meter, (30, {"n": 1}), (10, {"n": 2}), (30, {"n": 3}), (20, {"n": 4}))
         assert fetch(bucket="minute", fields="n").json()["results"][0]["fields"]["n"]["last"] == 3
 
+    def test_a_field_named_twice_counts_once(self, meter: Meter, fetch: Any) -> None:
+        keep(meter, (0, {"n": 5}))
+        assert fetch(bucket="hour", fields="n,n").json()["results"][0]["fields"]["n"]["count"] == 1
+
+    def test_fifty_fields_are_not_too_many(self, meter: Meter, fetch: Any) -> None:
+        names = [f"n{number}" for number in range(50)]
+        keep(meter, (0, dict.fromkeys(names, 1)))
+        assert list(fetch(bucket="hour", fields=",".join(names)).json()["results"][0]["fields"]) == names
+
     def test_only_numbers_count(self, meter: Meter, fetch: Any) -> None:
         for value in ("5", True, None, [5], {"n": 5}):
             keep(meter, (0, {"n": value}))
@@ -227,6 +236,7 @@ class TestBuckets:
             ({"fields": "n"}, ["bucket"]),
             ({"bucket": "week", "fields": "n"}, ["bucket"]),
             ({"bucket": "", "fields": ","}, ["bucket", "fields"]),
+            ({"bucket": "hour", "fields": ",".join(map(str, range(51)))}, ["fields"]),
         ],
     )
     def test_bad_parameters(self, fetch: Any, query: dict[str, str], wrong: list[str]) -> None:

@@ -184,6 +184,17 @@ class TestBody:
         assert refused.status == 413
         assert b"body_too_large" in refused.body
 
+    @pytest.mark.parametrize(("path", "kind"), [("/device-upload", "text/html"), ("/api/x", "application/json")])
+    def test_too_large_a_form_in_a_browser_gets_a_page(self, path: str, kind: str) -> None:
+        def large(one: Exchange) -> None:
+            one.parts = [b"x" * 6 * KIB * KIB]
+
+        one = exchanged(Wsgi(), large, path=path, headers=[(b"accept", b"text/html,*/*;q=0.8")])
+        assert one.status == 413
+        assert one.headers[b"content-type"].decode().partition(";")[0] == kind
+        assert (b"<h1>That is too large</h1>" in one.body) == (kind == "text/html")
+        assert b" KiB." in one.body
+
     def test_one_that_does_not_come(self, settings: Settings) -> None:
         settings.BODY_SECONDS = 0.2
 
@@ -201,7 +212,10 @@ class TestBody:
             one.left.set()
 
         wsgi = Wsgi()
-        assert exchanged(wsgi, leaves).sent == []
+        one = exchanged(wsgi, leaves)
+        # Chunks that are none look the same from here, and that client does read the reply.
+        assert one.status == 400
+        assert b"bad_encoding" in one.body
         assert wsgi.seen == {}
 
 
@@ -359,4 +373,4 @@ class TestDeviceRoute:
             one.left.set()
 
         one, read = self.exchanged(leaves)
-        assert (one.sent, read) == ([], [])
+        assert (one.status, read) == (400, [])

@@ -1,6 +1,7 @@
 """Startup checks: each has an id, says what to set, and keeps a server from starting, but no management command."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +140,16 @@ def test_with_them_it_does(tmp_path: Path) -> None:
 def test_in_development_it_needs_none(tmp_path: Path) -> None:
     done = run(tmp_path, "-c", "import ozontelemetry.asgi; print('up')", DJANGO_DEBUG="1")
     assert (done.returncode, done.stdout) == (0, "up\n"), done.stderr
+
+
+def test_a_second_server_on_a_port_says_so(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as first:  # as the server listens
+        port = str(first.getsockname()[1])
+        done = run(tmp_path, "manage.py", "serve", DJANGO_DEBUG="1", PORT=port)
+    assert done.returncode != 0
+    assert f"Cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert "Set another HOST or PORT." in done.stderr
+    assert not (tmp_path / "check.sqlite3").exists()
 
 
 def test_management_commands_need_none(tmp_path: Path) -> None:

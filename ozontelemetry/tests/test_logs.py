@@ -1,13 +1,17 @@
 """The log file that several processes share."""
 
+import json
 import logging
 import multiprocessing
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ozontelemetry.logs import SharedFileHandler
+from tests.server import ROOT
 
 LINES = 400
 PROCESSES = 4
@@ -34,6 +38,16 @@ def test_the_folder_is_made(tmp_path: Path) -> None:
     say(found, "StationSyncService: Café")
     found.close()
     assert (tmp_path / "logs" / "django.log").read_text(encoding="utf-8") == "StationSyncService: Café\n"
+
+
+def test_in_development_too_a_line_is_written_once(tmp_path: Path) -> None:
+    says = "import django, logging; django.setup(); logging.getLogger('django.request').warning('Not Found: /x')"
+    settings = {"DJANGO_DEBUG": "1", "LOG_FILE": str(tmp_path / "django.log"), "LOG_FORMAT": "json"}
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "ozontelemetry.settings", **settings}
+    done = subprocess.run([sys.executable, "-c", says], cwd=ROOT, env=environment, capture_output=True, check=True)
+    [line] = done.stderr.splitlines()
+    assert json.loads(line)["message"] == "Not Found: /x"
+    assert (tmp_path / "django.log").read_bytes().splitlines() == [line]
 
 
 def test_several_processes_rotate_and_lose_nothing(tmp_path: Path) -> None:

@@ -28,7 +28,9 @@ def staff(write_path: None) -> dict[str, str]:
 
 class TestErrors:
     @pytest.mark.parametrize("debug", [False, True])
-    @pytest.mark.parametrize("path", ["/api/nothing", "/gateway/nothing", "/api/devices/1/nothing/at/all"])
+    @pytest.mark.parametrize(
+        "path", ["/api", "/gateway", "/api/nothing", "/gateway/nothing", "/api/devices/1/nothing/at/all"]
+    )
     def test_of_the_api_are_json(self, door: Door, path: str, debug: bool, settings: Settings) -> None:
         settings.DEBUG = debug
         answer = door.send("GET", path, headers={"Accept": "text/html"})
@@ -189,12 +191,22 @@ class TestOtherOrigins:
         for answer in (
             door.send("GET", "/api/auth/check", headers=origin),
             door.send("OPTIONS", "/api/auth/login", headers=origin | self.PREFLIGHT),
+            door.send("OPTIONS", "/api/events/", headers=origin | self.PREFLIGHT),  # a path that devices share
         ):
             assert answer.status == 200
             assert answer.headers["access-control-allow-origin"] == "https://app.example"
             assert answer.headers["access-control-allow-credentials"] == "true"
         other = door.send("GET", "/api/auth/check", headers={"Origin": "https://evil.example"})
         assert "access-control-allow-origin" not in other.headers
+
+    def test_what_the_api_says_in_headers_can_be_read_and_sent(self, door: Door, settings: Settings) -> None:
+        settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
+        origin = {"Origin": "https://app.example"}
+        asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "if-none-match"}
+        answer = door.send("OPTIONS", "/api/devices/", headers=origin | asked)
+        assert "if-none-match" in answer.headers["access-control-allow-headers"].split(", ")
+        answer = door.send("GET", "/api/devices/", headers=origin)
+        assert answer.headers["access-control-expose-headers"] == "ETag, Link, Retry-After"
 
     def test_pages_are_nobody_elses(self, door: Door, settings: Settings) -> None:
         settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]

@@ -18,6 +18,7 @@ from device_gateway.serializers import FreeObject, Text
 from telemetry import commands
 from telemetry.lifecycle import command_types, state_at
 from telemetry.models import Command
+from telemetry.serializers import Number
 from wire.times import iso, iso_or_none
 
 PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 404: Problem, 429: Problem, 503: Problem}
@@ -31,7 +32,7 @@ class CommandRequest(serializers.Serializer[Any]):
     priority = serializers.ChoiceField(choices=Command.Priority.choices, default="normal")
     payload = FreeObject(required=False, default=dict)
     description = Text(required=False, allow_blank=True, default="", max_length=500)
-    expires_in_hours = serializers.FloatField(required=False, default=24, max_value=MAX_HOURS)
+    expires_in_hours = Number(required=False, default=24, max_value=MAX_HOURS)
 
     def validate_command_type(self, value: str) -> str:
         if value not in command_types():
@@ -39,7 +40,7 @@ class CommandRequest(serializers.Serializer[Any]):
         return value
 
     def validate_expires_in_hours(self, value: float) -> float:
-        if not value > 0:  # also NaN
+        if value <= 0:
             raise serializers.ValidationError("Must be more than 0.")
         return value
 

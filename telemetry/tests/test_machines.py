@@ -121,6 +121,7 @@ def test_both_doors_and_both_paths(door: Door, staff: str, slash: str) -> None:
         ({"name": "x", "outlet": True}, "outlet"),
         ({"name": "x", "outlet": 2**63 - 1}, "outlet"),
         ({"name": "x", "outlet": {"id": 1}}, "outlet"),
+        ({"name": "x", "outlet": "1"}, "outlet"),
         ({"name": "x", "is_active": 1}, "is_active"),
         ({"name": "x", "installed_date": "03/02/2026"}, "installed_date"),
         ({"name": "x", "installed_date": 5}, "installed_date"),
@@ -133,6 +134,13 @@ def test_invalid_fields_are_named(site: Site, body: Any, field: str) -> None:
         assert refusal(answer) == (400, "invalid")
         assert list(answer.json()["errors"]) == [field]
     assert Machine.objects.count() == 2
+
+
+def test_a_fraction_is_no_outlet(site: Site) -> None:
+    answer = site.olga.ask("PATCH", f"{MACHINES}{site.machine.pk}/", {"outlet": site.other_outlet.pk + 0.5})
+    assert (refusal(answer), list(answer.json()["errors"])) == ((400, "invalid"), ["outlet"])
+    site.machine.refresh_from_db()
+    assert site.machine.outlet == site.outlet
 
 
 def test_an_archived_outlet_takes_no_machine(site: Site) -> None:

@@ -126,8 +126,21 @@ def assert_counted(place: Place, told: Told, filters: Filters, now: datetime, wh
     clock, form = filters.zone, FORMATS[filters.granularity]
     local = now.astimezone(clock)
     midnight = datetime.combine(local.date() - (filters.days - 1) * DAY, time.min)
-    first = (filters.start.astimezone(clock) if filters.start else midnight).strftime(form)
-    labels, before = labels_of(clock, filters.granularity, first, local.strftime(form), now + DAY)
+    since = filters.start or now - DAY
+    # Where the clock goes back, the least and the greatest that it shows are not those of the two ends.
+    first = min(
+        (since + number * MINUTE).astimezone(clock).strftime(form)
+        for number in range(240)
+        if since + number * MINUTE <= now
+    )
+    last = max(
+        (now - number * MINUTE).astimezone(clock).strftime(form)
+        for number in range(240)
+        if now - number * MINUTE >= since
+    )
+    if not filters.start:
+        first = midnight.strftime(form)
+    labels, before = labels_of(clock, filters.granularity, first, last, now + DAY)
     numbers: Counter[tuple[str, str]] = Counter()
     for at, treatment, device, stood in told:
         at_place = (filters.outlet_id is None and filters.machine_id is None) or stood == index
@@ -207,3 +220,28 @@ def test_around_a_change_of_the_clock(kept: str, zone: str, change: str) -> None
             for days, later in ((1, 0), (1, 24 * 60), (3, 60)):
                 filters = Filters(granularity=granularity, zone=ZoneInfo(zone), days=days, compare=True)
                 assert_counted(place, told, filters, centre + later * MINUTE)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("granularity", ["minute", "hour"])
+def test_within_an_hour_that_is_repeated(granularity: str) -> None:
+    centre = datetime(2026, 11, 1, 6, tzinfo=UTC)  # New York shows 1:00 for the second time
+    place = Place(moved=centre)
+    told = place.store([(0, "BASIC", minutes, 0, 1) for minutes in range(-120, 120, 7)], centre)
+    for begin, end in ((-15, 10), (-90, 10), (-15, 90), (0, 30), (-60, -1), (-60, 0), (5, 5)):
+        start, now = centre + begin * MINUTE, centre + end * MINUTE
+        for window in ({"start": start, "end": now}, {"start": start}, {"days": 1}, {"days": 1, "end": now}):
+            filters = Filters(granularity=granularity, zone=ZoneInfo("America/New_York"), compare=True, **window)
+            assert_counted(place, told, filters, now)
+
+
+@pytest.mark.django_db
+def test_nothing_that_was_inside_is_left_out() -> None:
+    centre = datetime(2026, 11, 1, 6, tzinfo=UTC)
+    place = Place(moved=centre)
+    place.store([(0, "BASIC", -5, 0, 1), (0, "BASIC", 5, 0, 1)], centre)  # 1:55, and then 1:05
+    start, end = centre - 10 * MINUTE, centre + 10 * MINUTE
+    filters = Filters("minute", ZoneInfo("America/New_York"), start=start, end=end)
+    found = statistics(place.people[2], filters, centre)
+    assert (found["labels"][0], found["labels"][-1]) == ("2026-11-01 01:00", "2026-11-01 01:59")
+    assert found["kpi"]["total"] == 2

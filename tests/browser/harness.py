@@ -27,6 +27,7 @@ FLAGS: Final = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
 SMALL: Final[ViewportSize] = {"width": 360, "height": 740}
+MIDDLE: Final[ViewportSize] = {"width": 1024, "height": 768}
 WIDE: Final[ViewportSize] = {"width": 1280, "height": 800}
 _LEFT: Final = ("htmx:afterRequest,", "htmx:sendAbort,")
 """What htmx says when a page is left, or a filter is changed again, while it asks. Any other end of a request has a
@@ -37,9 +38,10 @@ _REPORT_VIOLATIONS: Final = """
 """
 _TOO_WIDE: Final = """() => {
     const width = document.documentElement.clientWidth;
-    if (document.documentElement.scrollWidth <= width) return [];
+    const isScrolled = document.documentElement.scrollWidth > width;
     return [...document.querySelectorAll("body *")]
-        .filter((element) => element.getBoundingClientRect().right > width)
+        .filter((element) => isScrolled && element.getBoundingClientRect().right > width
+            || element.matches(".card") && element.scrollWidth > element.clientWidth)
         .map((element) => `${element.tagName}.${element.className}: ${element.textContent.trim().slice(0, 40)}`);
 }"""
 
@@ -92,7 +94,8 @@ class Visit:
         return int(self.page.url.rstrip("/").split("/")[-2])
 
     def too_wide(self) -> list[str]:
-        """What makes the page scroll sideways: the elements that reach beyond the window, from the outside in."""
+        """What makes the page scroll sideways, from the outside in: the elements that reach beyond the window, and the
+        cards that hold more than they show."""
         found: list[str] = self.page.evaluate(_TOO_WIDE)
         return found
 

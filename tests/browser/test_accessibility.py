@@ -1,4 +1,5 @@
-"""Every page for everybody: axe finds nothing serious, light and dark, wide and small; and a walk by keyboard."""
+"""Every page for everybody: axe finds nothing serious, light and dark, wide and small; nothing is cut off; and a walk
+by keyboard."""
 
 import itertools
 from collections.abc import Iterator
@@ -6,10 +7,10 @@ from typing import Any, Final, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.browser.furnished import filled, furnished_server, pages_for
-from tests.browser.harness import SMALL, WIDE, Visit, visitor
+from tests.browser.harness import MIDDLE, SMALL, WIDE, Visit, visitor
 
 pytestmark = pytest.mark.browser
 
@@ -56,6 +57,17 @@ def test_pages_of_staff(browser: Browser, furnished: tuple[str, dict[str, str]],
         assert reply is not None
         assert reply.status == 200
         assert faults_of(visit.page) == []
+
+
+@pytest.mark.parametrize("size", [SMALL, MIDDLE, WIDE], ids=lambda size: str(size["width"]))
+def test_nothing_is_cut_off(
+    browser: Browser, furnished: tuple[str, dict[str, str]], staff: Any, size: ViewportSize
+) -> None:
+    url, named = furnished
+    with visitor(browser, url, storage_state=staff, viewport=size) as visit:
+        for path in pages_for("staff"):
+            visit.page.goto(filled(path, named))
+            assert visit.too_wide() == [], path
 
 
 @pytest.mark.parametrize("path", pages_for("nobody"))

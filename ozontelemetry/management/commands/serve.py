@@ -4,6 +4,7 @@ import os
 import resource
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
@@ -38,6 +39,7 @@ class Command(BaseCommand):
         host = env.str("HOST", default="127.0.0.1")
         port = env.int("PORT", default=8000)
         workers = env.int("WORKERS", default=1 if connection.vendor == "sqlite" else 2)
+        _must_be_free(host, port)
         prepare_database()
         self.first_operator(on_loopback=host == "localhost" or is_loopback(host))
         self.what_next(host, port)
@@ -84,6 +86,20 @@ class Command(BaseCommand):
             f"  try a fleet     {python} manage.py simulate meters --devices 10 --rate 5 --seconds 10\n"
             "Ctrl-C stops it; what was accepted is answered first."
         )
+
+
+def _must_be_free(host: str, port: int) -> None:
+    """The server's processes share their port, so a second server would be given it too, and half of the requests.
+
+    Raises CommandError.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise CommandError(f"Cannot listen on {host}:{port} ({error.strerror}). Set another HOST or PORT.") from None
 
 
 def _metrics_folder(port: int) -> str:
