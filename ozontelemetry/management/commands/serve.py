@@ -80,7 +80,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"Ozone Telemetry, {mode}, {connection.vendor}: {base}\n"
             f"  sign in         {base}/login/\n"
-            f"  add a device    {base}/admin/device_gateway/device/add/\n"
+            f"  add a device    {base}/device-add/\n"
             f"  issue a token   {base}/gateway/device-tokens\n"
             f"  API and schema  {base}/api/docs/\n"
             f"  try a fleet     {python} manage.py simulate meters --devices 10 --rate 5 --seconds 10\n"
