@@ -24,7 +24,8 @@ EMPTY = "/favicon.ico"
 """The smallest thing that Django answers: a redirect, through the whole chain of middleware."""
 LOOKS = 60
 REST = 0.5
-"""Seconds before each: a version that another look has just read is not this one's cost."""
+"""Seconds before each, in which the server has other things to do: a version that another look has just read is not
+this one's cost, and neither is waking a processor that had fallen asleep."""
 ROUNDS = 3
 FIRST_PAGES = 20
 
@@ -77,7 +78,7 @@ class Window:
 def measure(server: servers.Server, large: servers.Server, folder: Path, seconds: float) -> dict[str, Any]:
     """A figure. `server` has DEVICES, half of them the viewer's; `large` 10,000 of nobody's, and staff `admin`.
 
-    `look_ms`: an unchanged look beyond an empty request. `share_still`, `share_changing`: readings stored beside
+    `look_ms`: an unchanged look, which reads its version itself, beyond an empty request. `share_still`, `share_changing`: readings stored beside
     DASHBOARDS that look once a second, of those without, while none or a tenth of the devices shown change every
     second. `first_page_ms`: a page of 10,000 devices.
     """
@@ -121,11 +122,13 @@ def _time(call: Callable[[], Any]) -> float:
 
 
 def _alternate(one: Callable[[], Any], other: Callable[[], Any]) -> tuple[float, float]:
-    """Median seconds of each, called in turn after a rest; `one` wakes the server, too."""
+    """Median seconds of each, called in turn; before it `one` is called for REST seconds."""
     found: tuple[list[float], list[float]] = ([], [])
     for _ in range(LOOKS):
-        time.sleep(REST)
-        one()
+        until = time.monotonic() + REST
+        while time.monotonic() < until:
+            one()
+            time.sleep(0.005)
         for place, call in enumerate((one, other)):
             found[place].append(_time(call))
     return statistics.median(found[0]), statistics.median(found[1])

@@ -9,7 +9,6 @@ from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.views.decorators.cache import never_cache
 
 from pages.windows import recognise
 from wire.errors import ApiError, Forbidden, MethodNotAllowed, NotFound, Unavailable
@@ -32,19 +31,21 @@ _TITLES: Final = {
 def page(view: View) -> View:
     """Around a view of people's pages."""
 
-    @never_cache
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             response = view(request, *args, **kwargs)
+            if response.status_code == 405:
+                raise MethodNotAllowed(response["Allow"].split(", "))
         except Http404:
-            return error_page(request, NotFound())
+            response = error_page(request, NotFound())
         except ApiError as error:
-            return error_page(request, error)
+            response = error_page(request, error)
         except OperationalError:
-            return error_page(request, Unavailable("The database does not answer now. Nothing was changed. Try again."))
-        if response.status_code == 405:
-            return error_page(request, MethodNotAllowed(response["Allow"].split(", ")))
+            busy = Unavailable("The database does not answer now. Nothing was changed. Try again.")
+            response = error_page(request, busy)
+        # As never_cache says it, which puts it together anew each time: a twentieth of an unchanged look.
+        response["Cache-Control"] = "max-age=0, no-cache, no-store, must-revalidate, private"
         return response
 
     return answer
@@ -56,13 +57,15 @@ def signed_in_page(view: View) -> View:
     A page that asks for what is new gets 401 instead: scripts would follow to the sign-in page.
     """
 
+    guarded = login_required(view)
+
     @wraps(view)
     def signed_in(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.headers.get("HX-Request"):
             recognise(request)
             if not request.user.is_authenticated:
                 return HttpResponse(status=401)
-        return login_required(view)(request, *args, **kwargs)
+        return guarded(request, *args, **kwargs)
 
     return page(signed_in)
 

@@ -18,10 +18,10 @@ SOURCES: Final = {
     # Who may enter, and whatever a person changed: devices, machines, outlets, tokens, quarantine.
     "people": "SELECT MAX(registry_version), MAX(page_version) FROM device_gateway_registryversion",
     # Heard from, and how many are still inside each threshold of their status.
-    "presence": f"SELECT MAX(last_seen), MAX(last_poll), COUNT(CASE WHEN {_HEARD} >= %(online)s THEN 1 END),"
-    f" COUNT(CASE WHEN {_HEARD} >= %(idle)s THEN 1 END) FROM device_gateway_devicestate",
+    "presence": f"SELECT MAX(last_seen), MAX(last_poll), COUNT(*) FILTER (WHERE {_HEARD} >= %(online)s),"
+    f" COUNT(*) FILTER (WHERE {_HEARD} >= %(idle)s) FROM device_gateway_devicestate",
     # How many still fetch their commands as they should.
-    "polling": "SELECT COUNT(CASE WHEN last_poll >= %(polling)s THEN 1 END) FROM device_gateway_devicestate",
+    "polling": "SELECT COUNT(*) FILTER (WHERE last_poll >= %(polling)s) FROM device_gateway_devicestate",
     "events": "SELECT MAX(id) FROM telemetry_telemetryevent",
     "readings": "SELECT MAX(id) FROM device_gateway_devicetelemetry",
     "commands": "SELECT MAX(changed_at) FROM telemetry_command",
@@ -88,7 +88,7 @@ def _read(now: datetime, follows: Sequence[str], owner: int | None) -> str:
     }
     with connection.cursor() as cursor:
         tables = ", ".join(f"({query}) AS {name}" for name, query in sources.items())
-        times = {name: moment(connection, value) for name, value in given.items()}
+        times = {name: moment(connection, value) for name, value in given.items() if f"%({name})s" in tables}
         cursor.execute(f"SELECT * FROM {tables}", {**times, "owner": owner})
         found = cursor.fetchone()
     minute = now.replace(second=0, microsecond=0) if "minute" in follows else None
