@@ -79,8 +79,8 @@ def measure(server: servers.Server, large: servers.Server, folder: Path, seconds
     """A figure. `server` has DEVICES, half of them the viewer's; `large` 10,000 of nobody's, and staff `admin`.
 
     `look_ms`: an unchanged look, which reads its version itself, beyond an empty request. `share_still`,
-    `share_changing`: readings stored beside DASHBOARDS that look once a second, of those without, while none or a tenth of the devices shown change every
-    second. `first_page_ms`: a page of 10,000 devices.
+    `share_changing`: readings stored beside DASHBOARDS that look once a second, of those without, while none or a tenth
+    of the devices shown change every second. `first_page_ms`: a page of 10,000 devices.
     """
     viewer = Window(server.port, "viewer", VIEWER_PASSWORD)
     empty, look = _alternate(lambda: viewer.get(EMPTY), lambda: _unchanged(viewer))
