@@ -4,7 +4,6 @@ import re
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import pytest
 import time_machine
 from django.contrib.auth.models import User
@@ -18,6 +17,7 @@ from pages import version
 from pages.live import TAGS, VERSION
 from pages.tests.conftest import SignIn
 from stations.models import SyncLog
+from tests.postgres import another_connection
 
 DEVICES = "/devices/"
 
@@ -194,7 +194,7 @@ def test_what_is_committed_out_of_order_is_seen() -> None:
         pytest.skip("SQLite has one writer at a time")
     line = {"received_at": timezone.now(), "outcome": SyncLog.Outcome.APPLIED, "milliseconds": 1, "body_hash": "x"}
     columns = ", ".join(["type", "serial_number", "code", *line])
-    with psycopg.connect(**psycopg_facts()) as slow:
+    with another_connection() as slow:
         insert = f"INSERT INTO stations_synclog ({columns}) VALUES ('', '', '', %s, %s, %s, %s)"
         slow.execute(insert.encode(), list(line.values()))
         SyncLog.objects.create(**line)
@@ -202,9 +202,3 @@ def test_what_is_committed_out_of_order_is_seen() -> None:
         assert version.version(timezone.now(), ["stations"]) == before
         slow.commit()
         assert version.version(timezone.now(), ["stations"]) != before
-
-
-def psycopg_facts() -> dict[str, Any]:
-    """How to reach the test's database."""
-    facts = connection.get_connection_params()
-    return {name: facts[name] for name in ("user", "host", "port", "dbname", "password") if facts.get(name)}

@@ -112,6 +112,25 @@ def press(device: Device, at: datetime, **members: Any) -> TelemetryEvent:
     return TelemetryEvent.objects.get(device=device, event_id=pressed.event_id)
 
 
+def tell_five(site: Site, oldest: datetime) -> None:
+    """Two old presses, one of them just arrived; one of each device a day ago; a status message now, at NOON."""
+    press(site.device, oldest, event_id="old", treatment="PREMIUM")
+    press(site.device, oldest + HOUR, event_id="late", received_at=NOON - HOUR, treatment="STANDARD")
+    press(site.device, NOON - DAY, event_id="recent")
+    press(site.other_device, NOON - DAY, event_id="other", received_at=NOON - SECOND)
+    TelemetryEvent.objects.create(
+        device=site.other_device,
+        event_id="status",
+        event="status",
+        event_type="status",
+        occurred_at=NOON,
+        received_at=NOON,
+        source="legacy",
+        payload={},
+        digest=0,
+    )
+
+
 def counters(basic: int, standard: int, premium: int) -> dict[str, int]:
     return {"basic": basic, "standard": standard, "premium": premium}
 

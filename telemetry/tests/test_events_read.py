@@ -11,9 +11,9 @@ from django.utils import timezone
 from device_gateway.models import Device
 from device_gateway.services import archive_device
 from device_gateway.tests.conftest import refusal
-from telemetry.models import MachineDevice, TelemetryEvent
+from telemetry.models import MachineDevice
 from telemetry.storing import store_once
-from telemetry.tests.cast import DAY, HOUR, NOON, SECOND, Site, bearer, counters, event, press
+from telemetry.tests.cast import DAY, HOUR, NOON, SECOND, Site, bearer, counters, event, press, tell_five
 from tests.doors import DjangoDoor, Door
 from wire.times import iso
 
@@ -88,21 +88,7 @@ def test_both_doors_and_both_paths(door: Door, staff: str, slash: str) -> None:
 class TestFilters:
     @pytest.fixture
     def some(self, site: Site, now: datetime) -> None:
-        press(site.device, NOON - 8 * DAY, event_id="old", treatment="PREMIUM")
-        press(site.device, NOON - 8 * DAY + HOUR, event_id="late", received_at=NOON - HOUR, treatment="STANDARD")
-        press(site.device, NOON - DAY, event_id="recent")
-        press(site.other_device, NOON - DAY, event_id="other", received_at=NOON - SECOND)
-        TelemetryEvent.objects.create(
-            device=site.other_device,
-            event_id="status",
-            event="status",
-            event_type="status",
-            occurred_at=NOON,
-            received_at=NOON,
-            source="legacy",
-            payload={},
-            digest=0,
-        )
+        tell_five(site, oldest=NOON - 8 * DAY)
 
     @pytest.mark.parametrize(
         ("query", "expected"),

@@ -20,7 +20,7 @@ from telemetry.bindings import assign_device, register_machine, unassign_device
 from telemetry.export import AT_ONCE
 from telemetry.models import MachineDevice, TelemetryEvent
 from telemetry.storing import store_once
-from telemetry.tests.cast import DAY, HOUR, NOON, SECOND, Person, Site, bearer, counters, event, press
+from telemetry.tests.cast import DAY, HOUR, NOON, SECOND, Person, Site, bearer, counters, event, press, tell_five
 from tests.doors import Answer, Door
 
 PATH = "/api/export/"
@@ -133,21 +133,7 @@ class TestCells:
 class TestWhich:
     @pytest.fixture
     def some(self, site: Site, now: datetime, held: None) -> None:
-        press(site.device, NOON - 31 * DAY, event_id="old", treatment="PREMIUM")
-        press(site.device, NOON - 31 * DAY + HOUR, event_id="late", received_at=NOON - HOUR, treatment="STANDARD")
-        press(site.device, NOON - DAY, event_id="recent")
-        press(site.other_device, NOON - DAY, event_id="other", received_at=NOON - SECOND)
-        TelemetryEvent.objects.create(
-            device=site.other_device,
-            event_id="status",
-            event="status",
-            event_type="status",
-            occurred_at=NOON,
-            received_at=NOON,
-            source="legacy",
-            payload={},
-            digest=0,
-        )
+        tell_five(site, oldest=NOON - 31 * DAY)
 
     @pytest.mark.parametrize(
         ("query", "expected"),

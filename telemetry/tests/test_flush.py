@@ -13,7 +13,7 @@ import pytest
 import time_machine
 from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 
 from accounts.tokens import issue
@@ -34,6 +34,7 @@ from telemetry.models import (
 )
 from telemetry.tests.conftest import Esp32
 from tests.doors import Answer, DjangoDoor, Door
+from tests.postgres import another_connection
 
 PATH = "/api/flush/"
 NOW = datetime(2026, 11, 21, 12, 0, 0, 5, tzinfo=UTC)
@@ -155,6 +156,27 @@ def test_in_many_steps(esp32: Esp32, neighbour: Esp32, root: User, monkeypatch: 
     expected = counts(*TOLD)
     answer = flush(root)
     assert (answer.json()["deleted"], counts(*TOLD)) == (expected, dict.fromkeys(expected, 0))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_waits_for_no_writer(told: None, esp32: Esp32, neighbour: Esp32) -> None:
+    """A writer may hold one device and be about to take another: who waits for it with that other in hand closes a
+    circle."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    held, free = esp32.device.pk, neighbour.device.pk
+    with another_connection() as writer, connection.cursor() as cursor:
+        writer.execute("SELECT 1 FROM telemetry_devicestatus WHERE device_id = %s FOR UPDATE", [held])
+        writer.execute("SELECT 1 FROM device_gateway_devicestate WHERE device_id = %s FOR UPDATE", [held])
+        cursor.execute("SET lock_timeout = 2000")
+        for forget in (flushing._forget_events, flushing._forget_readings):
+            left = {held, free}
+            with transaction.atomic():
+                forget(left, 100)
+            assert left == {held}
+        cursor.execute("SET lock_timeout = 0")
+    for model in (TelemetryEvent, HourlyCount, DeviceStatus, DeviceTelemetry):
+        assert set(model._default_manager.values_list("device_id", flat=True)) == {held}
 
 
 class TestWho:
