@@ -39,15 +39,6 @@ class Flag(serializers.BooleanField):
         return data
 
 
-class RowId(serializers.PrimaryKeyRelatedField[Any]):
-    """The `id` of a row, a JSON integer: `1.5` is not the row 1."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        if type(data) is not int:
-            raise serializers.ValidationError("Must be a whole number.")
-        return super().to_internal_value(data)
-
-
 class FreeObject(serializers.DictField):
     """Any JSON object within 4 KiB."""
 
@@ -105,7 +96,9 @@ class DeviceRequest(serializers.Serializer[Any]):
     location = Text(required=False, allow_blank=True, max_length=200)
     mac = Text(required=False, allow_null=True, max_length=32)
     device_id = Text(required=False, max_length=63, trim_whitespace=False)
-    owner = RowId(required=False, allow_null=True, queryset=get_user_model()._default_manager.all())
+    owner = serializers.PrimaryKeyRelatedField(
+        required=False, allow_null=True, pk_field=WholeNumber(), queryset=get_user_model()._default_manager.all()
+    )
     notes = Text(required=False, allow_blank=True, max_length=500)
     firmware = Text(required=False, allow_blank=True, max_length=64)
 

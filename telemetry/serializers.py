@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from device_gateway.serializers import Flag, RowId, Text, WholeNumber
+from device_gateway.serializers import Flag, Text, WholeNumber
 from telemetry.models import Machine, Outlet
 from telemetry.status import Presence
 
@@ -89,7 +89,9 @@ class MachineRequest(serializers.ModelSerializer[Machine]):
     """What may be written of a machine. With PUT, too, a member that is not sent keeps its value."""
 
     name = Text(max_length=200)
-    outlet = RowId(required=False, allow_null=True, queryset=Outlet.objects.filter(archived_at=None))
+    outlet = serializers.PrimaryKeyRelatedField(
+        required=False, allow_null=True, pk_field=WholeNumber(), queryset=Outlet.objects.filter(archived_at=None)
+    )
     is_active = Flag(required=False)
 
     class Meta:
