@@ -4,8 +4,12 @@
 import os
 import sys
 
+from ozontelemetry.server import end_at_once
+
 
 def main() -> None:
+    if sys.argv[1:2] == ["serve"]:
+        end_at_once()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ozontelemetry.settings")
     from django.core.management import execute_from_command_line
 

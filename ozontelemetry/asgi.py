@@ -4,20 +4,22 @@ ESP32 ── Door ─┬─ a device route (a literal table): a bare ASGI endpoi
                └─ everything else: Django's WSGI handler in a few long-lived threads (ozontelemetry.bridge)
 """
 
+import asyncio
 import multiprocessing
 import os
 import re
-import signal
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import django
 
-if multiprocessing.parent_process() is not None:
-    # A worker is born with the server's own handlers, which do nothing in it: told to stop before it has loaded this
-    # application, it would serve on until it is killed, and what it was answering with it.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+from ozontelemetry.server import end_at_once, hear_ends, hold_ends
+
+IS_WORKER = multiprocessing.parent_process() is not None
+if IS_WORKER:
+    # Told to end before it has loaded this application, it would otherwise serve on until it is killed.
+    end_at_once()
+    hear_ends()
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ozontelemetry.settings")
 django.setup(set_prefix=False)
@@ -32,6 +34,9 @@ from ozontelemetry import checks, health  # noqa: E402
 from ozontelemetry.bridge import DjangoBridge  # noqa: E402
 from stations import addresses  # noqa: E402
 from telemetry.waiting import room  # noqa: E402
+
+LOOP_RUNS_AFTER = 0.2
+"""Seconds from the application's start, in the event loop's first run, until its second one has surely begun."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -75,11 +80,18 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         if message["type"] == "lifespan.startup":
             room.close_at_sigterm()
         await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.startup":
+            # The server ends one run of the event loop here and begins another. A signal between them is lost.
+            await asyncio.sleep(LOOP_RUNS_AFTER)
+            hear_ends()
         if message["type"] == "lifespan.shutdown":
             writer.stop()
             return
 
 
+if IS_WORKER:
+    # Until its event loop runs: before the first thread begins, because any thread may be given a signal.
+    hold_ends()
 # The sentence of what is missing, before the first request instead of at it.
 checks.sound_or_exit(quiet=True)
 addresses.watch_host_names()

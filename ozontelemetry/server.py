@@ -1,8 +1,18 @@
-"""How the server process is started: granian's options, each different from its default for a reason."""
+"""How the server process is started: granian's options, each different from its default for a reason.
 
+`python -m ozontelemetry.server` is granian's command line, whose processes hear that they are to end at every moment
+of their lives:
+
+  main process   its start: ends at once   afterwards: granian's handlers
+  worker         birth ── held ── import: ends at once ── held ── its event loop runs: granian's and our handlers
+"""
+
+import os
+import signal
 from typing import Final
 
 TARGET: Final = "ozontelemetry.asgi:application"
+ENDS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def granian_arguments(
@@ -32,3 +42,33 @@ def granian_arguments(
         "--log-level", "warning",
         target,
     ]  # fmt: skip
+
+
+def end_at_once() -> None:
+    """For a start, when nothing has been accepted yet. Python's own handler of Ctrl-C raises an exception instead,
+    which is lost where it strikes in a callback: the server then started nevertheless."""
+    for number in ENDS:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def hold_ends() -> None:
+    """The signals to end wait, in this thread and in those that it starts, until `hear_ends`."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+
+
+def hear_ends() -> None:
+    """What has waited is heard now."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
+
+
+def main() -> None:
+    end_at_once()
+    # A worker is born with the main process's handlers, which do nothing in it.
+    os.register_at_fork(before=hold_ends, after_in_parent=hear_ends)
+    from granian.cli import entrypoint
+
+    entrypoint()
+
+
+if __name__ == "__main__":
+    main()

@@ -384,13 +384,20 @@ def test_told_to_end_while_requests_wait(
     server.start()
 
 
-@pytest.mark.parametrize("after", [0.6, 1.2, 1.8])
-def test_told_to_end_while_it_starts(server: LiveServer, after: float) -> None:
+@ENDS
+@pytest.mark.parametrize("after", [0.3, 0.6, "worker", 1.2, 1.8])
+def test_told_to_end_while_it_starts(server: LiveServer, after: float | str, ctrl_c: bool) -> None:
     server.stop()
     said = len(server.log.read_text())
     server.launch()
-    time.sleep(after)
-    tell_to_end(server, ctrl_c=True)
+    if isinstance(after, float):
+        time.sleep(after)
+    else:
+        # The moment it is born with its parent's handlers of signals, which do nothing in it.
+        while not server.workers:
+            assert server.is_running
+            time.sleep(0.001)
+    tell_to_end(server, ctrl_c)
     assert server.wait() < END_SECONDS
     assert "refused to gracefully stop" not in server.log.read_text()[said:]  # nor was it killed after five seconds
     server.start()

@@ -50,9 +50,8 @@ class Command(BaseCommand):
         connection.close()
         sys.stdout.flush()
         # In place of this process: a signal from whoever started us reaches the server itself.
-        os.execv(  # noqa: S606
-            sys.executable, [sys.executable, "-m", "granian", *granian_arguments(host=host, port=port, workers=workers)]
-        )
+        arguments = granian_arguments(host=host, port=port, workers=workers)
+        os.execv(sys.executable, [sys.executable, "-m", "ozontelemetry.server", *arguments])  # noqa: S606
 
     def first_operator(self, *, on_loopback: bool) -> None:
         """An account to sign in with, on a database that has none."""
