@@ -1,4 +1,6 @@
-"""What every page has in common: it is never kept by a cache, and whatever goes wrong on it is shown as a page."""
+"""What every page has in common: other sites' pages cannot act through it, it is never kept by a cache, and whatever
+goes wrong on it is shown as a page.
+"""
 
 from collections.abc import Callable
 from functools import wraps
@@ -9,12 +11,15 @@ from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
 
+from accounts import crosssite
 from pages.windows import recognise
 from wire.errors import ApiError, Forbidden, MethodNotAllowed, NotFound, Unavailable
 
 View = Callable[..., HttpResponseBase]
 
+SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS", "TRACE")
 _TITLES: Final = {
     400: "That did not work",
     403: "You may not do this",
@@ -29,11 +34,20 @@ _TITLES: Final = {
 
 
 def page(view: View) -> View:
-    """Around a view of people's pages."""
+    """Around a view of people's pages.
 
+    The cross-site rule of the whole system stands in the place of Django's token: a form stays good however long it is
+    open, also when its person signs in anew beside it.
+    """
+
+    @csrf_exempt
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
+            if request.method not in SAFE_METHODS:
+                crosssite.check(request)
+            # Django's own views of signing in and out ask for the token once more.
+            request.csrf_processing_done = True  # type: ignore[attr-defined]
             response = view(request, *args, **kwargs)
             if response.status_code == 405:
                 raise MethodNotAllowed(response["Allow"].split(", "))

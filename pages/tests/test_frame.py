@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError
 from django.test import Client
+from pytest_django import Settings
 
 from pages.tests.conftest import ACTIONS, TOKENS, SignIn
 
@@ -61,29 +62,60 @@ def test_wrong_method(signed_in: SignIn, vera: User, method: str, path: str, all
     assert is_page(reply, "Not this way")
 
 
+OTHER_SITES = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "https://testserver"},  # another scheme
+]
+OWN_FORMS = [
+    {},  # no browser: a cookie jar
+    {"Origin": "http://testserver"},
+    {"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"},
+    {"Origin": "null", "Sec-Fetch-Site": "same-origin"},
+    {"Origin": "http://localhost:3000"},  # of CORS_ALLOWED_ORIGINS
+]
+
+
+@pytest.mark.parametrize("headers", OTHER_SITES, ids=str)
 @pytest.mark.parametrize("path", [ACTIONS, f"{ACTIONS}/1/revoke", f"{ACTIONS}/revoke-key", "/account", "/logout/"])
-def test_forms_of_other_sites_are_refused(vera: User, path: str) -> None:
+def test_forms_of_other_sites_are_refused(vera: User, path: str, headers: dict[str, str]) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(vera)
-    reply = client.post(path, {"device": "1"})
+    reply = client.post(path, {"device": "1"}, headers=headers)
     assert reply.status_code == 403
-    assert is_page(reply, "Please send it again")
+    assert is_page(reply, "You may not do this")
     assert client.get("/").status_code == 200  # signed in still
 
 
+@pytest.mark.parametrize("headers", OTHER_SITES, ids=str)
 @pytest.mark.parametrize("path", ["/login/", "/register/"])
-def test_forms_of_other_sites_are_refused_signed_out(path: str) -> None:
-    reply = Client(enforce_csrf_checks=True).post(path, {"username": "mallory", "password": "x"})
+def test_forms_of_other_sites_are_refused_signed_out(path: str, headers: dict[str, str]) -> None:
+    reply = Client(enforce_csrf_checks=True).post(path, {"username": "mallory", "password": "x"}, headers=headers)
+    assert reply.status_code == 403
+    assert is_page(reply, "You may not do this")
+
+
+@pytest.mark.parametrize("headers", OWN_FORMS, ids=str)
+def test_own_form_passes_the_check(vera: User, headers: dict[str, str], settings: Settings) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["http://localhost:3000"]
+    vera.set_password("vera's own words")
+    vera.save()
+    client = Client(enforce_csrf_checks=True)
+    form = {"username": vera.username, "password": "vera's own words"}
+    assert client.post("/login/", form, headers=headers).status_code == 302
+    assert client.get("/account").status_code == 200
+    assert client.post("/logout/", headers=headers).status_code == 302
+    assert client.get("/account").status_code == 302
+
+
+def test_form_of_the_admin_site_needs_djangos_token(olga: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(olga)
+    reply = client.post("/admin/device_gateway/device/add/", {"name": "no token"})
     assert reply.status_code == 403
     assert is_page(reply, "Please send it again")
-
-
-def test_own_form_passes_the_check(vera: User) -> None:
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(vera)
-    page = client.get("/account").content.decode()
-    token = page.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
-    assert client.post("/logout/", {"csrfmiddlewaretoken": token}).status_code == 302
 
 
 def test_our_own_fault(signed_in: SignIn, vera: User) -> None:
