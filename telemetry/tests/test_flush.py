@@ -91,7 +91,7 @@ def told(esp32: Esp32, neighbour: Esp32, root: User) -> None:
         devices=[esp32.device],
         fields={"command_type": "GET_STATUS", "priority": "normal", "payload": {}, "expires_in_hours": 1},
         author=root,
-        now=NOW,
+        now=datetime.now(UTC),
     )
 
 
