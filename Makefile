@@ -37,7 +37,7 @@ postman: $(VENV)/.installed
 	@echo "$(COLLECTION): import it into Postman"
 
 # Both locks, from pyproject.toml. No registry address may stand in them.
-UV := $(BIN)/uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+UV := $(BIN)/uv pip compile --universal --generate-hashes --no-header --no-annotate --quiet
 lock: $(VENV)/.installed-dev
 	$(UV) pyproject.toml -o requirements.txt
 	$(UV) --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt

@@ -75,18 +75,15 @@ class Door:
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        if message["type"] == "lifespan.startup":
-            room.close_at_sigterm()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.startup":
-            # The server ends one run of the event loop here and begins another. A signal between them is lost.
-            await asyncio.sleep(LOOP_RUNS_AFTER)
-            hear_ends()
-        if message["type"] == "lifespan.shutdown":
-            writer.stop()
-            return
+    await receive()  # lifespan.startup
+    room.close_at_sigterm()
+    await send({"type": "lifespan.startup.complete"})
+    # The server ends one run of the event loop here and begins another. A signal between them would be lost.
+    await asyncio.sleep(LOOP_RUNS_AFTER)
+    hear_ends()
+    await receive()  # lifespan.shutdown
+    writer.stop()
+    await send({"type": "lifespan.shutdown.complete"})
 
 
 if IS_WORKER:

@@ -3,8 +3,8 @@
 `python -m ozontelemetry.server` is granian's command line, whose processes hear that they are to end at every moment
 of their lives:
 
-  main process   its start: ends at once   afterwards: granian's handlers
-  worker         birth ── held ── import: ends at once ── held ── its event loop runs: granian's and our handlers
+  main process   held from `serve` on ── import: ends at once ── granian's handlers
+  worker         held from its birth on ── import: ends at once ── held ── its event loop runs: granian's and ours
 """
 
 import os
@@ -63,6 +63,7 @@ def hear_ends() -> None:
 
 def main() -> None:
     end_at_once()
+    hear_ends()
     # A worker is born with the main process's handlers, which do nothing in it.
     os.register_at_fork(before=hold_ends, after_in_parent=hear_ends)
     from granian.cli import entrypoint

@@ -31,6 +31,8 @@ from bench.ports import free_port
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
+END_SECONDS = 6.0
+"""An end in order takes less, whatever is under way."""
 DATA_KEY = "Zm9yLXRlc3RzLW9ubHktYW5kLWdvb2QtZm9yLW5vdGg="
 ADMIN, PASSWORD = "admin", "password"
 SHELL_FILES = 1024
@@ -148,12 +150,12 @@ class LiveServer:
         if alive:
             raise ServerError(f"processes that survived SIGKILL: {alive}")
 
-    def signal(self, number: signal.Signals, *, whole_group: bool = False) -> None:
-        """Sends a signal to the main process; or to the whole group, as Ctrl-C in a terminal does."""
-        if whole_group:
-            os.killpg(self.pid, number)
+    def tell_to_end(self, ctrl_c: bool = False) -> None:
+        """SIGTERM to the main process, as a service manager sends it; or SIGINT to all of them, as a terminal does."""
+        if ctrl_c:
+            os.killpg(self.pid, signal.SIGINT)
         else:
-            os.kill(self.pid, number)
+            os.kill(self.pid, signal.SIGTERM)
 
     def wait(self, seconds: float = STOP_SECONDS) -> float:
         """Waits for its end after a signal, of every process; returns how long that took. Raises ServerError."""
@@ -176,11 +178,11 @@ class LiveServer:
         return time.monotonic() - began
 
     def stop(self) -> float:
-        """SIGTERM, as a service manager sends it; returns the seconds until everything had ended."""
+        """Tells it to end; returns the seconds until everything had ended."""
         if not self.is_running:
             self.kill()
             return 0.0
-        self.signal(signal.SIGTERM)
+        self.tell_to_end()
         return self.wait()
 
     def restart(self) -> None:

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import signal
 import socket
 import threading
 import time
@@ -13,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.server import LiveServer, fresh_database, live_server
+from tests.server import END_SECONDS, LiveServer, fresh_database, live_server
 from tests.staff import Answer, Staff
 
 MAC = "02:00:00:00:00:01"
@@ -156,8 +155,8 @@ def test_told_to_end_it_lets_everybody_go(server: LiveServer, token: str) -> Non
         thread.start()
         time.sleep(0.2)
     time.sleep(1)  # the last has surely arrived: one that has not finds no server
-    server.signal(signal.SIGTERM)
-    assert server.wait() < 6
+    server.tell_to_end()
+    assert server.wait() < END_SECONDS
     for thread in waiting:
         thread.join(6)
     assert replies == [200] * 3

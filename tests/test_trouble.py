@@ -6,7 +6,6 @@ their gauge switched on (bench/trouble.py).
 
 import gzip
 import json
-import signal
 import subprocess
 import sys
 import threading
@@ -30,7 +29,7 @@ from tests.hazards import (
     write_lock,
 )
 from tests.meters import CLAIM, INGEST, PATIENCE
-from tests.server import ROOT, LiveServer, fresh_database, live_server
+from tests.server import END_SECONDS, ROOT, LiveServer, fresh_database, live_server
 from tests.staff import Device, Staff
 from tests.traffic import FIRMWARE_SECONDS, Gauge, check_stored, for_the_benchmark, traffic
 
@@ -332,8 +331,6 @@ def test_a_key_is_revoked_in_use(
 
 # --- The end ---
 
-END_SECONDS = 6.0
-"""An end in order takes less, whatever is under way."""
 ENDS = pytest.mark.parametrize("ctrl_c", [False, True], ids=["SIGTERM", "Ctrl-C"])
 
 
@@ -343,17 +340,12 @@ def timed(staff: Staff, device: Device) -> tuple[int, float]:
     return staff.send(device, {"kwh": 3}).status, time.monotonic() - began
 
 
-def tell_to_end(server: LiveServer, ctrl_c: bool) -> None:
-    """SIGTERM to the main process, or SIGINT to all of them, as a terminal does."""
-    server.signal(signal.SIGINT if ctrl_c else signal.SIGTERM, whole_group=ctrl_c)
-
-
 @ENDS
 def test_told_to_end_under_load(server: LiveServer, devices: list[Device], gauge: Gauge, ctrl_c: bool) -> None:
     with traffic(server, devices) as load:
         load.wait_for(200)
         told_at = time.monotonic()
-        tell_to_end(server, ctrl_c)
+        server.tell_to_end(ctrl_c)
         assert server.wait() < END_SECONDS
         server.start()
         load.wait_for(50)
@@ -375,29 +367,10 @@ def test_told_to_end_while_requests_wait(
     with ThreadPoolExecutor(len(plain)) as threads, write_lock(server, seconds):
         sent = [threads.submit(timed, staff, device) for device in plain]
         time.sleep(0.4)
-        tell_to_end(server, ctrl_c)
+        server.tell_to_end(ctrl_c)
         assert server.wait() < END_SECONDS
         answers = [request.result(PATIENCE) for request in sent]
     expected = {201, 503} if seconds < 4 else {503}
     assert {status for status, _ in answers} <= expected
     assert max(taken for _, taken in answers) < FIRMWARE_SECONDS
-    server.start()
-
-
-@ENDS
-@pytest.mark.parametrize("after", [0.3, 0.6, "worker", 1.2, 1.8])
-def test_told_to_end_while_it_starts(server: LiveServer, after: float | str, ctrl_c: bool) -> None:
-    server.stop()
-    said = len(server.log.read_text())
-    server.launch()
-    if isinstance(after, float):
-        time.sleep(after)
-    else:
-        # The moment it is born with its parent's handlers of signals, which do nothing in it.
-        while not server.workers:
-            assert server.is_running
-            time.sleep(0.001)
-    tell_to_end(server, ctrl_c)
-    assert server.wait() < END_SECONDS
-    assert "refused to gracefully stop" not in server.log.read_text()[said:]  # nor was it killed after five seconds
     server.start()

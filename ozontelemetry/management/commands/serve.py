@@ -19,7 +19,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from ozontelemetry.checks import sound_or_exit
 from ozontelemetry.environment import env
-from ozontelemetry.server import granian_arguments
+from ozontelemetry.server import granian_arguments, hold_ends
 from wire.address import is_loopback
 
 LOCK = 0x020E_0001
@@ -49,7 +49,8 @@ class Command(BaseCommand):
         _raise_file_limit()
         connection.close()
         sys.stdout.flush()
-        # In place of this process: a signal from whoever started us reaches the server itself.
+        # In place of this process: a signal from whoever started us reaches the server itself, also one that comes now.
+        hold_ends()
         arguments = granian_arguments(host=host, port=port, workers=workers)
         os.execv(sys.executable, [sys.executable, "-m", "ozontelemetry.server", *arguments])  # noqa: S606
 
