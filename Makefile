@@ -25,7 +25,7 @@ bench: $(VENV)/.installed-dev
 # make crash N=200, make crash N=30 ARGS=--postgres
 N ?= 50
 crash: $(VENV)/.installed-dev
-	@$(BIN)/python -m tests.crash --rounds $(N) $(ARGS)
+	@$(BIN)/python -m tests.live.crash --rounds $(N) $(ARGS)
 
 # The API for Postman. BASE_URL=https://… for another server than that of `make run`.
 BASE_URL ?= http://localhost:8000

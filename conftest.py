@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.doors import AsgiDoor, DjangoDoor, Door
+from tests.support.doors import AsgiDoor, DjangoDoor, Door
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,10 +34,10 @@ def _nothing_remembered() -> Iterator[None]:
     from django.contrib.contenttypes.models import ContentType
 
     from device_gateway.registry import registry
-    from pages.live import built
-    from pages.screens.machines import past_totals
-    from wire import limits
-    from wire.conf import option
+    from ozone.wire import limits
+    from ozone.wire.conf import option
+    from pages.kit.live import built
+    from pages.machines.screen import past_totals
 
     yield
     ContentType.objects.clear_cache()
@@ -52,7 +52,7 @@ def _nothing_remembered() -> Iterator[None]:
 def write_path(transactional_db: Any) -> Iterator[None]:
     """Real transactions and a running writer, whose connection is closed before the database is emptied."""
     from device_gateway.registry import registry
-    from intake import writer
+    from ozone.intake import writer
 
     yield
     writer.stop()

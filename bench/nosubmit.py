@@ -8,8 +8,8 @@ import asyncio
 import os
 from typing import Any
 
-import intake
-from intake import CALL
+from ozone import intake
+from ozone.intake import CALL
 
 if os.environ.get("DJANGO_DEBUG") != "1":
     raise RuntimeError("bench.nosubmit acknowledges readings and throws them away: never where it could be production")

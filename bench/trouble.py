@@ -10,7 +10,7 @@ from typing import Any
 from bench import servers
 
 RECORD = "RATE_AFTER_TROUBLE"
-"""Environment variable: the file to which the gauge of tests/traffic.py writes; unset, it measures nothing."""
+"""Environment variable: the file to which the gauge of tests/support/traffic.py writes; unset, it measures nothing."""
 SECONDS = 1800.0
 
 
@@ -25,7 +25,7 @@ def measure(folder: Path, *, url: str | None) -> dict[str, Any]:
     record = folder / "trouble.jsonl"
     record.unlink(missing_ok=True)
     environment = {**os.environ, RECORD: str(record)}
-    command = [sys.executable, "-m", "pytest", "-q", "tests/test_trouble.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "tests/live/test_trouble.py"]
     if url is not None:
         environment["DATABASE_URL"] = url
         command += ["-m", "not sqlite_only"]

@@ -12,8 +12,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from wire.conf import option
-from wire.errors import Invalid, Unavailable
+from ozone.wire.conf import option
+from ozone.wire.errors import Invalid, Unavailable
 
 ENVELOPE: Final = frozenset({"algorithm", "nonce", "ciphertext"})
 NONCE_BYTES: Final = 12

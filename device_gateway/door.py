@@ -8,11 +8,11 @@ from device_gateway.gate import Call, DeviceRoute, Write
 from device_gateway.identity import Identity
 from device_gateway.payloads import check_object, claim_reply, read_readings
 from device_gateway.readings import READINGS, Arrival
-from wire import bodies, jsonio
-from wire.address import limit_key
-from wire.errors import Invalid
-from wire.http import Reply, Request
-from wire.times import iso_or_none
+from ozone.wire import bodies, jsonio
+from ozone.wire.address import limit_key
+from ozone.wire.errors import Invalid
+from ozone.wire.http import Reply, Request
+from ozone.wire.times import iso_or_none
 
 
 def ingest(request: Request, identity: Identity) -> Write:

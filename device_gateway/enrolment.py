@@ -22,8 +22,8 @@ from device_gateway.models import (
     new_secret,
 )
 from device_gateway.services import revoke_key, set_key
-from wire.conf import option
-from wire.errors import Forbidden, TooManyRequests
+from ozone.wire.conf import option
+from ozone.wire.errors import Forbidden, TooManyRequests
 
 ATTEMPTS_KEPT: Final = 20
 HOLD: Final = timedelta(minutes=2)

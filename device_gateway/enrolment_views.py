@@ -8,12 +8,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api import ApiView
-from accounts.permissions import Staff, StaffWrites
-from accounts.serializers import Problem
 from device_gateway import enrolment, queries
 from device_gateway.models import Enrolment
-from wire.times import iso, iso_or_none
+from ozone.accounts.permissions import Staff, StaffWrites
+from ozone.webapi.serializers import Problem
+from ozone.webapi.view import ApiView
+from ozone.wire.times import iso, iso_or_none
 
 PROBLEMS = {401: Problem, 403: Problem, 404: Problem, 429: Problem, 503: Problem}
 

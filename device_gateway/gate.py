@@ -18,14 +18,14 @@ from django.db import close_old_connections, transaction
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
-import intake
 from device_gateway.identity import Identity
 from device_gateway.readings import KEY_USES
 from device_gateway.registry import registry
-from wire import bodies, metrics
-from wire.conf import option
-from wire.deadlines import deadlines
-from wire.errors import (
+from ozone import intake
+from ozone.wire import bodies, metrics
+from ozone.wire.conf import option
+from ozone.wire.deadlines import deadlines
+from ozone.wire.errors import (
     ApiError,
     BadEncoding,
     BodyTimeout,
@@ -37,7 +37,7 @@ from wire.errors import (
     Unauthorized,
     Unavailable,
 )
-from wire.http import Reply, Request, check_host, is_plain_http, public_host
+from ozone.wire.http import Reply, Request, check_host, is_plain_http, public_host
 
 logger = logging.getLogger("device_gateway")
 

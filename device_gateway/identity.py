@@ -5,7 +5,7 @@ from collections.abc import Set
 from typing import Any
 
 from device_gateway.crypto import Cipher
-from wire.limits import rate
+from ozone.wire.limits import rate
 
 
 class Identity:

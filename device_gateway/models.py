@@ -13,7 +13,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from device_gateway.names import check_device_id, default_device_id, normal_mac, validate_mac
-from wire.conf import option
+from ozone.wire.conf import option
 
 PREFIX_LENGTH = 8
 
@@ -36,7 +36,7 @@ def _int_or_float(digits: str) -> int | float:
 
 
 class RegistryVersion(models.Model):
-    """One row that every process watches (intake.watcher): raised by every change of who may enter, and by commands."""
+    """One row that every process watches (ozone.intake.watcher): raised by each change of who enters, and by commands."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     registry_version = models.BigIntegerField(default=0)

@@ -6,10 +6,10 @@ from typing import Any, Final, NamedTuple
 
 from device_gateway.crypto import ENVELOPE
 from device_gateway.identity import Identity
-from wire import jsonio
-from wire.errors import Invalid, MalformedJson
-from wire.http import Reply
-from wire.times import occurred
+from ozone.wire import jsonio
+from ozone.wire.errors import Invalid, MalformedJson
+from ozone.wire.http import Reply
+from ozone.wire.times import occurred
 
 MAX_BATCH: Final = 1000
 MAX_MESSAGE_ID: Final = 64

@@ -9,8 +9,8 @@ from django.db.models import F, Q, QuerySet
 
 from device_gateway.models import Device, DeviceTelemetry, ProvisioningToken
 from device_gateway.names import normal_mac
-from wire.errors import Invalid, NotFound
-from wire.times import iso
+from ozone.wire.errors import Invalid, NotFound
+from ozone.wire.times import iso
 
 MAX_BUCKET_ROWS: Final = 100_000
 RECENT_CLAIMS: Final = 50

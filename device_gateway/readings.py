@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from device_gateway.payloads import Reading
-from intake import writer
-from intake.rows import BulkInsert, moment
+from ozone.intake import writer
+from ozone.intake.sql import BulkInsert, moment
 
 READINGS: Final = "readings"
 KEY_USES: Final = "key_uses"

@@ -17,10 +17,10 @@ from django.db.models.signals import post_delete, post_save
 
 from device_gateway.identity import Identity
 from device_gateway.models import Credential, Device, RegistryVersion
-from intake import Watcher
-from wire.address import limit_key
-from wire.errors import Unauthorized, Unavailable
-from wire.limits import Limit
+from ozone.intake import Watcher
+from ozone.wire.address import limit_key
+from ozone.wire.errors import Unauthorized, Unavailable
+from ozone.wire.limits import Limit
 
 UNKNOWN_KEYS: Final = Limit("LIMIT_UNKNOWN_KEYS", "Too many unknown keys from this address.")
 _NAMES: Final = """

@@ -8,8 +8,8 @@ from rest_framework import serializers
 from device_gateway.models import Device
 from device_gateway.payloads import check_object
 from device_gateway.services import MAX_LIFETIME_MINUTES
-from wire.errors import Invalid
-from wire.times import iso_or_none
+from ozone.wire.errors import Invalid
+from ozone.wire.times import iso_or_none
 
 
 class WholeNumber(serializers.IntegerField):

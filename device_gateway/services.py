@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from device_gateway import crypto
 from device_gateway.models import PREFIX_LENGTH, Credential, Device, ProvisioningToken, hash_secret, new_secret
-from wire.address import limit_key
-from wire.conf import option
-from wire.errors import Conflict, Forbidden, Invalid
-from wire.limits import Limit
+from ozone.wire.address import limit_key
+from ozone.wire.conf import option
+from ozone.wire.errors import Conflict, Forbidden, Invalid
+from ozone.wire.limits import Limit
 
 FAILED_CLAIMS: Final = Limit("LIMIT_FAILED_CLAIMS", "Too many failed claims from this address.")
 MAX_TOKEN: Final = 127

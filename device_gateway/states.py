@@ -6,7 +6,7 @@ from typing import Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from intake.rows import BulkInsert, moment
+from ozone.intake.sql import BulkInsert, moment
 
 
 def _later(column: str) -> BulkInsert:

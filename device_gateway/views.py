@@ -14,11 +14,6 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api import ApiView
-from accounts.authentication import AccessTokenAuthentication, SessionAuthentication
-from accounts.callers import address_of, is_person
-from accounts.permissions import StaffWrites
-from accounts.serializers import Problem
 from device_gateway import queries, services
 from device_gateway.identity import Identity
 from device_gateway.models import Device
@@ -34,8 +29,13 @@ from device_gateway.serializers import (
     ProvisionRequest,
     device_json,
 )
-from wire.errors import Forbidden, Invalid, NotFound, Unauthorized
-from wire.times import iso, iso_or_none, parse_iso, parse_query
+from ozone.accounts.authentication import AccessTokenAuthentication, SessionAuthentication
+from ozone.accounts.callers import address_of, is_person
+from ozone.accounts.permissions import StaffWrites
+from ozone.webapi.serializers import Problem
+from ozone.webapi.view import ApiView
+from ozone.wire.errors import Forbidden, Invalid, NotFound, Unauthorized
+from ozone.wire.times import iso, iso_or_none, parse_iso, parse_query
 
 DEFAULT_LIMIT = 500
 MAX_LIMIT = 5000

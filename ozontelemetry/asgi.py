@@ -27,13 +27,13 @@ django.setup(set_prefix=False)
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 
 import device_gateway.door  # noqa: E402
-import telemetry.door  # noqa: E402
+import telemetry.device_side.routes  # noqa: E402
 from device_gateway.gate import DeviceRoute  # noqa: E402
-from intake import writer  # noqa: E402
+from ozone.intake import writer  # noqa: E402
 from ozontelemetry import checks, health  # noqa: E402
 from ozontelemetry.bridge import DjangoBridge  # noqa: E402
 from stations import addresses  # noqa: E402
-from telemetry.waiting import room  # noqa: E402
+from telemetry.commands.waiting import room  # noqa: E402
 
 LOOP_RUNS_AFTER = 0.2
 """Seconds from the application's start, in the event loop's first run, until its second one has surely begun."""
@@ -93,5 +93,6 @@ if IS_WORKER:
 checks.sound_or_exit(quiet=True)
 addresses.watch_host_names()
 application = Door(
-    [*device_gateway.door.ROUTES, *telemetry.door.ROUTES, *health.ROUTES], DjangoBridge(get_wsgi_application())
+    [*device_gateway.door.ROUTES, *telemetry.device_side.routes.ROUTES, *health.ROUTES],
+    DjangoBridge(get_wsgi_application()),
 )

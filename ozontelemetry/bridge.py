@@ -14,11 +14,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from device_gateway.gate import ClientLeft, fold_headers, read_body
-from ozontelemetry.shapes import error_reply, is_api
-from wire.conf import option
-from wire.deadlines import deadlines
-from wire.errors import ApiError, BodyTimeout
-from wire.http import Reply
+from ozone.wire.conf import option
+from ozone.wire.deadlines import deadlines
+from ozone.wire.errors import ApiError, BodyTimeout
+from ozone.wire.http import Reply
+from ozontelemetry.openapi.shapes import error_reply, is_api
 
 logger = logging.getLogger("ozontelemetry")
 

@@ -12,12 +12,12 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from device_gateway.payloads import LONGEST_HOST
+from ozone.wire.address import network
+from ozone.wire.conf import option
+from ozone.wire.limits import rate
+from ozone.wire.times import parse_iso
 from stations.addresses import entries_of_no_use
 from stations.switch import stations_enabled
-from wire.address import network
-from wire.conf import option
-from wire.limits import rate
-from wire.times import parse_iso
 
 TAG = "ozone"
 

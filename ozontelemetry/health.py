@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from device_gateway.gate import Call, DeviceRoute
 from device_gateway.models import RegistryVersion
-from intake import writer
-from wire import metrics
-from wire.conf import option
-from wire.errors import Unauthorized, Unavailable
-from wire.http import Reply, Request, is_from_this_machine
+from ozone.intake import writer
+from ozone.wire import metrics
+from ozone.wire.conf import option
+from ozone.wire.errors import Unauthorized, Unavailable
+from ozone.wire.http import Reply, Request, is_from_this_machine
 
 READY_SECONDS: Final = 5.0
 _OK: Final = Reply.json(200, {"status": "ok"})

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wire.times import iso
+from ozone.wire.times import iso
 
 if sys.platform != "win32":
     import fcntl

@@ -7,13 +7,22 @@ from django.db import DatabaseError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
-from accounts.callers import is_signed_in
 from device_gateway.models import RegistryVersion
-from ozontelemetry.shapes import STRICT, error_reply, is_api
-from wire import metrics
-from wire.errors import ApiError, BadHost, Forbidden, MethodNotAllowed, NotFound, ServerError, Unauthorized, Unavailable
-from wire.http import check_host, is_plain_http, public_host, public_scheme
-from wire.tracebacks import let_go
+from ozone.accounts.callers import is_signed_in
+from ozone.wire import metrics
+from ozone.wire.errors import (
+    ApiError,
+    BadHost,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    ServerError,
+    Unauthorized,
+    Unavailable,
+)
+from ozone.wire.http import check_host, is_plain_http, public_host, public_scheme
+from ozone.wire.tracebacks import let_go
+from ozontelemetry.openapi.shapes import STRICT, error_reply, is_api
 
 logger = logging.getLogger("ozontelemetry")
 

@@ -1,7 +1,7 @@
 """All settings, from the environment or from `.env` beside manage.py (the environment wins).
 
 Every option is documented in docs/configuration.md; `tests/test_docs.py` fails when one is not. Options of the
-product itself, with their defaults, are in wire/conf.py: an app of ours works without this file.
+product itself, with their defaults, are in ozone/wire/conf.py: an app of ours works without this file.
 """
 
 import secrets
@@ -11,15 +11,15 @@ from typing import Any
 
 from corsheaders.defaults import default_headers
 
+from ozone.wire.conf import DEFAULTS
 from ozontelemetry.environment import env
-from wire.conf import DEFAULTS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_env(BASE_DIR / ".env")
 
 
 def product_option(name: str) -> Any:
-    """The option of wire/conf.py, read from the environment as the type of its default."""
+    """The option of ozone/wire/conf.py, read from the environment as the type of its default."""
     default = DEFAULTS[name]
     if isinstance(default, list):
         return env.list(name, default=default)
@@ -52,7 +52,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "accounts",
+    "ozone.accounts",
     "device_gateway",
     "telemetry",
     "stations",
@@ -156,7 +156,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "POSTPROCESSING_HOOKS": ["ozontelemetry.schema.complete_schema"],
+    "POSTPROCESSING_HOOKS": ["ozontelemetry.openapi.schema.complete_schema"],
 }
 
 # --- The web --------------------------------------------------------------------------------------------------

@@ -4,8 +4,9 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from accounts.forms import sign_in_page
-from ozontelemetry import health, schema
+from ozone.accounts.forms import sign_in_page
+from ozontelemetry import health
+from ozontelemetry.openapi import schema
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/login/", sign_in_page(admin.site.login)),
@@ -18,7 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         SpectacularSwaggerView.as_view(url_name="schema", **schema.ACCESS),
         name="docs",
     ),
-    path("api/", include("accounts.urls")),
+    path("api/", include("ozone.webapi.urls")),
     path("api/", include("stations.urls")),
     path("api/", include("telemetry.urls")),
     path("api/", include("device_gateway.api_urls")),

@@ -7,26 +7,21 @@ from django.urls import re_path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
-from pages.views import (
-    archive,
-    bulk,
-    commands,
-    device,
-    device_actions,
-    devices,
-    machine_actions,
-    machine_logs,
-    machines,
-    outlet_actions,
-    outlets,
-    people,
-    quarantine,
-    start,
-    stations,
-    stats,
-    tokens,
-    upload,
-)
+from pages import stations, stats
+from pages.commands import bulk
+from pages.commands import views as commands
+from pages.dashboard import views as start
+from pages.devices import actions as device_actions
+from pages.devices import archive, quarantine, upload
+from pages.devices import list_views as devices
+from pages.devices import views as device
+from pages.machines import actions as machine_actions
+from pages.machines import logs as machine_logs
+from pages.machines import views as machines
+from pages.outlets import actions as outlet_actions
+from pages.outlets import views as outlets
+from pages.people import views as people
+from pages.tokens import views as tokens
 
 DEVICE: Final = r"^devices/(?P<name>[^/]+)"
 NUMBER: Final = r"(?P<number>[0-9]{1,18})"

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from ozone.wire import address
+from ozone.wire.conf import option
+from ozone.wire.errors import Unavailable
 from stations.errors import IpNotAllowed
 from stations.switch import stations_enabled
-from wire import address
-from wire.conf import option
-from wire.errors import Unavailable
 
 logger = logging.getLogger("stations")
 

@@ -5,8 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from accounts.callers import is_staff
 from device_gateway.admin import ReadOnlyAdmin
+from ozone.accounts.callers import is_staff
 from stations.models import PowerBank, PowerBankReturn, Station, StationSlot, SyncLog
 
 

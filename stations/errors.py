@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from wire.errors import ApiError, Forbidden, Invalid, NotFound
+from ozone.wire.errors import ApiError, Forbidden, Invalid, NotFound
 
 PATHS: Final = ("/api/internal/stations", "/api/stations", "/api/power-banks")
 

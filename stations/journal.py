@@ -4,9 +4,9 @@ import time
 from datetime import datetime, timedelta
 from typing import Final
 
+from ozone.wire.conf import option
 from stations.bulk import insert
 from stations.models import AppliedMessage, SyncLog
-from wire.conf import option
 
 REPLAY_SPAN: Final = timedelta(days=7)
 """How long a body that comes again is known for a repeat. Older rows count for nothing, removed or not."""

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from ozone.wire import jsonio
+from ozone.wire.errors import MalformedJson
+from ozone.wire.times import AHEAD, read_device_time
 from stations.errors import InvalidMessage, InvalidType
-from wire import jsonio
-from wire.errors import MalformedJson
-from wire.times import AHEAD, read_device_time
 
 MAX_SLOTS: Final = 1000
 OBJECT_BYTES: Final = 4096

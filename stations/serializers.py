@@ -5,8 +5,8 @@ from typing import Any, Final
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
+from ozone.wire.times import iso
 from stations.models import PowerBank, PowerBankReturn, Station, StationSlot
-from wire.times import iso
 
 
 class Instant(serializers.DateTimeField):

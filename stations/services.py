@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from django.db import DatabaseError, connection, transaction
 
+from ozone.wire import jsonio
+from ozone.wire.errors import ApiError
+from ozone.wire.times import iso, iso_or_none
 from stations import placement
 from stations.bulk import fetch_locked, insert_missing, upsert
 from stations.errors import PowerBankNotFound, SlotNotFound, StationNotFound
@@ -16,9 +19,6 @@ from stations.payloads import Bank, Full, Message, Returned, Slot, StatusChange,
 from stations.placement import Place
 from stations.signals import power_bank_returned
 from stations.writing import write
-from wire import jsonio
-from wire.errors import ApiError
-from wire.times import iso, iso_or_none
 
 logger = logging.getLogger("stations")
 

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from ozone.wire.bodies import require_json
+from ozone.wire.conf import option
+from ozone.wire.errors import WrongContentType
+from ozone.wire.times import AHEAD
 from stations.errors import (
     InvalidContentType,
     InvalidSignature,
@@ -16,10 +20,6 @@ from stations.errors import (
     MissingHeaders,
     TimestampExpired,
 )
-from wire.bodies import require_json
-from wire.conf import option
-from wire.errors import WrongContentType
-from wire.times import AHEAD
 
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}")
 _SECRETS: Final = ("IOT_SYSTEM_SIGNATURE_SECRET", "IOT_SYSTEM_SIGNATURE_SECRET_PREVIOUS")

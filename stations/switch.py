@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from wire.conf import option
+from ozone.wire.conf import option
 
 _WORDS: Final = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),

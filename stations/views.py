@@ -15,11 +15,12 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from accounts.api import ApiView
-from accounts.authentication import AccessTokenAuthentication
-from accounts.callers import address_of, headers_of, is_staff, is_superuser
-from accounts.permissions import Staff
 from device_gateway import views as device_views
+from ozone.accounts.authentication import AccessTokenAuthentication
+from ozone.accounts.callers import address_of, headers_of, is_staff, is_superuser
+from ozone.accounts.permissions import Staff
+from ozone.webapi.view import ApiView
+from ozone.wire.errors import ApiError, NotFound
 from stations import queries
 from stations import serializers as wires
 from stations.addresses import check_address
@@ -31,7 +32,6 @@ from stations.services import sync
 from stations.signing import Signed
 from stations.switch import stations_enabled
 from stations.writing import write, write_later
-from wire.errors import ApiError, NotFound
 
 logger = logging.getLogger("stations")
 

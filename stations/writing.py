@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 from django.db import connection
 
-from intake import call_and_wait, post
-from intake.writer import CALL
+from ozone.intake import call_and_wait, post
+from ozone.intake.writer import CALL
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from device_gateway.admin import ReadOnlyAdmin
-from telemetry import bindings
+from telemetry.machines import bindings
 from telemetry.models import DeviceStatus, Machine, MachineDevice, Outlet, TelemetryEvent
 
 

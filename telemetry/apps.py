@@ -8,7 +8,9 @@ class TelemetryConfig(AppConfig):
 
     def ready(self) -> None:
         from device_gateway.registry import COMMANDS, registry
-        from telemetry import commands, polling, storing
+        from telemetry.commands import polling
+        from telemetry.commands import services as commands
+        from telemetry.events import storing
 
         storing.register_kinds()
         polling.register_kinds()

@@ -9,8 +9,17 @@ from django.urls import re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from device_gateway.gate import DeviceRoute
-from telemetry.api import commands, devices, events, export, flush, ingest, logs, machines, quarantine, stats
-from telemetry.door import DEVICE_ROUTES
+from telemetry.commands import views as commands
+from telemetry.device_side import ingest
+from telemetry.device_side.routes import DEVICE_ROUTES
+from telemetry.events import export_views as export
+from telemetry.events import flush_views as flush
+from telemetry.events import quarantine_views as quarantine
+from telemetry.events import views as events
+from telemetry.figures import views as stats
+from telemetry.machines import device_views as devices
+from telemetry.machines import log_views as logs
+from telemetry.machines import views as machines
 
 DEVICE: Final = r"(?P<name>[^/]+)"
 TARGET: Final = r"(?P<device_id>[^/]+)"

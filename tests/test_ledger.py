@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.ledger import Row, Verdict, compare
-from tests.meters import Entry, Journal, message_id, reading
+from tests.support.ledger import Row, Verdict, compare
+from tests.support.meters import Entry, Journal, message_id, reading
 
 PLAIN = Entry(device=1, first=10, count=1, marked=False, unsure=0, acked=True)
 BATCH = Entry(device=1, first=20, count=3, marked=True, unsure=1, acked=True)

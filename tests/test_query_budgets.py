@@ -16,12 +16,12 @@ from django.utils import timezone
 from device_gateway.models import Device, DeviceTelemetry, HandshakeAttempt
 from device_gateway.services import issue_token
 from stations.models import PowerBank, PowerBankReturn, Station, StationSlot, SyncLog
-from telemetry import commands
-from telemetry.bindings import register_machine
+from telemetry.commands import services as commands
+from telemetry.events.payloads import read_event
+from telemetry.events.storing import store_once
+from telemetry.machines.bindings import register_machine
 from telemetry.models import Command, Machine, Outlet, QuarantinedEvent
-from telemetry.payloads import read_event
-from telemetry.storing import store_once
-from tests import scoping
+from tests.support import scoping
 
 pytestmark = pytest.mark.django_db
 

@@ -14,11 +14,11 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.tokens import issue
 from device_gateway.views import NothingHere
-from tests.doors import Answer, DjangoDoor
-from tests.estate import STATION_WORD, Estate, settle, station
-from tests.scoping import CALLERS, WITH_TOKEN, Row, rows
+from ozone.accounts.tokens import issue
+from tests.support.doors import Answer, DjangoDoor
+from tests.support.estate import STATION_WORD, Estate, settle, station
+from tests.support.scoping import CALLERS, WITH_TOKEN, Row, rows
 
 pytestmark = pytest.mark.sqlite_only  # who may what is decided before any database is asked
 
@@ -57,11 +57,11 @@ PATHS = {path for path, view in walk(get_resolver().url_patterns) if not is_noth
 def test_every_route_has_a_row() -> None:
     assert len(PATHS) > 50
     missing = sorted(PATHS - {plain(row.path) for row in ROWS})
-    assert missing == [], "tests/scoping.py says nothing of these: add a row for each method they take"
+    assert missing == [], "tests/support/scoping.py says nothing of these: add a row for each method they take"
 
 
 def test_every_row_has_a_route() -> None:
-    assert sorted({plain(row.path) for row in ROWS} - PATHS) == [], "rows of tests/scoping.py for routes that are gone"
+    assert sorted({plain(row.path) for row in ROWS} - PATHS) == [], "rows for routes that are gone"
 
 
 def test_a_row_is_written_once() -> None:
@@ -175,7 +175,7 @@ def test_no_other_method(scene: Scene) -> None:
             answer = scene.ask("staff", method, path, with_token=path.startswith(WITH_TOKEN))
             if answer.status != 405 or not set(answer.headers["allow"].split(", ")) >= taken:
                 wrong.append((method, path, answer.status, answer.headers.get("allow")))
-    assert wrong == [], "each of these wants a row in tests/scoping.py, or a 405"
+    assert wrong == [], "each of these wants a row in tests/support/scoping.py, or a 405"
 
 
 @pytest.mark.parametrize("path", ["/api/no-such", "/gateway/no-such", "/api/stations/a/b", "/api/devices/a/b/c"])

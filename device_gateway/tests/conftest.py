@@ -11,10 +11,10 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from accounts.tokens import issue
 from device_gateway import services
 from device_gateway.models import Credential, Device, DeviceTelemetry
-from tests.doors import Answer, Door
+from ozone.accounts.tokens import issue
+from tests.support.doors import Answer, Door
 
 CLAIM = "/gateway/devices/claim"
 INGEST = "/gateway/device-data/ingest"

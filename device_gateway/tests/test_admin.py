@@ -11,7 +11,7 @@ from django.utils import timezone
 from device_gateway import services
 from device_gateway.models import Credential, Device, DeviceTelemetry, ProvisioningToken, hash_secret
 from device_gateway.tests.conftest import INGEST, Meter, equip, provisioned
-from tests.doors import Door
+from tests.support.doors import Door
 
 ADMIN = "/admin/device_gateway"
 

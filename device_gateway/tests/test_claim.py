@@ -14,7 +14,7 @@ from pytest_django import Settings
 from device_gateway import services
 from device_gateway.models import Credential, Device, ProvisioningToken, hash_secret
 from device_gateway.tests.conftest import CLAIM, INGEST, PEER, SEED_READING, Meter, at_once, provisioned, refusal
-from tests.doors import Answer, Door
+from tests.support.doors import Answer, Door
 
 INVALID = {"detail": "The provisioning token is missing, unknown, used or expired.", "code": "invalid_token"}
 

@@ -4,7 +4,7 @@ import pytest
 from pytest_django import Settings
 
 from device_gateway.tests.conftest import CLAIM, INGEST, SEED_READING, Meter, refusal
-from tests.doors import Answer, Door
+from tests.support.doors import Answer, Door
 
 HERE = {"Host": "localhost:8000"}
 PLAIN = {"Content-Type": "application/json"}

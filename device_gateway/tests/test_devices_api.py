@@ -10,7 +10,7 @@ from django.utils import timezone
 from device_gateway import services
 from device_gateway.models import Device
 from device_gateway.tests.conftest import CLAIM, Meter, cookie_of, get, provisioned, refusal, token_of
-from tests.doors import Answer, Door
+from tests.support.doors import Answer, Door
 
 DEVICES = "/api/devices/"
 

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from device_gateway.models import Device
 from device_gateway.registry import registry
 from device_gateway.tests.conftest import CLAIM, INGEST, Meter, provisioned, refusal, token_of
-from tests.doors import Answer, Door
+from tests.support.doors import Answer, Door
 
 
 class Twin:

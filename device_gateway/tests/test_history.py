@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 
 from device_gateway.models import DeviceTelemetry
 from device_gateway.tests.conftest import Meter, get, refusal, token_of
-from tests.doors import Answer, Door
-from wire.times import iso
+from ozone.wire.times import iso
+from tests.support.doors import Answer, Door
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from device_gateway import services
 from device_gateway.models import Credential, Device, DeviceState, DeviceTelemetry
 from device_gateway.tests.conftest import INGEST, SEED_READING, Meter, cookie_of, equip, refusal
-from tests.doors import Door
+from tests.support.doors import Door
 
 KIB = 1024
 OK = b'{"status": "ok"}'

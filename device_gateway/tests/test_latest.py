@@ -10,7 +10,7 @@ from django.utils import timezone
 from device_gateway import services
 from device_gateway.models import Device
 from device_gateway.tests.conftest import SEED_READING, Meter, cookie_of, get, refusal, token_of
-from tests.doors import Door
+from tests.support.doors import Door
 
 
 def path(device: Any, mount: str = "gateway") -> str:

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from device_gateway.tests.conftest import Meter, refusal, token_of
-from tests.doors import Answer, Door
+from tests.support.doors import Answer, Door
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 BOTH = {

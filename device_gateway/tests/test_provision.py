@@ -11,7 +11,7 @@ from django.utils import timezone
 from device_gateway import services
 from device_gateway.models import Device, ProvisioningToken, hash_secret
 from device_gateway.tests.conftest import CLAIM, Meter, cookie_of, refusal, token_of
-from tests.doors import Door
+from tests.support.doors import Door
 
 BAD_MINUTES: list[Any] = [0, -1, 1.5, 1.0, "5", "", True, [], {}, 2**62]
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

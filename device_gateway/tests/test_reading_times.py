@@ -9,8 +9,8 @@ from pytest_django import Settings
 
 from device_gateway.models import DeviceState
 from device_gateway.tests.conftest import Meter
-from tests.doors import Door
-from wire.times import iso
+from ozone.wire.times import iso
+from tests.support.doors import Door
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

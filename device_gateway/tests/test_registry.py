@@ -19,8 +19,8 @@ from device_gateway import services
 from device_gateway.models import Credential, Device, RegistryVersion, hash_secret
 from device_gateway.registry import registry
 from device_gateway.tests.conftest import CLAIM, INGEST, Meter, equip, eventually, provisioned, refusal
-from intake import Watcher
-from tests.doors import Door
+from ozone.intake import Watcher
+from tests.support.doors import Door
 
 ANOTHER_PROCESS = """
 import django

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from device_gateway.models import DeviceState
 from device_gateway.tests.conftest import INGEST, Meter, at_once, refusal
-from tests.doors import Door
+from tests.support.doors import Door
 
 OK = b'{"status": "ok"}'
 

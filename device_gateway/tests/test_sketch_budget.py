@@ -10,7 +10,7 @@ from pytest_django import Settings
 from device_gateway.models import Device
 from device_gateway.payloads import LONGEST_HOST
 from device_gateway.tests.conftest import provisioned
-from tests.doors import Door
+from tests.support.doors import Door
 
 DOCUMENT = 256
 SLOT = 16

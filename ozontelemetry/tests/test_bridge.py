@@ -9,8 +9,8 @@ import pytest
 from pytest_django import Settings
 
 from device_gateway.gate import DeviceRoute
+from ozone.wire.http import Reply
 from ozontelemetry.bridge import DjangoBridge
-from wire.http import Reply
 
 KIB = 1024
 Message = dict[str, Any]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ozontelemetry.environment import Environment
-from tests.server import ROOT
+from tests.support.server import ROOT
 
 SECRETS = {
     "DJANGO_SECRET_KEY": "$DJANGO_DEBUG of the key, long enough to be one",

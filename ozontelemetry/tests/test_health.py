@@ -10,9 +10,9 @@ from pytest_django import Settings
 
 from device_gateway.models import Credential, Device, RegistryVersion
 from device_gateway.services import set_key
-from intake import writer
+from ozone.intake import writer
 from ozontelemetry import health
-from tests.doors import Answer, Door
+from tests.support.doors import Answer, Door
 
 HERE = {"Host": "localhost:8000"}
 PROBES = ["/healthz", "/readyz"]

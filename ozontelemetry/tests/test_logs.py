@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ozontelemetry.logs import SharedFileHandler
-from tests.server import ROOT
+from tests.support.server import ROOT
 
 LINES = 400
 PROCESSES = 4

@@ -14,10 +14,10 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from accounts.tokens import issue
+from ozone.accounts.tokens import issue
+from ozone.wire.errors import Conflict
 from ozontelemetry.middleware import ApiErrors, ContentSecurityPolicy
-from tests.doors import Door
-from wire.errors import Conflict
+from tests.support.doors import Door
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from django.core.management import call_command
 from drf_spectacular.generators import SchemaGenerator
 
-from ozontelemetry.describe import operations
-from ozontelemetry.postman import KEPT
-from tests.server import live_server
+from ozontelemetry.openapi.describe import operations
+from ozontelemetry.openapi.postman import KEPT
+from tests.support.server import live_server
 
 MODES = {"raw", "urlencoded"}
 

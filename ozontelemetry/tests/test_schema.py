@@ -13,12 +13,12 @@ from drf_spectacular.generators import SchemaGenerator
 from pytest_django import Settings
 
 import device_gateway.door
-import telemetry.door
-from accounts.tokens import issue
+import telemetry.device_side.routes
 from device_gateway.views import NothingHere
+from ozone.accounts.tokens import issue
 from ozontelemetry import health
-from ozontelemetry.describe_examples import EXAMPLES
-from tests.doors import Door
+from ozontelemetry.openapi.examples import EXAMPLES
+from tests.support.doors import Door
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 NOT_IN_IT = {"/api/schema", "/api/docs", "/gateway/device-tokens"}
@@ -68,7 +68,7 @@ def test_the_generator_has_no_doubts(schema: dict[str, Any]) -> None:
 
 def served() -> set[tuple[str, str]]:
     """Every path and method that answers JSON (or CSV, or figures): the views' own, and the device routes'."""
-    doors = [*device_gateway.door.ROUTES, *telemetry.door.ROUTES, *health.ROUTES]
+    doors = [*device_gateway.door.ROUTES, *telemetry.device_side.routes.ROUTES, *health.ROUTES]
     found = {
         (named(f"/{path}"), method.lower()) for path, route in doors for method in route.handlers if method != "HEAD"
     }
@@ -103,7 +103,7 @@ def test_every_operation_says_what_it_is_for(operations: dict[tuple[str, str], A
         if "requestBody" in operation:
             assert {"408", "413", "415"} <= set(responses), place
             for content in operation["requestBody"]["content"].values():
-                assert "example" in content, (place, "wants an example in ozontelemetry/describe_examples.py")
+                assert "example" in content, (place, "wants an example in ozontelemetry/openapi/examples.py")
 
 
 def test_who_may_call_is_said(operations: dict[tuple[str, str], Any]) -> None:

@@ -8,9 +8,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from device_gateway.models import ProvisioningToken
-from pages.listing import Listing
+from ozone.wire.times import iso
+from pages.kit.listing import Listing
 from stations.switch import stations_enabled
-from wire.times import iso
 
 register = template.Library()
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from device_gateway import services
 from device_gateway.models import Device
-from pages import version
-from telemetry.bindings import add_machine, assign_device
+from pages.kit import version
+from telemetry.machines.bindings import add_machine, assign_device
 from telemetry.models import Outlet
 from telemetry.tests.cast import DAY, NOON, Site
 

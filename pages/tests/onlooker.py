@@ -6,7 +6,7 @@ from typing import Any
 
 from django.test import Client
 
-from pages.live import TAGS, VERSION
+from pages.kit.live import TAGS, VERSION
 
 
 class Onlooker:

@@ -11,10 +11,10 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from device_gateway.models import Device, DeviceState, Enrolment, HandshakeAttempt
-from pages.live import TAGS, VERSION
-from pages.screens.dashboard import NAMED, QUIET, TICKER, Overview, overview
+from pages.dashboard.screen import NAMED, QUIET, TICKER, Overview, overview
+from pages.kit.live import TAGS, VERSION
 from pages.tests.conftest import SignIn, claim
-from telemetry.bindings import register_machine
+from telemetry.machines.bindings import register_machine
 from telemetry.models import Command, Outlet, QuarantinedEvent
 from telemetry.tests.cast import press
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from pages.live import TAGS, VERSION
+from pages.kit.live import TAGS, VERSION
 from pages.tests.conftest import SignIn
 from stations.models import PowerBank, Station, SyncLog
 from stations.tests.cast import SECRET, SERIAL, SETTINGS, Connector, full, make_connector, returned, status

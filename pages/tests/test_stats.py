@@ -14,9 +14,9 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from device_gateway.models import Device
-from pages.live import VERSION
+from pages.kit.live import VERSION
 from pages.tests.conftest import SignIn
-from telemetry.bindings import register_machine
+from telemetry.machines.bindings import register_machine
 from telemetry.models import Machine, Outlet
 from telemetry.tests.cast import press
 

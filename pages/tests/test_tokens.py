@@ -20,8 +20,8 @@ from device_gateway import services
 from device_gateway.models import Credential, Device, ProvisioningToken, hash_secret
 from device_gateway.readings import store_key_uses
 from device_gateway.services import MAX_LIFETIME_MINUTES
-from pages.live import TAGS, VERSION
-from pages.queries import CHOICES
+from pages.kit.live import TAGS, VERSION
+from pages.kit.queries import CHOICES
 from pages.tests.conftest import ACTIONS, TOKENS, Issue, SignIn, claim, nonce_of, token_of
 
 NOW = datetime(2025, 9, 16, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ from typing import Any
 from django.contrib.auth.models import Group, User
 from django.test import Client, TestCase, override_settings
 
-from accounts.tokens import issue
+from ozone.accounts.tokens import issue
 
 SECRET = "a secret of the partner's system, long enough"
 DATA = "/api/internal/stations/data"

@@ -9,10 +9,10 @@ from ipaddress import ip_address
 import pytest
 from pytest_django import Settings
 
+from ozone.wire.errors import Unavailable
 from stations import addresses
 from stations.addresses import Address, HostNames, check_address
 from stations.errors import IpNotAllowed
-from wire.errors import Unavailable
 
 PARTNER, OTHER = ip_address("203.0.113.9"), ip_address("203.0.113.10")
 

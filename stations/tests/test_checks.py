@@ -10,11 +10,11 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 from pytest_django import Settings
 
-from accounts.tokens import issue
+from ozone.accounts.tokens import issue
 from stations.models import Station, SyncLog
 from stations.tests.cast import DATA, SECRET, SERIAL, SETTINGS, VERIFY, Connector, compact, full, make_connector
 from stations.tests.cast import signature as sign
-from tests.doors import Door
+from tests.support.doors import Door
 
 pytestmark = pytest.mark.django_db
 

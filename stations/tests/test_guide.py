@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from stations.models import PowerBank, Station
 from stations.tests.cast import SECRET, SETTINGS, Connector, make_connector, signature
-from tests import needs
+from tests.support import needs
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "stations.md").read_text()
 

@@ -303,7 +303,7 @@ class ReturnTests(StationCase):
         power_bank_returned.connect(settle)
         self.addCleanup(power_bank_returned.disconnect, settle)
         message = returned("BANK-A", 2, at=T0 + 20)
-        with self.assertLogs("accounts", "ERROR"):
+        with self.assertLogs("ozone.webapi", "ERROR"):
             self.refused(500, "INTERNAL_ERROR", message)
         assert picture() == {"BANK-A": ("RENTED", None, None)}
         assert PowerBankReturn.objects.count() == 0

@@ -8,7 +8,7 @@ import pytest
 from pytest_django import Settings
 
 from stations.tests.cast import SECRET, SETTINGS, Connector, compact, full, make_connector
-from tests import needs
+from tests.support import needs
 
 SOURCE = """
 import java.nio.file.*;

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.server import PASSWORD, LiveServer, live_server
+from tests.support.server import PASSWORD, LiveServer, live_server
 
 SECRET = "the secret that partner and server share, forty or so"
 KEY = "the server's own key, with which it signs its tokens"

@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from accounts.tokens import issue
+from ozone.accounts.tokens import issue
 from stations.errors import has_own_shape
 from stations.models import PowerBank, Station, SyncLog
 from stations.tests.cast import SERIAL, SETTINGS, Connector, full, make_connector, returned

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.server import ROOT, LiveServer, live_server
+from tests.support.server import ROOT, LiveServer, live_server
 
 SECRET = "the secret of a simulated partner, forty letters"
 

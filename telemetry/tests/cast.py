@@ -14,11 +14,11 @@ from django.db import connection
 
 from device_gateway.models import Device
 from device_gateway.tests.conftest import token_of
-from telemetry.bindings import register_machine
+from telemetry.events.payloads import Event, read_event
+from telemetry.events.storing import store_once
+from telemetry.machines.bindings import register_machine
 from telemetry.models import Machine, MachineDevice, Outlet, TelemetryEvent
-from telemetry.payloads import Event, read_event
-from telemetry.storing import store_once
-from tests.doors import Answer, DjangoDoor
+from tests.support.doors import Answer, DjangoDoor
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)

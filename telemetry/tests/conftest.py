@@ -11,10 +11,10 @@ from django.contrib.auth.models import User
 
 from device_gateway.models import Credential, Device, DeviceState
 from device_gateway.tests.conftest import get, token_of
-from telemetry.bindings import register_machine
+from telemetry.machines.bindings import register_machine
 from telemetry.models import DeviceStatus, Machine, Outlet, TelemetryEvent
 from telemetry.tests.cast import Site
-from tests.doors import Answer, Door
+from tests.support.doors import Answer, Door
 
 MAC = "EC:E3:34:46:2B:C0"
 OTHER_MAC = "02:00:00:00:00:02"

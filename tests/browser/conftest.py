@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.harness import Visit, chromium, visitor
-from tests.server import LiveServer, live_server
+from tests.support.server import LiveServer, live_server
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.server import ADMIN, PASSWORD
+from tests.support.server import ADMIN, PASSWORD
 
 PAUSE_SECONDS = 0.05
 

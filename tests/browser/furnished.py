@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import httpx
 
-from tests.scoping import rows
-from tests.server import ADMIN, PASSWORD, LiveServer, live_server
+from tests.support.scoping import rows
+from tests.support.server import ADMIN, PASSWORD, LiveServer, live_server
 
 SECRET: Final = "a secret of the partner's system, long enough"
 SERIAL: Final = "864601069946994"
@@ -30,7 +30,7 @@ _OF_APIS: Final = ("/api/", "/gateway/devices/", "/healthz", "/readyz", "/metric
 
 @contextmanager
 def furnished_server(days: int = 3) -> Iterator[tuple[LiveServer, dict[str, str]]]:
-    """A server of its own, and by the names of `tests.scoping` the things that its paths are of."""
+    """A server of its own, and by the names of `tests.support.scoping` the things that its paths are of."""
     with live_server(IOT_SYSTEM_SIGNATURE_SECRET=SECRET) as server:
         yield server, Furnisher(server.url).furnish(days)
 

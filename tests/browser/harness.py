@@ -13,8 +13,8 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, sync_playwright
 
-from tests import needs
-from tests.server import ADMIN, PASSWORD
+from tests.support import needs
+from tests.support.server import ADMIN, PASSWORD
 
 FLAGS: Final = [
     "--no-sandbox",

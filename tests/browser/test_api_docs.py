@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.harness import Visit, visitor
-from tests.server import ADMIN, PASSWORD, live_server
+from tests.support.server import ADMIN, PASSWORD, live_server
 
 pytestmark = pytest.mark.browser
 

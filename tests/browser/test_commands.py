@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.harness import SMALL, Visit, visitor
-from tests.server import ADMIN, PASSWORD, LiveServer
+from tests.support.server import ADMIN, PASSWORD, LiveServer
 
 pytestmark = pytest.mark.browser
 

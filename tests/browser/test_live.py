@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, Response, expect
 
 from tests.browser.fleet import Fleet
 from tests.browser.harness import Visit, visitor
-from tests.server import LiveServer
+from tests.support.server import LiveServer
 
 pytestmark = pytest.mark.browser
 

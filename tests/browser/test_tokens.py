@@ -6,7 +6,7 @@ import segno
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.harness import SMALL, Visit, visitor
-from tests.server import LiveServer
+from tests.support.server import LiveServer
 
 pytestmark = pytest.mark.browser
 

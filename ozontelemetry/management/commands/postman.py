@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from drf_spectacular.generators import SchemaGenerator
 
-from ozontelemetry.postman import collection
+from ozontelemetry.openapi.postman import collection
 
 
 class Command(BaseCommand):

@@ -17,10 +17,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from ozone.wire.address import is_loopback
 from ozontelemetry.checks import sound_or_exit
 from ozontelemetry.environment import env
 from ozontelemetry.server import granian_arguments, hold_ends
-from wire.address import is_loopback
 
 LOCK = 0x020E_0001
 """The advisory lock under which one process at a time migrates a PostgreSQL database."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from ozone.wire.conf import option
 from stations.signing import sign
-from wire.conf import option
 
 PATH = "/api/internal/stations/data"
 

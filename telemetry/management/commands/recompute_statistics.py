@@ -9,8 +9,8 @@ from django.db import OperationalError
 
 from device_gateway.models import Device
 from device_gateway.queries import find_device
-from telemetry.recount import Recounted, counted_devices, recount_some
-from wire.errors import NotFound
+from ozone.wire.errors import NotFound
+from telemetry.figures.recount import Recounted, counted_devices, recount_some
 
 TRIES: Final = 5
 """Of one stretch. SQLite lets each wait for 5 s."""

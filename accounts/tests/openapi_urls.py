@@ -1,5 +1,0 @@
-"""Section 3 alone."""
-
-from django.urls import include, path
-
-urlpatterns = [path("api/", include("accounts.urls"))]

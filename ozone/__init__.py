@@ -1,0 +1,1 @@
+"""The lower rooms: what a host project needs below device_gateway, under one name."""

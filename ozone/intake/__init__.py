@@ -1,0 +1,29 @@
+"""The durable write path (docs/dataflows.md): submit a row, hear when it is committed."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ozone.intake.watcher import Watcher
+from ozone.intake.writer import CALL, Writer, writer
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["Watcher", "Writer", "call", "call_and_wait", "post", "submit", "submit_and_wait", "writer"]
+
+post = writer.post
+submit = writer.submit
+submit_and_wait = writer.submit_and_wait
+
+
+def call(service: Callable[..., Any], **arguments: Any) -> "asyncio.Future[Any]":
+    """Runs a cold write in the writer's transaction, so that it never queues for SQLite's lock.
+
+    The future has the service's result once it is committed, or its ApiError.
+    """
+    return submit(CALL, (service, arguments))
+
+
+def call_and_wait(service: Callable[..., Any], **arguments: Any) -> Any:
+    """The same from a thread."""
+    return submit_and_wait(CALL, (service, arguments))

@@ -1,0 +1,104 @@
+"""Strict JSON both ways: what the database could not keep is refused here, as a 400.
+
+Refused: NaN and Infinity, numbers beyond a double, integers beyond 64 bits, nesting past 32 levels, U+0000,
+lone surrogates, bytes that are not UTF-8 (contract, section 0). The decoder does most of it; what it lets through
+is guarded by cheap searches over the bytes, and only a hit pays for a walk over the decoded value.
+"""
+
+import json
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from ozone.wire.errors import MalformedJson
+
+MAX_DEPTH: Final = 32
+_INT64: Final = range(-(2**63), 2**63)
+# Nineteen digits in a row may exceed 64 bits; \u0000 may be a real NUL, or follow an escaped backslash and be harmless:
+# the walk decides. Digits are sought as zeros, because a pattern of nineteen would be tried at each byte.
+_AS_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
+_NINETEEN_DIGITS: Final = b"0" * 19
+_NUL_ESCAPE: Final = rb"\u0000"
+
+_decoder: Final = msgspec.json.Decoder()
+_raw_list: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_encoder: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+def encode(value: Any) -> bytes:
+    """Compact UTF-8 JSON of plain values; times must already be text."""
+    return _encoder.encode(value)
+
+
+def decode(body: bytes) -> Any:
+    """The value in `body`. Of duplicate keys the last one wins.
+
+    Raises MalformedJson, with the place where the decoder knows one.
+    """
+    try:
+        value = _decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        raise MalformedJson(f"The body is not valid JSON: {error}") from None
+    except UnicodeDecodeError:
+        raise MalformedJson("The body is not valid UTF-8.") from None
+    except RecursionError:
+        _too_deep()
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        _check_depth(value, MAX_DEPTH)
+    if _NUL_ESCAPE in body or _NINETEEN_DIGITS in body.translate(_AS_ZEROS):
+        _check_values(value)
+    return value
+
+
+def decode_unique(body: bytes) -> Any:
+    """As `decode`, but a key that stands twice in an object is refused (sections 3 and 4 of the contract)."""
+    value = decode(body)
+
+    def unique(pairs: list[tuple[str, Any]]) -> None:
+        keys = [key for key, _ in pairs]
+        if len(set(keys)) != len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise MalformedJson(f"The key {twice!r} stands twice in one object.", code="duplicate_key")
+
+    json.loads(body, object_pairs_hook=unique)
+    return value
+
+
+def split_array(body: bytes) -> list[str]:
+    """The elements of a JSON array, each as its own text, as sent. `body` has passed `decode`."""
+    return [bytes(raw).decode() for raw in _raw_list.decode(body)]
+
+
+def _check_depth(value: Any, levels: int) -> None:
+    if type(value) is dict:
+        if levels == 0:
+            _too_deep()
+        for item in value.values():
+            if type(item) is dict or type(item) is list:
+                _check_depth(item, levels - 1)
+    elif type(value) is list:
+        if levels == 0:
+            _too_deep()
+        for item in value:
+            if type(item) is dict or type(item) is list:
+                _check_depth(item, levels - 1)
+
+
+def _too_deep() -> NoReturn:
+    raise MalformedJson(f"The body is nested deeper than {MAX_DEPTH} levels.", code="too_deep") from None
+
+
+def _check_values(value: Any) -> None:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise MalformedJson("U+0000 cannot be stored.", code="nul_character")
+    elif isinstance(value, int):
+        if value not in _INT64:
+            raise MalformedJson("An integer does not fit into 64 bits.", code="integer_too_large")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _check_values(key)
+            _check_values(item)
+    elif isinstance(value, list):
+        for item in value:
+            _check_values(item)

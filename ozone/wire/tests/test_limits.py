@@ -1,0 +1,95 @@
+"""Rate limits: how many in how many seconds, and what the refusal says."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from pytest_django import Settings
+
+from ozone.wire.errors import TooManyRequests
+from ozone.wire.limits import Limit, rate
+
+LIMIT = Limit("LIMIT_FAILED_CLAIMS", "Too many.")
+NOON = 1_800_000_000  # at the beginning of a minute
+
+
+def refused(limit: Limit, *key: str) -> int:
+    """Seconds to wait; 0: not refused."""
+    try:
+        limit.check(*key)
+    except TooManyRequests as error:
+        return int(error.headers["Retry-After"])
+    return 0
+
+
+def test_what_a_refusal_says(settings: Settings) -> None:
+    settings.LIMIT_FAILED_CLAIMS = "1/60"
+    LIMIT.hit("a")
+    with pytest.raises(TooManyRequests) as caught:
+        LIMIT.hit("a")
+    assert caught.value.status == 429
+    assert caught.value.body() == {"detail": "Too many.", "code": "too_many_requests"}
+
+
+def test_checks_count_nothing_and_counts_refuse_nothing(settings: Settings) -> None:
+    settings.LIMIT_FAILED_CLAIMS = "2/60"
+    with time_machine.travel(NOON, tick=False):
+        for _ in range(5):
+            assert refused(LIMIT, "a") == 0
+        LIMIT.count("a")
+        assert refused(LIMIT, "a") == 0
+        LIMIT.count("a")
+        assert 1 <= refused(LIMIT, "a") <= 60
+        LIMIT.count("a")  # past it, too
+        assert refused(LIMIT, "b") == 0
+        LIMIT.clear("a")
+        assert refused(LIMIT, "a") == 0
+
+
+def test_hits_count_and_refuse(settings: Settings) -> None:
+    settings.LIMIT_FAILED_CLAIMS = "3/60"
+    with time_machine.travel(NOON, tick=False):
+        for _ in range(3):
+            LIMIT.hit("a", "x")
+        with pytest.raises(TooManyRequests):
+            LIMIT.hit("a", "x")
+        LIMIT.hit("a", "y")
+
+
+def test_after_the_wait_it_is_open_again(settings: Settings) -> None:
+    settings.LIMIT_FAILED_CLAIMS = "1/60"
+    with time_machine.travel(NOON, tick=False) as clock:
+        LIMIT.hit("a")
+        wait = refused(LIMIT, "a")
+        assert 1 <= wait <= 60
+        clock.shift(timedelta(seconds=wait + 1))
+        assert refused(LIMIT, "a") == 0
+
+
+def test_limits_of_different_names_do_not_meet(settings: Settings) -> None:
+    settings.LIMIT_FAILED_CLAIMS = settings.LIMIT_UNKNOWN_KEYS = "1/60"
+    other = Limit("LIMIT_UNKNOWN_KEYS", "Too many.")
+    LIMIT.hit("a")
+    other.hit("a")
+    assert refused(LIMIT, "a")
+
+
+@pytest.mark.parametrize("wait", [-5, 0, 0.2, 1])
+def test_retry_after_is_at_least_a_second(wait: float) -> None:
+    assert TooManyRequests(wait).headers == {"Retry-After": "1"}
+
+
+def test_the_defaults_of_the_contract() -> None:
+    assert rate("LIMIT_FAILED_CLAIMS") == (20, 60)
+    assert rate("LIMIT_DEVICE_WRITES") == (2000, 10)
+    assert rate("LIMIT_SIGN_IN_PAIR") == (10, 300)
+    assert rate("LIMIT_SIGN_IN_ADDRESS") == (100, 300)
+    assert rate("LIMIT_REGISTRATIONS") == (10, 3600)
+    assert rate("LIMIT_PERSON_CALLS") == (500, 10)
+
+
+@pytest.mark.parametrize("text", ["", "20", "20/", "a/b", "20/60/1", "20 per minute", "0/60", "20/0", "-1/60"])
+def test_unusable(settings: Settings, text: str) -> None:
+    settings.LIMIT_FAILED_CLAIMS = text
+    with pytest.raises(ValueError):
+        rate("LIMIT_FAILED_CLAIMS")

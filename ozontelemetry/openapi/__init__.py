@@ -1,0 +1,1 @@
+"""The OpenAPI, its examples, and the Postman collection."""

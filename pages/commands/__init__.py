@@ -1,0 +1,1 @@
+"""Commands: one device's, and many devices' at once."""

@@ -1,0 +1,237 @@
+"""What the dashboard tells: how the fleet is, how today goes, and what waits for somebody."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from device_gateway.models import Device, HandshakeAttempt, ProvisioningToken
+from device_gateway.queries import visible_devices
+from ozone.wire.conf import option
+from pages.kit import charts
+from pages.kit.queries import presence_is
+from telemetry.commands.lifecycle import state_at
+from telemetry.events.payloads import COUNTERS
+from telemetry.figures.rollups import starts
+from telemetry.figures.statistics import Filters, statistics
+from telemetry.figures.totals import Totals
+from telemetry.machines.queries import visible_events
+from telemetry.models import Command, DailyCount, HourlyCount, QuarantinedEvent, RollUp, TelemetryEvent
+from telemetry.presence import Presence, presence
+
+QUIET: Final = 8
+TICKER: Final = 10
+NAMED: Final = 3
+"""Devices that are named where something waits; the others are a number."""
+LATELY: Final = timedelta(days=1)
+
+
+class Overview(NamedTuple):
+    """How many of the actor's devices there are, how many of them are assigned, in each presence, and quiet: not
+    heard from lately though they should be. Whether any ever sent an event or a reading; and, as long as none did,
+    whether a provisioning token was ever issued for one."""
+
+    devices: int
+    assigned: int
+    online: int
+    idle: int
+    offline: int
+    quiet: int
+    is_reporting: bool
+    has_token: bool
+
+
+class Today(NamedTuple):
+    """Treatments of today so far, of yesterday until the end of the hour that it is now, and of all of yesterday."""
+
+    today: Totals
+    by_now: Totals
+    yesterday: Totals
+    until: str
+
+
+class QuietRow(NamedTuple):
+    device_id: str
+    name: str
+    status: str
+    heard: datetime | None
+    machine: str
+    machine_id: int | None
+    outlet: str
+    location: str
+
+
+class Place(NamedTuple):
+    name: str
+    href: str
+
+
+class Waiting(NamedTuple):
+    """Something for an operator: how many, of what, and where it is solved; `more` places are not named."""
+
+    number: int
+    words: str
+    places: tuple[Place, ...]
+    more: int
+
+
+class TickerRow(NamedTuple):
+    happened: datetime
+    kind: str
+    device_id: str
+    device: str
+    machine: str
+    outlet: str
+    is_suspect: bool
+
+
+def overview(actor: Any, now: datetime) -> Overview:
+    devices = _heard(visible_devices(actor))
+    counts = devices.aggregate(
+        quiet=Count("pk", filter=_is_quiet(now)),
+        readings=Count("pk", filter=Q(state__latest_received_at__isnull=False)),
+        devices=Count("pk"),
+        **{status.value: Count("pk", filter=presence_is(status, now)) for status in Presence},
+        assigned=Count("pk", filter=Q(assigned=True)),  # the last: from here on it is the name of the number
+    )
+    is_reporting = bool(counts.pop("readings")) or visible_events(actor).exists()
+    has_token = not is_reporting and ProvisioningToken.objects.filter(device__in=visible_devices(actor)).exists()
+    return Overview(**counts, is_reporting=is_reporting, has_token=has_token)
+
+
+def _heard(devices: "QuerySet[Device]") -> "QuerySet[Device]":
+    return devices.annotate(heard=Coalesce("state__last_poll", "state__last_seen"))
+
+
+def _is_quiet(now: datetime) -> Q:
+    """Of devices that should be heard from."""
+    is_expected = Q(assigned=True) | Q(machine__isnull=False)
+    return is_expected & (presence_is(Presence.IDLE, now) | presence_is(Presence.OFFLINE, now))
+
+
+# --- today ---
+
+
+def today(actor: Any, now: datetime) -> Today:
+    day = starts(now)[1]
+    before = starts(day - timedelta(hours=1))[1]
+    zone = ZoneInfo(option("STATS_TIME_ZONE"))
+    hour = now.astimezone(zone).replace(minute=0, second=0, microsecond=0, tzinfo=None) + timedelta(hours=1)
+    until = (hour - timedelta(days=1)).replace(tzinfo=zone)
+    return Today(
+        _sum(actor, DailyCount, starts_at__gte=day, starts_at__lte=now),
+        _sum(actor, HourlyCount, starts_at__gte=before, starts_at__lt=min(until, day)),
+        _sum(actor, DailyCount, starts_at__gte=before, starts_at__lt=day),
+        f"{hour:%H:%M}" if hour.hour else "24:00",
+    )
+
+
+def _sum(actor: Any, model: type[RollUp], **span: datetime) -> Totals:
+    kept = model._default_manager.filter(**span)
+    if not actor.is_staff:
+        kept = kept.filter(device_id__in=visible_devices(actor, archived=True).values("pk"))
+    return Totals(*(number or 0 for number in kept.aggregate(*map(Sum, COUNTERS)).values()))
+
+
+def last_hour(actor: Any, now: datetime) -> tuple[int, SafeString]:
+    """How many treatments occurred in it, and the chart of them by the minute."""
+    found = statistics(actor, Filters(granularity="minute", start=now - timedelta(minutes=59), end=now), now)
+    total = found["kpi"]["total"]
+    series = {name.capitalize(): found["series"][name] for name in COUNTERS}
+    labels = [label.rpartition(" ")[2] for label in found["labels"]]
+    return total, charts.bars(labels, series, title=f"Treatments by the minute: {total} in the last hour", height=150)
+
+
+# --- devices and events ---
+
+
+def quiet_rows(actor: Any, now: datetime) -> Iterator[tuple[int, QuietRow]]:
+    """Devices that should be heard from and are not, the longest silent first; after them those never heard."""
+    silent = _heard(visible_devices(actor)).filter(_is_quiet(now))
+    facts = ("machine__name", "machine__pk", "machine__outlet__name", "location")
+    columns = ("pk", "device_id", "name", "state__last_poll", "state__last_seen", *facts)
+    for pk, device_id, name, last_poll, last_seen, machine, machine_id, outlet, location in silent.order_by(
+        F("heard").asc(nulls_last=True), "pk"
+    ).values_list(*columns)[:QUIET]:
+        status, heard = presence(last_poll, last_seen, now), last_poll or last_seen
+        yield pk, QuietRow(device_id, name, status, heard, machine or "", machine_id, outlet or "", location)
+
+
+def ticker_rows(actor: Any, now: datetime) -> Iterator[tuple[int, TickerRow]]:
+    """The last to arrive first; of the last day, so that nobody's few are looked for among everybody's many."""
+    events = visible_events(actor).filter(received_at__gte=now - LATELY).order_by("-received_at", "-pk")
+    facts = ("event_type", "device__device_id", "device__name", "machine__name", "outlet__name", "clock_suspect")
+    for pk, happened, treatment, kind, device_id, name, machine, outlet, is_suspect in events.values_list(
+        "pk", "occurred_at", "treatment", *facts
+    )[:TICKER]:
+        shown = (device_id, name or device_id, machine or "", outlet or "", is_suspect)
+        yield pk, TickerRow(happened, treatment or kind, *shown)
+
+
+# --- what waits for an operator ---
+
+
+def waiting(now: datetime) -> list[Waiting]:
+    """Of all devices: for staff."""
+    since = now - LATELY
+    there = Q(device__archived_at=None)
+    unassigned = Device.objects.filter(archived_at=None, assigned=False).count()
+    refused = HandshakeAttempt.objects.filter(there, permitted=False, at__gte=since)
+    held_up = QuarantinedEvent.objects.filter(there, state=QuarantinedEvent.State.OPEN)
+    suspect = TelemetryEvent.objects.filter(there, clock_suspect=True)
+    found = [
+        (_numbers(refused), "handshake{} refused in the last day", "device", "#enrolment"),
+        (_numbers(held_up), "refused event{} in the way of others", "device", "#refused"),
+        (_numbers(suspect), "event{} with a suspect clock", "device", "#status"),
+        (_failed(now, since), "command{} failed or timed out in the last day", "device-commands", ""),
+    ]
+    named = Device.objects.in_bulk({pk for numbers, *_ in found for pk in _most(numbers)})
+    of_devices = [_of_devices(numbers, named, *words) for numbers, *words in found if numbers]
+    if not unassigned:
+        return of_devices
+    to_devices = Place("Show", reverse("devices") + "?assigned=no")
+    return [Waiting(unassigned, f"device{_s(unassigned)} not assigned yet", (to_devices,), 0), *of_devices]
+
+
+def _most(numbers: dict[int, int]) -> list[int]:
+    """The devices that have most of them."""
+    return sorted(numbers, key=lambda pk: (-numbers[pk], pk))[:NAMED]
+
+
+def _of_devices(numbers: dict[int, int], named: dict[int, Device], words: str, page: str, anchor: str) -> Waiting:
+    devices = [named[pk] for pk in _most(numbers)]
+    places = tuple(Place(str(device), reverse(page, args=[device.device_id]) + anchor) for device in devices)
+    number = sum(numbers.values())
+    return Waiting(number, words.format(_s(number)), places, len(numbers) - len(devices))
+
+
+def _numbers(rows: "QuerySet[Any]") -> dict[int, int]:
+    """How many of the rows are of which device."""
+    groups = rows.order_by().values("device_id").annotate(number=Count("pk"))
+    return dict(groups.values_list("device_id", "number"))
+
+
+def _failed(now: datetime, since: datetime) -> dict[int, int]:
+    """The same of commands. Time alone may have ended those that are still marked as open."""
+    commands = Command.objects.filter(device__archived_at=None)
+    numbers = _numbers(
+        commands.filter(changed_at__gte=since, status__in=(Command.Status.FAILED, Command.Status.TIMEOUT))
+    )
+    # In words rather than as parameters, so that SQLite finds its index of the open ones.
+    still_open = commands.extra(where=["telemetry_command.status IN ('pending', 'sent')"])
+    overdue = now - timedelta(seconds=option("COMMAND_RESULT_SECONDS"))
+    has_expired, is_unanswered = Q(expires_at__range=(since, now)), Q(sent_at__range=(since, overdue))
+    facts = ("device_id", "status", "command_type", "sent_at", "expires_at", "deliveries")
+    for command in still_open.filter(has_expired | is_unanswered).only(*facts):
+        if state_at(command, now) == Command.Status.TIMEOUT:
+            numbers[command.device_id] = numbers.get(command.device_id, 0) + 1
+    return numbers
+
+
+def _s(number: int) -> str:
+    return "" if number == 1 else "s"

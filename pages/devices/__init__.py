@@ -1,0 +1,1 @@
+"""Devices: the list, one device, what is done to them."""

@@ -1,0 +1,248 @@
+"""What operators do to one device."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.views.decorators.http import require_http_methods
+
+from device_gateway import enrolment, services
+from device_gateway.models import Credential, Device
+from device_gateway.queries import find_device, visible_devices
+from ozone.wire.conf import option
+from ozone.wire.errors import Conflict
+from pages.devices.forms import AllowForm, AssignForm, EditForm, RenameForm
+from pages.kit.actions import Confirmation, action
+from pages.kit.frame import staff_page
+from pages.templatetags.facts import ago, duration
+from telemetry.device_side.services import redate as redate_events
+from telemetry.machines.bindings import assign_device, unassign_device
+from telemetry.models import Machine, TelemetryEvent
+
+either = require_http_methods(["GET", "HEAD", "POST"])
+
+
+def device_named(request: HttpRequest, name: str, *, archived: bool = False) -> Device:
+    """Raises NotFound."""
+    devices = visible_devices(request.user, archived=archived)
+    return find_device(devices.select_related("owner", "machine__outlet"), name)
+
+
+def home(device: Device) -> str:
+    return reverse("device", args=[device.device_id])
+
+
+def sent(request: HttpRequest) -> Any:
+    """What a form is bound to; None before it was sent."""
+    return request.POST if request.method == "POST" else None
+
+
+@staff_page
+@either
+def edit(request: HttpRequest, name: str) -> HttpResponse:
+    device = device_named(request, name)
+    form = EditForm(device, sent(request))
+
+    def perform(data: dict[str, Any]) -> str:
+        if not form.changes:
+            return "Nothing was changed."
+        return f"{services.change_device(device=device, fields=form.changes)} is changed."
+
+    return action(
+        request,
+        form,
+        perform,
+        title=f"Edit {device}",
+        back=home(device),
+        button="Save",
+        template="pages/device_edit.html",
+    )
+
+
+@staff_page
+@either
+def rename(request: HttpRequest, name: str) -> HttpResponse:
+    device = device_named(request, name)
+    former = device.device_id
+
+    def perform(data: dict[str, Any]) -> str:
+        services.change_device(device=device, fields=data)
+        return f"{former} is called {device.device_id} now."
+
+    lead = "" if device.assigned else "A device that is given a device_id is assigned: what it sends is taken."
+    form = RenameForm(sent(request), initial={"device_id": former})
+    return action(request, form, perform, title=f"Rename {former}", lead=lead, back=home(device), button="Rename")
+
+
+@staff_page
+@either
+def assign(request: HttpRequest, name: str) -> HttpResponse:
+    device = device_named(request, name)
+    form = AssignForm(request.user, device, request.GET.get("q", ""), sent(request))
+
+    def perform(data: dict[str, Any]) -> str:
+        machine = assign_device(machine=data["machine"], device=device, move=bool(data["sure_of"]))
+        return f"{device} is in the machine {machine} now."
+
+    return action(
+        request,
+        form,
+        perform,
+        title=f"Assign {device} to a machine",
+        lead="From now on its events count for that machine and its outlet. It becomes assigned.",
+        back=home(device),
+        button="Assign",
+        template="pages/device_assign.html",
+    )
+
+
+@staff_page
+@either
+def unassign(request: HttpRequest, name: str) -> HttpResponse:
+    device = device_named(request, name)
+
+    def perform(data: dict[str, Any]) -> str:
+        machine = Machine.objects.filter(device=device).first()
+        if machine is None:
+            raise Conflict("No machine has this device.", code="not_bound")
+        unassign_device(machine=machine)
+        return f"{device} is in no machine any more."
+
+    return action(
+        request,
+        Confirmation(sent(request)),
+        perform,
+        title=f"Take {device} out of its machine",
+        lead="What it sends from now on belongs to no machine. What was counted stays with the machine.",
+        back=home(device),
+        button="Unassign",
+    )
+
+
+@staff_page
+@either
+def allow(request: HttpRequest, name: str) -> HttpResponse:
+    device = device_named(request, name)
+    key = _key(device)
+
+    def perform(data: dict[str, Any]) -> str:
+        window = enrolment.allow_handshake(device=device, now=timezone.now())
+        return f"The next handshake of {device} gets a token, until {window.open_until:%Y-%m-%d %H:%M} UTC."
+
+    if key is None:
+        lead: Any = "It has no token now."
+    elif key.last_used_at is None:
+        lead = "Its token was never used."
+    else:
+        lead = format_html("Its token was last used {}.", ago(key.last_used_at))
+    return action(
+        request,
+        AllowForm(key, timezone.now(), sent(request)),
+        perform,
+        title=f"Allow {device} to enrol again",
+        lead=lead,
+        back=home(device),
+        button="Allow re-enrolment",
+    )
+
+
+@staff_page
+@either
+def rotate(request: HttpRequest, name: str) -> HttpResponse:
+    device = device_named(request, name)
+
+    def perform(data: dict[str, Any]) -> str:
+        window = enrolment.rotate(device=device, now=timezone.now())
+        return f"The token of {device} is revoked. Its handshake gets a new one until {window.open_until:%H:%M} UTC."
+
+    key = _key(device)
+    lead = "Its token stops working at once. The machine notices at its next poll, shakes hands, and gets a new one."
+    if key is not None and key.source == Credential.Source.CLAIM:
+        lead = (
+            "Its key came by a claim. A meter that is refused erases its key and waits for a new provisioning token:"
+            " somebody may have to go there."
+        )
+    hours = duration(option("ENROLMENT_HOURS") * 3600)
+    return action(
+        request,
+        Confirmation(sent(request)),
+        perform,
+        title=f"Rotate the token of {device}",
+        lead=f"{lead} For {hours} the first to shake hands with its MAC gets one.",
+        back=home(device),
+        button="Rotate token",
+        danger=True,
+    )
+
+
+def _key(device: Device) -> Credential | None:
+    return device.credentials.filter(revoked_at=None).first()
+
+
+@staff_page
+@either
+def redate(request: HttpRequest, name: str) -> HttpResponse:
+    device = device_named(request, name)
+    now = timezone.now()
+
+    def perform(data: dict[str, Any]) -> str:
+        count = redate_events(device=device.pk, until=now)
+        return f"{count:,} events of {device} have their time of arrival now." if count else "There was none left."
+
+    suspect = TelemetryEvent.objects.filter(device=device, clock_suspect=True).count()
+    lead = f"{suspect:,} events came with a time that cannot be right." if suspect else "No event is suspect now."
+    return action(
+        request,
+        Confirmation(sent(request)),
+        perform,
+        title=f"Give suspect events of {device} their time of arrival",
+        lead=f"{lead} The statistics, machines and outlets follow. The device’s own words stay with each event.",
+        back=home(device),
+        button="Give the time of arrival",
+    )
+
+
+@staff_page
+@either
+def archive(request: HttpRequest, name: str) -> HttpResponse:
+    device = device_named(request, name)
+
+    def perform(data: dict[str, Any]) -> str:
+        services.archive_device(device=device, now=timezone.now())
+        return f"{device} is archived. It can be restored here, or from the list of archived devices."
+
+    machine = getattr(device, "machine", None)
+    bound = f" It stays in the machine {machine} unless you unassign it first." if machine else ""
+    return action(
+        request,
+        Confirmation(sent(request)),
+        perform,
+        title=f"Archive {device}",
+        lead="It leaves every list, and whatever it sends is refused with 403, so that it keeps its key. Its history"
+        f" stays, and you can restore it.{bound}",
+        back=home(device),
+        button="Archive",
+        danger=True,
+    )
+
+
+@staff_page
+@either
+def restore(request: HttpRequest, name: str) -> HttpResponse:
+    device = device_named(request, name, archived=True)
+
+    def perform(data: dict[str, Any]) -> str:
+        services.restore_device(device=device)
+        return f"{device} is back, with the token it had."
+
+    return action(
+        request,
+        Confirmation(sent(request)),
+        perform,
+        title=f"Restore {device}",
+        lead="It is in the lists again, and what it sends is taken with the token it had.",
+        back=home(device),
+        button="Restore",
+    )

@@ -1,0 +1,44 @@
+"""The archived devices: in no other list, and not lost."""
+
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from django.db.models import F
+from django.db.models.functions import Lower
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from device_gateway.models import Device
+from pages.kit.frame import staff_page
+from pages.kit.listing import Listing
+from pages.kit.live import Screen, live_page, part, rows, screen
+from pages.kit.queries import matching_devices
+
+FOLLOWS: Final = ("people",)
+SORTS: Final = {"archived": (F("archived_at").desc(),), "name": (Lower("name"),)}
+
+
+class ArchivedRow(NamedTuple):
+    device_id: str
+    name: str
+    mac: str | None
+    owner: str | None
+    archived: datetime
+
+
+@staff_page
+@require_safe
+def archived(request: HttpRequest) -> HttpResponse:
+    listing: Listing[Device] = Listing(request.GET, SORTS)
+    return live_page(
+        request, "pages/device_archive.html", FOLLOWS, lambda: _screen(request.user, listing), listing=listing
+    )
+
+
+def _screen(actor: Any, listing: Listing[Device]) -> Screen:
+    found = listing.cut(matching_devices(actor, listing.words, archived=True).exclude(archived_at=None))
+    columns = found.values_list("pk", "device_id", "name", "mac", "owner__username", "archived_at")
+    return screen(
+        lists={"devices": rows("pages/rows/archived.html", ((row[0], ArchivedRow._make(row[1:])) for row in columns))},
+        parts=[part("pager", "pages/parts/pager.html", {"listing": listing})],
+    )

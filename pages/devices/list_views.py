@@ -1,0 +1,143 @@
+"""All devices: who is there, where they stand, what they have counted."""
+
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from django.db.models import F, QuerySet
+from django.db.models.functions import Coalesce, Lower
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
+from django.utils.html import format_html
+from django.views.decorators.http import require_http_methods, require_safe
+
+from device_gateway.models import Device
+from device_gateway.services import register_device
+from pages.devices.list_forms import DeviceForm
+from pages.kit.actions import action, sent
+from pages.kit.frame import signed_in_page, staff_page
+from pages.kit.listing import Listing
+from pages.kit.live import Screen, live_page, part, rows, screen
+from pages.kit.queries import in_presence, matching_devices
+from telemetry.machines.queries import visible_outlets
+from telemetry.presence import Presence, presence
+
+FOLLOWS: Final = ("people", "presence", "events", "commands")
+SORTS: Final = {
+    "name": (Lower("name"),),
+    "heard": (F("heard").desc(nulls_last=True),),
+    "outlet": (F("machine__outlet__name").asc(nulls_last=True), F("machine__name").asc(nulls_last=True)),
+    "location": ("location",),
+}
+
+
+class DeviceRow(NamedTuple):
+    pk: int
+    device_id: str
+    name: str
+    location: str
+    status: str
+    heard: datetime | None
+    assigned: bool
+    machine: str | None
+    machine_id: int | None
+    outlet: str | None
+    outlet_id: int | None
+    basic: int
+    standard: int
+    premium: int
+    may_select: bool
+
+
+_COLUMNS: Final = (
+    "pk",
+    "device_id",
+    "name",
+    "location",
+    "state__last_poll",
+    "state__last_seen",
+    "assigned",
+    "machine__name",
+    "machine__pk",
+    "machine__outlet__name",
+    "machine__outlet__pk",
+    "status__current_count_basic",
+    "status__current_count_standard",
+    "status__current_count_premium",
+)
+
+
+@signed_in_page
+@require_safe
+def devices(request: HttpRequest) -> HttpResponse:
+    listing = listing_of(request.GET)
+    return live_page(
+        request,
+        "pages/devices.html",
+        FOLLOWS,
+        lambda: _screen(request.user, listing, timezone.now()),
+        listing=listing,
+        outlets=SimpleLazyObject(lambda: list(visible_outlets(request.user).order_by("name"))),
+        presences=list(Presence),
+    )
+
+
+def listing_of(query: QueryDict) -> Listing[Device]:
+    """What the list's address asks for."""
+    filters = {"status": [status.value for status in Presence], "assigned": ["yes", "no"], "outlet": None}
+    return Listing(query, SORTS, filters)
+
+
+def matching(actor: Any, listing: Listing[Device], now: datetime) -> "QuerySet[Device]":
+    """The actor's devices that the list shows, on all its pages; annotated with `heard`."""
+    chosen = listing.chosen
+    found = matching_devices(actor, listing.words).annotate(heard=Coalesce("state__last_poll", "state__last_seen"))
+    if status := chosen.get("status"):
+        found = in_presence(found, Presence(status), now)
+    if assigned := chosen.get("assigned"):
+        found = found.filter(assigned=assigned == "yes")
+    if outlet := chosen.get("outlet"):
+        found = found.filter(machine__outlet=int(outlet))
+    return found
+
+
+def _screen(actor: Any, listing: Listing[Device], now: datetime) -> Screen:
+    found = listing.cut(matching(actor, listing, now))
+    return screen(
+        lists={
+            "devices": rows(
+                "pages/rows/device.html",
+                ((row[0], _row(row, now, may_select=actor.is_staff)) for row in found.values_list(*_COLUMNS)),
+            )
+        },
+        parts=[part("pager", "pages/parts/pager.html", {"listing": listing})],
+        has_more=listing.pages > 1,
+    )
+
+
+def _row(values: tuple[Any, ...], now: datetime, *, may_select: bool) -> DeviceRow:
+    pk, device_id, name, location, last_poll, last_seen, *rest, basic, standard, premium = values
+    status = presence(last_poll, last_seen, now)
+    heard = last_poll or last_seen
+    return DeviceRow._make(
+        (pk, device_id, name, location, status, heard, *rest, basic or 0, standard or 0, premium or 0, may_select)
+    )
+
+
+@staff_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def add(request: HttpRequest) -> HttpResponse:
+    def perform(fields: dict[str, Any]) -> str:
+        device = register_device(fields=fields)
+        href = reverse("device", args=[device.device_id])
+        return format_html('{} is added. <a href="{}">Open it</a>', device, href)
+
+    return action(
+        request,
+        DeviceForm(sent(request)),
+        perform,
+        title="Add a device",
+        back=reverse("devices"),
+        button="Add the device",
+    )

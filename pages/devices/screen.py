@@ -1,0 +1,166 @@
+"""One device, as its page shows it: what it is, what it says, what it needs from an operator."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from django.urls import reverse
+
+from device_gateway.enrolment import HOLD, is_open
+from device_gateway.models import Credential, Device
+from device_gateway.queries import find_device, visible_devices
+from ozone.wire.conf import option
+from pages.devices import rows as shown
+from pages.kit.live import Screen, part, rows, screen
+from pages.templatetags.facts import duration
+from telemetry.machines.logs import last_events
+from telemetry.machines.queries import visible_events
+from telemetry.models import QuarantinedEvent
+from telemetry.presence import Presence, presence
+
+_QUIET: Final = timedelta(minutes=2)
+_RELATED: Final = ("state", "status", "owner", "enrolment", "machine__outlet")
+
+
+class Notice(NamedTuple):
+    """What somebody should know or do. `level`: warning or error; `href`: where it is done, "" for nowhere."""
+
+    level: str
+    words: str
+    href: str = ""
+    button: str = ""
+
+
+class Window(NamedTuple):
+    """Whether, and until when, a handshake gets the device a token."""
+
+    words: str
+    until: datetime | None = None
+    held_by: str = ""
+    may_allow: bool = False
+
+
+def device_screen(actor: Any, name: str, now: datetime) -> Screen:
+    """The page of the device of that name. Raises NotFound unless the actor may see it; staff see archived ones too."""
+    devices = visible_devices(actor, archived=actor.is_staff).select_related(*_RELATED)
+    device = find_device(devices, name)
+    key = device.credentials.filter(revoked_at=None).first()
+    status = getattr(device, "status", None)
+    machine = getattr(device, "machine", None)
+    attempts = list(device.handshake_attempts.all())
+    suspects = visible_events(actor).filter(device=device, clock_suspect=True).count()
+    refused = device.quarantine.filter(state=QuarantinedEvent.State.OPEN).count()
+    readings = shown.last_readings(device)
+    events = last_events(actor, device, shown.EVENTS)
+    may_write = actor.is_staff and device.archived_at is None
+    common = {"device": device, "machine": machine, "may_write": may_write}
+    presence_now = presence(device.state.last_poll, device.state.last_seen, now)
+    notices = list(_notices(device, machine, suspects, refused, actor.is_staff))
+    if attempts and not attempts[0].permitted and not _is_in_use(key, attempts[0].at):
+        notices.append(_refused_handshake(device, may_write))
+    return screen(
+        parts=[
+            part("head", "pages/parts/device_head.html", {**common, "presence": presence_now}),
+            part("notices", "pages/parts/device_notices.html", {"notices": notices}),
+            part("counters", "pages/parts/device_counters.html", {"status": status}),
+            part(
+                "status",
+                "pages/parts/device_status.html",
+                {
+                    **common,
+                    "presence": presence_now,
+                    "why": _why(device, presence_now),
+                    "status": status,
+                    "suspects": suspects,
+                    "sends_readings": bool(readings),
+                },
+            ),
+            part("facts", "pages/parts/device_facts.html", {**common, "former": _former_names(device)}),
+            part("charts", "pages/parts/device_charts.html", {"charts": shown.charts(readings)}),
+            part("key", "pages/parts/device_key.html", {**common, "key": key}),
+            part(
+                "enrolment",
+                "pages/parts/device_enrolment.html",
+                {**common, "window": _window(device, key, now), "enrolment": getattr(device, "enrolment", None)},
+            ),
+            part("silence", "pages/parts/device_silence.html", {**common, "is_silent": not events and not readings}),
+        ],
+        lists={
+            "refused": rows("pages/rows/device_refused.html", shown.refused(device, may_write=may_write)),
+            "events": rows("pages/rows/device_event.html", ((event.pk, shown.event_row(event)) for event in events)),
+            "readings": rows("pages/rows/device_reading.html", shown.reading_rows(readings)),
+            "commands": rows("pages/rows/device_command.html", shown.commands(device, now)),
+            "attempts": rows("pages/rows/device_attempt.html", shown.attempts(attempts)),
+            "bindings": rows("pages/rows/device_binding.html", shown.bindings(device, machine, actor)),
+        },
+        title=str(device),
+        device_id=device.device_id,
+        may_write=may_write,
+    )
+
+
+def _why(device: Device, status: Presence) -> str:
+    """Which silence makes it online, idle or offline."""
+    state = device.state
+    if state.last_poll is None and state.last_seen is None:
+        return "It was never heard from."
+    what = "poll" if state.last_poll else "message"
+    online, idle = (duration(option(name)) for name in ("STATUS_ONLINE_SECONDS", "STATUS_IDLE_SECONDS"))
+    if status == Presence.ONLINE:
+        return f"Its last {what} is no older than {online}."
+    words = f"Its last {what} is older than {online if status == Presence.IDLE else idle}."
+    if state.last_poll and state.last_seen and state.last_seen > state.last_poll:
+        words += " It has sent since then, but of a device that has polled only polls count."
+    return words
+
+
+def _notices(device: Device, machine: Any, suspects: int, refused: int, is_staff: bool) -> Iterator[Notice]:
+    def to(name: str) -> str:
+        return reverse(f"device-{name}", args=[device.device_id]) if is_staff else ""
+
+    if device.archived_at is not None:
+        words = f"Archived {device.archived_at:%Y-%m-%d %H:%M} UTC. It is in no list, and whatever it sends is refused."
+        yield Notice("warning", words, to("restore"), "Restore")
+        return
+    if not device.assigned:
+        words = "Not assigned: what it sends is refused."
+        yield Notice("warning", words, to("assign"), "Assign to a machine")
+    if refused:
+        words = f"{refused} events were refused" if refused > 1 else "An event was refused"
+        words += ", and may hold up all that the device has queued behind."
+        yield Notice("error", words, "#refused", "Show")
+    if suspects:
+        words = f"{suspects:,} events" if suspects > 1 else "An event"
+        words += " came with a time that cannot be right."
+        yield Notice("warning", words, to("redate"), "Give the time of arrival")
+
+
+def _is_in_use(key: Credential | None, moment: datetime) -> bool:
+    """Machines poll twice a minute, and a use is noted once a minute."""
+    return key is not None and key.last_used_at is not None and key.last_used_at > moment - _QUIET
+
+
+def _refused_handshake(device: Device, may_write: bool) -> Notice:
+    words = "Its last handshake was refused, and its token is not in use."
+    href = reverse("device-allow", args=[device.device_id]) if may_write else ""
+    return Notice("warning", words, href, "Allow re-enrolment")
+
+
+def _former_names(device: Device) -> list[str]:
+    names = device.names.order_by("since", "pk").values_list("name", flat=True)
+    return [name for name in names if name not in (device.device_id, device.mac)]
+
+
+def _window(device: Device, key: Credential | None, now: datetime) -> Window:
+    if key is not None and key.source == Credential.Source.CLAIM:
+        return Window("Closed: its key came by a claim, and no handshake replaces it.")
+    if option("HANDSHAKE_POLICY") == "open":
+        return Window("Open to everybody: HANDSHAKE_POLICY is “open”.")
+    if not device.assigned:
+        return Window("Open until it is assigned.")
+    enrolment = getattr(device, "enrolment", None)
+    if enrolment is None or not is_open(enrolment, key, now):
+        return Window("Closed: a handshake needs the token in force.", may_allow=True)
+    given = enrolment.issued_at is not None and enrolment.issued_at >= enrolment.opened_at
+    held = given and now - enrolment.issued_at < HOLD
+    return Window("Open", enrolment.open_until, enrolment.held_by if held else "", may_allow=True)

@@ -1,0 +1,1 @@
+"""Machines: the list, one machine's log, what is done to them."""

@@ -1,0 +1,169 @@
+"""What staff do to machines: each a form on a page of its own, and a call of the service that the API calls."""
+
+from typing import Any, Final
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from device_gateway.models import Device
+from ozone.wire.errors import Conflict
+from pages.kit.actions import Confirmation, action, sent
+from pages.kit.frame import staff_page
+from pages.machines.forms import AssignForm, MachineForm, NewMachineForm, UnassignForm, free_devices
+from telemetry.figures.totals import totals
+from telemetry.machines import bindings
+from telemetry.machines.queries import find, visible_machines
+from telemetry.models import Machine
+
+_METHODS: Final = ["GET", "HEAD", "POST"]
+_WITH_DEVICES: Final = "pages/machine_action.html"
+
+
+def _machine(request: HttpRequest, number: str) -> Machine:
+    machines = visible_machines(request.user).select_related("device", "outlet")
+    return find(machines, int(number), code="unknown_machine")
+
+
+@staff_page
+@require_http_methods(_METHODS)
+def add(request: HttpRequest) -> HttpResponse:
+    return action(
+        request,
+        NewMachineForm(request.user, sent(request)),
+        _add,
+        title="Add a machine",
+        back=reverse("machines"),
+        button="Add the machine",
+        template=_WITH_DEVICES,
+        devices=free_devices(request.user),
+    )
+
+
+@transaction.atomic
+def _add(data: dict[str, Any]) -> str:
+    device = data.pop("device")
+    machine = bindings.add_machine(fields=data)
+    if device is None:
+        return f"{machine} is added. It has no device yet."
+    bindings.assign_device(machine=machine, device=device)
+    return f"{machine} is added, with the device {device.device_id}."
+
+
+@staff_page
+@require_http_methods(_METHODS)
+def edit(request: HttpRequest, number: str) -> HttpResponse:
+    machine = _machine(request, number)
+    fields = {name: getattr(machine, name) for name in MachineForm.base_fields}
+
+    def perform(data: dict[str, Any]) -> str:
+        return f"{bindings.change_machine(machine=machine, fields=data)} is changed."
+
+    return action(
+        request,
+        MachineForm(sent(request), initial=fields),
+        perform,
+        title=f"Edit {machine}",
+        back=reverse("machines"),
+        button="Save",
+    )
+
+
+@staff_page
+@require_http_methods(_METHODS)
+def assign(request: HttpRequest, number: str) -> HttpResponse:
+    machine = _machine(request, number)
+    form = AssignForm(request.user, machine, sent(request))
+    question = _question(machine, form) if form.is_valid() else ""
+    return action(
+        request,
+        form.asking() if question else form,
+        lambda data: _assign(machine, data),
+        title=f"Move a device to {machine}?" if question else f"Assign {machine}",
+        lead=question,
+        back=reverse("machines"),
+        button="Move it" if question else "Assign",
+        template=_WITH_DEVICES,
+        devices=[] if question else free_devices(request.user),
+    )
+
+
+def _question(machine: Machine, form: AssignForm) -> str:
+    """What has to be asked before the device is moved; "" where nothing is, or it has been answered."""
+    device: Device | None = form.cleaned_data.get("device")
+    if device is None or device == machine.device or form.cleaned_data["move"]:
+        return ""
+    said = []
+    if holder := Machine.objects.filter(device=device).exclude(pk=machine.pk).first():
+        said.append(f"{device.device_id} is in {holder} now, which would be without a device.")
+    if machine.device:
+        said.append(f"{machine} has {machine.device.device_id} now, which would be without a machine.")
+    return " ".join([*said, "What was counted so far stays where it is."]) if said else ""
+
+
+@transaction.atomic
+def _assign(machine: Machine, data: dict[str, Any]) -> str:
+    """The device that goes, goes first: it was never at the new outlet."""
+    device: Device | None = data.get("device", machine.device)
+    if machine.device and machine.device != device and (device is None or data["move"]):
+        machine = bindings.unassign_device(machine=machine)
+    if "outlet" in data:
+        machine = bindings.change_machine(machine=machine, fields={"outlet": data["outlet"]})
+    if device is not None and "device" in data:
+        machine = bindings.assign_device(machine=machine, device=device, move=data["move"])
+    place = f"at {machine.outlet}" if machine.outlet else "at no outlet"
+    return f"{machine} is {place}, with {device.device_id if device else 'no device'}."
+
+
+@staff_page
+@require_http_methods(_METHODS)
+def unassign(request: HttpRequest, number: str) -> HttpResponse:
+    machine = _machine(request, number)
+    return action(
+        request,
+        UnassignForm(machine, sent(request)),
+        lambda data: _unassign(machine, data["what"] or "device"),
+        title=f"Take away from {machine}",
+        lead="The device stays assigned: it may go on sending, and what it sends belongs to no machine. "
+        "What was counted so far stays with the machine and its outlet.",
+        back=reverse("machines"),
+        button="Take away",
+    )
+
+
+@transaction.atomic
+def _unassign(machine: Machine, what: str) -> str:
+    said = []
+    if what in ("device", "both"):
+        if machine.device is None:
+            raise Conflict(f"{machine} has no device.")
+        said.append(f"the device {machine.device.device_id}")
+        machine = bindings.unassign_device(machine=machine)
+    if what in ("outlet", "both"):
+        said.append(f"the outlet {machine.outlet}")
+        bindings.change_machine(machine=machine, fields={"outlet": None})
+    return f"{machine} is without {' and '.join(said)}."
+
+
+@staff_page
+@require_http_methods(_METHODS)
+def delete(request: HttpRequest, number: str) -> HttpResponse:
+    machine = _machine(request, number)
+
+    def perform(_: dict[str, Any]) -> str:
+        bindings.archive_machine(machine=machine)
+        return f"{machine} is deleted. Its events and statistics stay."
+
+    return action(
+        request,
+        Confirmation(sent(request)),
+        perform,
+        title=f"Delete {machine}?",
+        back=reverse("machines"),
+        button="Delete the machine",
+        danger=True,
+        template="pages/machine_delete.html",
+        machine=machine,
+        number=totals(request.user, machine).total,
+    )

@@ -1,0 +1,124 @@
+"""The forms of machines and outlets. They hold to the bounds that the API's serializers have."""
+
+from typing import Any, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from device_gateway.models import Device
+from device_gateway.queries import find_device, visible_devices
+from ozone.wire.errors import NotFound
+from pages.kit.queries import CHOICES
+from telemetry.machines.serializers import BIGGEST
+from telemetry.models import Machine, Outlet
+
+_IN_USE: Final = [(True, "In use"), (False, "Not in use")]
+
+
+def _in_use() -> forms.TypedChoiceField:
+    return forms.TypedChoiceField(label="State", choices=_IN_USE, coerce=lambda word: word == "True", initial=True)
+
+
+def _outlets() -> forms.ModelChoiceField:
+    return forms.ModelChoiceField(
+        queryset=Outlet.objects.filter(archived_at=None).order_by("name", "pk"),
+        required=False,
+        empty_label="No outlet",
+    )
+
+
+class DeviceField(forms.CharField):
+    """Any name of a device that the actor may see: its value is that Device, None where it is left empty."""
+
+    def __init__(self, actor: Any) -> None:
+        hint = "Its device ID, MAC address or number. The list offers those that no machine has."
+        widget = forms.TextInput(attrs={"list": "free-devices", "autocomplete": "off", "placeholder": "No device"})
+        super().__init__(label="Device", required=False, max_length=100, help_text=hint, widget=widget)
+        self.actor = actor
+
+    def clean(self, value: Any) -> Device | None:
+        name: str = super().clean(value)
+        try:
+            return find_device(visible_devices(self.actor), name) if name else None
+        except NotFound as error:
+            raise ValidationError(error.detail, code=error.code) from None
+
+
+def free_devices(actor: Any) -> list[Device]:
+    """The first of those that no machine has."""
+    return list(visible_devices(actor).filter(machine=None).order_by("name", "device_id")[:CHOICES])
+
+
+class MachineForm(forms.Form):
+    """A machine's own fields."""
+
+    name = forms.CharField(max_length=200)
+    outlet = _outlets()
+    is_active = _in_use()
+    installed_date = forms.DateField(
+        label="Installed", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+
+
+class NewMachineForm(MachineForm):
+    """The same, and the device to begin with."""
+
+    def __init__(self, actor: Any, data: Any = None) -> None:
+        super().__init__(data)
+        self.fields["device"] = DeviceField(actor)
+
+
+class AssignForm(forms.Form):
+    """Where a machine stands and which device it has. What a caller does not send at all stays as it is."""
+
+    outlet = _outlets()
+    move = forms.BooleanField(required=False, widget=forms.HiddenInput)
+    """That the device leaves another machine, or the machine its device, has been asked and answered."""
+
+    def __init__(self, actor: Any, machine: Machine, data: Any = None) -> None:
+        device = machine.device.device_id if machine.device else ""
+        super().__init__(data, initial={"outlet": machine.outlet_id, "device": device})
+        self.fields["device"] = DeviceField(actor)
+
+    def asking(self) -> forms.Form:
+        """The same, sent once more by whoever says yes: nothing on it can be changed."""
+        form = forms.Form()
+        told = {name: self.data[name] for name in ("outlet", "device") if name in self.data}
+        for name, value in {**told, "move": "True"}.items():
+            form.fields[name] = forms.CharField(initial=value, widget=forms.HiddenInput)
+        return form
+
+    def clean(self) -> dict[str, Any]:
+        sent = [name for name in ("outlet", "device") if name in self.data]
+        if not sent:
+            raise ValidationError("Choose an outlet, a device, or both.", code="required")
+        return {name: value for name, value in self.cleaned_data.items() if name in sent or name == "move"}
+
+
+class UnassignForm(forms.Form):
+    """What to take from a machine; its device, unless told."""
+
+    what = forms.ChoiceField(label="Take away", required=False)
+
+    def __init__(self, machine: Machine, data: Any = None) -> None:
+        super().__init__(data)
+        held = {"device": machine.device and f"The device {machine.device.device_id}", "outlet": machine.outlet}
+        choices = [(name, str(thing)) for name, thing in held.items() if thing]
+        if len(choices) > 1:
+            choices.append(("both", "Both"))
+        self.fields["what"].choices = choices  # type: ignore[attr-defined]
+
+
+class OutletForm(forms.Form):
+    """An outlet's own fields."""
+
+    name = forms.CharField(max_length=200)
+    region = forms.CharField(max_length=200, required=False)
+    address = forms.CharField(max_length=500, required=False)
+    contact_person = forms.CharField(label="Contact", max_length=200, required=False)
+    is_active = _in_use()
+    number_of_machines = forms.IntegerField(
+        label="Machines by the owner’s count", required=False, min_value=0, max_value=BIGGEST
+    )
+    total_sva = forms.IntegerField(label="Service advisors", required=False, min_value=0, max_value=BIGGEST)
+    average_intage_services = forms.FloatField(label="Average intake of services", required=False)

@@ -1,0 +1,63 @@
+"""All machines: where they stand, which device each has, what it counts."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from django.db.models import F, QuerySet
+from django.db.models.functions import Lower
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from pages.kit.frame import signed_in_page
+from pages.kit.listing import Listing
+from pages.kit.live import Screen, live_page, part, rows, screen
+from pages.kit.queries import in_presence
+from pages.machines.screen import machine_rows, matching_machines
+from telemetry.machines.queries import visible_outlets
+from telemetry.models import Machine
+from telemetry.presence import Presence
+
+FOLLOWS: Final = ("people", "presence", "events", "commands", "minute")
+SORTS: Final = {
+    "name": (Lower("name"),),
+    "outlet": (F("outlet__name").asc(nulls_last=True), Lower("name")),
+    "device": (F("device__device_id").asc(nulls_last=True),),
+    "heard": (F("heard").desc(nulls_last=True),),
+}
+
+
+@signed_in_page
+@require_safe
+def machines(request: HttpRequest) -> HttpResponse:
+    choices = {"status": [status.value for status in Presence], "device": ["yes", "no"], "outlet": None}
+    listing: Listing[Machine] = Listing(request.GET, SORTS, choices)
+    return live_page(
+        request,
+        "pages/machines.html",
+        FOLLOWS,
+        lambda: _screen(request.user, listing, timezone.now()),
+        listing=listing,
+        outlets=visible_outlets(request.user).order_by("name", "pk"),
+        presences=list(Presence),
+    )
+
+
+def _screen(actor: Any, listing: Listing[Machine], now: datetime) -> Screen:
+    found = listing.cut(_narrowed(matching_machines(actor, listing.words), listing, now))
+    return screen(
+        lists={"machines": rows("pages/rows/machine.html", machine_rows(actor, found, now))},
+        parts=[part("pager", "pages/parts/pager.html", {"listing": listing})],
+    )
+
+
+def _narrowed(machines: "QuerySet[Machine]", listing: Listing[Machine], now: datetime) -> "QuerySet[Machine]":
+    chosen = listing.chosen
+    if status := chosen.get("status"):
+        # A machine without a device is nothing of these.
+        machines = in_presence(machines.filter(device__isnull=False), Presence(status), now)
+    if device := chosen.get("device"):
+        machines = machines.filter(device__isnull=device == "no")
+    if outlet := chosen.get("outlet"):
+        machines = machines.filter(outlet=None if int(outlet) == 0 else int(outlet))
+    return machines

@@ -1,0 +1,1 @@
+"""Outlets: the list, one outlet, what is done to them."""

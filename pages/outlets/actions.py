@@ -1,0 +1,80 @@
+"""What staff do to outlets: as the API does it."""
+
+from typing import Any, Final
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from pages.kit.actions import Confirmation, action, sent
+from pages.kit.frame import staff_page
+from pages.machines.forms import OutletForm
+from telemetry.machines import bindings
+from telemetry.machines.queries import find, visible_outlets
+from telemetry.models import Outlet
+
+_METHODS: Final = ["GET", "HEAD", "POST"]
+
+
+def _outlet(request: HttpRequest, number: str) -> Outlet:
+    return find(visible_outlets(request.user), int(number), code="unknown_outlet")
+
+
+@staff_page
+@require_http_methods(_METHODS)
+def add(request: HttpRequest) -> HttpResponse:
+    def perform(data: dict[str, Any]) -> str:
+        return f"{Outlet.objects.create(**data)} is added."
+
+    return action(
+        request,
+        OutletForm(sent(request)),
+        perform,
+        title="Add an outlet",
+        back=reverse("outlets"),
+        button="Add the outlet",
+    )
+
+
+@staff_page
+@require_http_methods(_METHODS)
+def edit(request: HttpRequest, number: str) -> HttpResponse:
+    outlet = _outlet(request, number)
+    fields = {name: getattr(outlet, name) for name in OutletForm.base_fields}
+
+    def perform(data: dict[str, Any]) -> str:
+        # These columns and no others: it may be archived at this moment.
+        Outlet.objects.filter(pk=outlet.pk).update(**data)
+        return f"{data['name']} is changed."
+
+    return action(
+        request,
+        OutletForm(sent(request), initial=fields),
+        perform,
+        title=f"Edit {outlet}",
+        back=reverse("outlet", args=[outlet.pk]),
+        button="Save",
+    )
+
+
+@staff_page
+@require_http_methods(_METHODS)
+def delete(request: HttpRequest, number: str) -> HttpResponse:
+    outlet = _outlet(request, number)
+    machines: int = outlet.machine_count  # type: ignore[attr-defined]
+
+    def perform(_: dict[str, Any]) -> str:
+        bindings.archive_outlet(outlet=outlet)
+        return f"{outlet} is deleted. What was counted there stays in the statistics."
+
+    return action(
+        request,
+        Confirmation(sent(request)),
+        perform,
+        title=f"Delete {outlet}?",
+        back=reverse("outlets"),
+        button="Delete the outlet",
+        danger=True,
+        template="pages/outlet_delete.html",
+        number=machines,
+    )

@@ -1,0 +1,91 @@
+"""Outlets: all of them, and one of them."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from django.db.models import F
+from django.db.models.functions import Lower
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from pages.kit.frame import signed_in_page
+from pages.kit.listing import Listing
+from pages.kit.live import Screen, live_page, part, rows, screen
+from pages.machines.screen import machine_rows, matching_machines, matching_outlets, outlet_rows
+from telemetry.figures.statistics import Filters, statistics
+from telemetry.figures.totals import Totals, totals
+from telemetry.machines.queries import find, visible_outlets
+from telemetry.models import Machine, Outlet
+
+FOLLOWS: Final = ("people", "presence", "events", "commands", "minute")
+SORTS: Final = {
+    "name": (Lower("name"),),
+    "region": (Lower("region"), Lower("name")),
+    "machines": (F("machine_count").desc(), Lower("name")),
+}
+MACHINE_SORTS: Final = {"name": (Lower("name"),), "heard": (F("heard").desc(nulls_last=True),)}
+WEEK: Final = 7
+
+
+@signed_in_page
+@require_safe
+def outlets(request: HttpRequest) -> HttpResponse:
+    listing: Listing[Outlet] = Listing(request.GET, SORTS, {"active": ["yes", "no"]})
+    return live_page(
+        request,
+        "pages/outlets.html",
+        FOLLOWS,
+        lambda: _all(request.user, listing, timezone.now()),
+        listing=listing,
+    )
+
+
+def _all(actor: Any, listing: Listing[Outlet], now: datetime) -> Screen:
+    found = matching_outlets(actor, listing.words)
+    if active := listing.chosen.get("active"):
+        found = found.filter(is_active=active == "yes")
+    return screen(
+        lists={"outlets": rows("pages/rows/outlet.html", outlet_rows(actor, listing.cut(found), now))},
+        parts=[part("pager", "pages/parts/pager.html", {"listing": listing})],
+    )
+
+
+@signed_in_page
+@require_safe
+def outlet(request: HttpRequest, number: str) -> HttpResponse:
+    listing: Listing[Machine] = Listing(request.GET, MACHINE_SORTS)
+    return live_page(
+        request,
+        "pages/outlet.html",
+        FOLLOWS,
+        lambda: _one(request.user, int(number), listing, timezone.now()),
+        listing=listing,
+    )
+
+
+def _one(actor: Any, number: int, listing: Listing[Machine], now: datetime) -> Screen:
+    place = find(visible_outlets(actor), number, code="unknown_outlet")
+    machines = listing.cut(matching_machines(actor, "").filter(outlet=place))
+    facts = {"outlet": place, "may_write": actor.is_staff}
+    return screen(
+        lists={"machines": rows("pages/rows/machine.html", machine_rows(actor, machines, now, shows_outlet=False))},
+        parts=[
+            part("head", "pages/parts/outlet_head.html", facts),
+            part("facts", "pages/parts/outlet_facts.html", facts),
+            part("figures", "pages/parts/figures.html", {"figures": _figures(actor, place, now)}),
+            part("pager", "pages/parts/pager.html", {"listing": listing}),
+        ],
+        name=place.name,
+    )
+
+
+def _figures(actor: Any, place: Outlet, now: datetime) -> list[tuple[str, Totals]]:
+    """What was given there, today, this week, and ever."""
+    series = statistics(actor, Filters(days=WEEK, outlet_id=place.pk), now)["series"]
+    days = [Totals(*numbers) for numbers in zip(*(series[name] for name in Totals._fields), strict=True)]
+    return [
+        ("Today", days[-1]),
+        (f"{WEEK} days", Totals(*(sum(numbers) for numbers in zip(*days, strict=True)))),
+        ("Ever", totals(actor, place)),
+    ]

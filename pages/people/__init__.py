@@ -1,0 +1,1 @@
+"""Signing in, registering, one's account."""

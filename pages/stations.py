@@ -1,0 +1,193 @@
+"""Charging stations, as the partner's system told of them: all of them, and one with its slots. For staff."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import wraps
+from typing import Any, Final, NamedTuple
+
+from django.db.models import F, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_safe
+
+from ozone.wire.errors import NotFound
+from pages.kit.frame import View, page, staff_page
+from pages.kit.listing import Listing
+from pages.kit.live import Screen, live_page, part, rows, screen
+from stations import queries
+from stations.models import PowerBank, Station, StationSlot, SyncLog
+from stations.switch import stations_enabled
+
+FOLLOWS: Final = ("people", "stations")
+SORTS: Final = {
+    "serial": ("serial_number",),
+    "status": ("status", "serial_number"),
+    "slots": (F("slots_occupied").desc(),),
+    "banks": (F("power_banks_here").desc(),),
+    "heartbeat": (F("last_heartbeat").desc(nulls_last=True),),
+    "sync": (F("updated_at").desc(),),
+}
+BANK_SORTS: Final = {
+    "slot": (F("current_slot__slot_number").asc(nulls_last=True), "serial_number"),
+    "serial": ("serial_number",),
+    "battery": ("battery_level", "serial_number"),
+}
+
+
+class StationRow(NamedTuple):
+    serial: str
+    status: Station.Status
+    occupied: int
+    slots: int
+    banks: int
+    available: int
+    heartbeat: datetime | None
+    signal: str
+    synced: datetime
+
+
+class SlotCell(NamedTuple):
+    """`bank` "": none that is known."""
+
+    number: int
+    status: StationSlot.Status
+    bank: str
+    battery: int
+
+
+class BankRow(NamedTuple):
+    serial: str
+    status: PowerBank.Status
+    battery: int
+    slot: int | None
+    seen: datetime | None
+
+
+class ReturnRow(NamedTuple):
+    bank: str
+    slot: int
+    battery: int
+    condition: str
+    at: datetime
+    stale: bool
+
+
+class LogLine(NamedTuple):
+    at: datetime
+    type: str
+    outcome: SyncLog.Outcome
+    code: str
+    milliseconds: int
+
+
+def _stations_page(view: View) -> View:
+    """A page for staff; for everybody a page that is not there while stations are switched off, as in the API."""
+    for_staff = staff_page(view)
+
+    @page
+    @wraps(view)
+    def answer(request: HttpRequest, **named: Any) -> HttpResponseBase:
+        if not stations_enabled():
+            raise NotFound
+        return for_staff(request, **named)
+
+    return answer
+
+
+@_stations_page
+@require_safe
+def stations(request: HttpRequest) -> HttpResponse:
+    listing: Listing[Station] = Listing(request.GET, SORTS, {"status": Station.Status.values})
+    return live_page(
+        request,
+        "pages/stations.html",
+        FOLLOWS,
+        lambda: _screen(listing),
+        listing=listing,
+        statuses=list(Station.Status),
+    )
+
+
+def _screen(listing: Listing[Station]) -> Screen:
+    found = listing.cut(_narrowed(queries.stations(), listing))
+    return screen(
+        lists={"stations": rows("pages/rows/station.html", ((station.pk, _row(station)) for station in found))},
+        parts=[part("pager", "pages/parts/pager.html", {"listing": listing})],
+    )
+
+
+def _narrowed(found: "QuerySet[Station]", listing: Listing[Station]) -> "QuerySet[Station]":
+    for word in listing.words.split():
+        found = found.filter(Q(serial_number__icontains=word) | Q(imei__icontains=word) | Q(wifi_ssid__icontains=word))
+    if status := listing.chosen.get("status"):
+        found = found.filter(status=status)
+    return found
+
+
+def _row(station: Any) -> StationRow:
+    """`station` with the counts of `queries.stations`."""
+    return StationRow(
+        station.serial_number,
+        Station.Status(station.status),
+        station.slots_occupied,
+        station.total_slots,
+        station.power_banks_here,
+        station.power_banks_available,
+        station.last_heartbeat,
+        station.signal_strength,
+        station.updated_at,
+    )
+
+
+@_stations_page
+@require_safe
+def station(request: HttpRequest, serial: str) -> HttpResponse:
+    listing: Listing[PowerBank] = Listing(request.GET, BANK_SORTS)
+    return live_page(
+        request, "pages/station.html", FOLLOWS, lambda: _one_screen(serial, listing), listing=listing, serial=serial
+    )
+
+
+def _one_screen(serial: str, listing: Listing[PowerBank]) -> Screen:
+    found = queries.find_station(serial)
+    banks = listing.cut(queries.power_banks().filter(station=found))
+    return screen(
+        lists={
+            "banks": rows("pages/rows/power_bank.html", ((bank.pk, _bank_row(bank)) for bank in banks)),
+            "returns": rows("pages/rows/power_bank_return.html", _return_rows(found)),
+            "log": rows("pages/rows/sync_log.html", _log_lines(serial)),
+        },
+        parts=[
+            part("facts", "pages/parts/station.html", {"row": _row(found), "station": found}),
+            part("slots", "pages/parts/slots.html", {"slots": list(_slot_cells(found))}),
+            part("pager", "pages/parts/pager.html", {"listing": listing}),
+        ],
+    )
+
+
+def _slot_cells(station: Station) -> Iterator[SlotCell]:
+    for slot in queries.slots_of(station):
+        bank = getattr(slot, "power_bank", None)
+        yield SlotCell(
+            slot.slot_number, StationSlot.Status(slot.status), bank.serial_number if bank else "", slot.battery_level
+        )
+
+
+def _bank_row(bank: PowerBank) -> BankRow:
+    slot = bank.current_slot.slot_number if bank.current_slot else None
+    return BankRow(bank.serial_number, PowerBank.Status(bank.status), bank.battery_level, slot, bank.seen_at)
+
+
+def _return_rows(station: Station) -> Iterator[tuple[int, ReturnRow]]:
+    for row in queries.recent_returns(station):
+        serial = row.power_bank.serial_number
+        yield (
+            row.pk,
+            ReturnRow(serial, row.slot_number, row.battery_level, row.condition, row.returned_at, row.stale),
+        )
+
+
+def _log_lines(serial: str) -> Iterator[tuple[int, LogLine]]:
+    for line in queries.recent_log(serial):
+        outcome = SyncLog.Outcome(line.outcome)
+        yield line.pk, LogLine(line.received_at, line.type, outcome, line.code, line.milliseconds)

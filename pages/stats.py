@@ -1,0 +1,159 @@
+"""Statistics: how often which treatment was chosen, drawn, in key figures and as a table."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from ozone.wire.conf import option
+from ozone.wire.errors import Invalid, NotFound
+from pages.kit import charts
+from pages.kit.frame import signed_in_page
+from pages.kit.live import Screen, live_page, part, screen
+from pages.kit.queries import CHOICES
+from telemetry.figures.buckets import GRANULARITIES
+from telemetry.figures.statistics import Filters, statistics, statistics_options
+from telemetry.figures.views import read_filters
+
+FOLLOWS: Final = ("people", "events", "minute")
+FIELDS: Final = (
+    "outlet_id", "machine_id", "device_id", "granularity", "days", "start", "end", "tz", "cumulative", "ma", "compare",
+)  # fmt: skip
+SPANS: Final[dict[str, dict[str, Any]]] = {
+    "Today": {"days": 1, "granularity": "hour"},
+    "7 days": {"days": 7},
+    "30 days": {"days": 30},
+    "12 months": {"days": 365, "granularity": "month"},
+}
+_MISSING: Final = {"unknown_outlet": "outlet_id", "unknown_machine": "machine_id", "unknown_device": "device_id"}
+
+
+class Asked:
+    """What the address asks for: `filters`, and by field what is wrong with it. What cannot be read is left out."""
+
+    def __init__(self, query: QueryDict) -> None:
+        given = {name: text for name in FIELDS if (text := query.get(name, "").strip())}
+        self.words = {name: text[:100] for name, text in given.items()}
+        self.errors: Mapping[str, Any] = {}
+        try:
+            self.filters = read_filters(given)
+        except Invalid as error:
+            self.errors = dict(error.errors or {})
+            given = {name: text for name, text in given.items() if name not in self.errors}
+            self.filters = read_filters(given)
+        self._given = given
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return self.filters.zone or ZoneInfo(option("STATS_TIME_ZONE"))
+
+    @property
+    def query(self) -> str:
+        """Of what could be read: the API takes the same."""
+        return urlencode(self._given)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether anything is said of the fields that are folded away."""
+        return any(name in self.words for name in ("device_id", "start", "end", "tz", "ma", "cumulative"))
+
+    @property
+    def start(self) -> str:
+        return self._local(self.filters.start)
+
+    @property
+    def end(self) -> str:
+        return self._local(self.filters.end)
+
+    def _local(self, moment: datetime | None) -> str:
+        """As a field for a date and a time takes it."""
+        return moment.astimezone(self.zone).strftime("%Y-%m-%dT%H:%M") if moment else ""
+
+    @property
+    def spans(self) -> list[tuple[str, str, bool]]:
+        """Usual stretches of time: a word, the address with the other filters as they are, whether it is this one."""
+        rest = {name: text for name, text in self._given.items() if name not in ("days", "granularity", "start", "end")}
+        here = {"days": self.filters.days, "granularity": self.filters.granularity}
+        is_open = self.filters.start is None and self.filters.end is None
+        return [
+            (word, "?" + urlencode({**rest, **span}), is_open and here == {"granularity": "day", **span})
+            for word, span in SPANS.items()
+        ]
+
+
+@signed_in_page
+@require_safe
+def stats(request: HttpRequest) -> HttpResponse:
+    asked = Asked(request.GET)
+    return live_page(
+        request,
+        "pages/stats.html",
+        FOLLOWS,
+        lambda: _screen(request.user, asked, timezone.now()),
+        asked=asked,
+        granularities=GRANULARITIES,
+        zones=sorted({option("STATS_TIME_ZONE"), option("DEVICE_TIME_ZONE"), "UTC"}),
+        options=lambda: _options(request.user, asked.filters),
+    )
+
+
+def _screen(actor: Any, asked: Asked, now: datetime) -> Screen:
+    errors, found = dict(asked.errors), None
+    try:
+        found = statistics(actor, asked.filters, now)
+    except NotFound as error:
+        errors[_MISSING[error.code]] = [error.detail]
+    except Invalid as error:
+        errors |= error.errors or {}
+    context: dict[str, Any] = {"found": found, "filters": asked.filters, "zone": asked.zone.key}
+    if found:
+        context |= {"chart": _chart(found, asked.filters), "kpi": _kpi(found["kpi"]), "rows": _rows(found)}
+        context["is_too_long"] = len(found["labels"]) > charts.MAX_POINTS
+    names = ("figures", "chart", "rows")
+    return screen(parts=[part(name, f"pages/parts/stats_{name}.html", context) for name in names], errors=errors)
+
+
+def _chart(found: Mapping[str, Any], filters: Filters) -> str:
+    labels, total = found["labels"], charts.number(found["kpi"]["total"])
+    series = {name.capitalize(): values for name, values in found["series"].items()}
+    before = found["prev_series"]
+    title = f"Treatments by {filters.granularity}, {labels[0]} to {labels[-1]}: {total} in all"
+    previous = {"Total before": before["total"]} if before else None
+    if filters.cumulative or filters.ma > 1:
+        return charts.lines(labels, series, title=title, previous=previous, height=280)
+    del series["Total"]  # the height of the bars
+    return charts.bars(labels, series, title=title, previous=previous, height=280)
+
+
+def _kpi(kpi: Mapping[str, Any]) -> dict[str, str]:
+    change = kpi["delta_pct"]
+    shown = {name: charts.number(value) for name, value in kpi.items()}
+    return {**shown, "change": "—" if change is None else f"{change:+,.1f}\N{NARROW NO-BREAK SPACE}%".replace("-", "−")}
+
+
+def _rows(found: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """The chart's numbers, the latest first; those of before come last in a row."""
+    if len(found["labels"]) > charts.MAX_POINTS:
+        return []
+    series = [*found["series"].values(), *([found["prev_series"]["total"]] if found["prev_series"] else [])]
+    numbers = ([charts.number(value) for value in row] for row in zip(*series, strict=True))
+    return list(zip(found["labels"], numbers, strict=True))[::-1]
+
+
+def _options(actor: Any, filters: Filters) -> dict[str, Any]:
+    """Outlets, and as many machines and devices as a list can hold. A chosen machine is always among them."""
+    found = statistics_options(actor, outlet_id=filters.outlet_id)
+    machines, chosen = found["machines"], filters.machine_id
+    shown = machines[:CHOICES]
+    if chosen is not None and all(machine["id"] != chosen for machine in shown):
+        shown = [
+            *shown,
+            next((one for one in machines if one["id"] == chosen), {"id": chosen, "name": f"no. {chosen}"}),
+        ]
+    devices = [one for one in found["devices"] if chosen is None or one["machine_id"] == chosen]
+    return {**found, "machines": shown, "devices": devices[:CHOICES], "more": len(machines) > CHOICES}

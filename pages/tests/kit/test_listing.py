@@ -1,0 +1,98 @@
+"""Tables that people search, sort and page through: whatever the address says, there is a page."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from device_gateway.models import Device, DeviceState
+from pages.tests.conftest import SignIn
+from telemetry.machines.bindings import assign_device
+from telemetry.models import Machine, Outlet
+
+
+def names(client: Client, query: str = "") -> list[str]:
+    page = client.get(f"/devices/{query}")
+    assert page.status_code == 200
+    return re.findall(r'<th scope="row"><a href="[^"]*">([^<]+)</a>', page.content.decode())
+
+
+@pytest.fixture
+def staff(signed_in: SignIn, olga: User) -> Client:
+    return signed_in(olga)
+
+
+@pytest.fixture
+def three(db: None) -> list[Device]:
+    """B was heard first, C last, A never; C stands in a machine of Altona."""
+    b, c, a = (Device.objects.create(name=name) for name in ("B", "c", "A"))
+    for device, minutes in ((b, 30), (c, 1)):
+        heard = timezone.now() - timedelta(minutes=minutes)
+        DeviceState.objects.filter(device=device).update(last_seen=heard)
+    outlet = Outlet.objects.create(name="Altona")
+    assign_device(machine=Machine.objects.create(name="M1", outlet=outlet), device=c)
+    return [a, b, c]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["A", "B", "c"]),
+        ("?sort=-name", ["c", "B", "A"]),
+        ("?sort=heard", ["c", "B", "A"]),
+        ("?sort=-heard", ["A", "B", "c"]),
+        ("?status=online", ["c"]),
+        ("?status=idle", ["B"]),
+        ("?status=offline", ["A"]),
+        ("?assigned=yes", ["c"]),
+        ("?assigned=no", ["A", "B"]),
+        ("?q=b", ["B"]),
+        ("?q=nothing+like+it", []),
+        ("?status=asleep&assigned=perhaps&sort=colour", ["A", "B", "c"]),
+        ("?outlet=999999999999999999999", ["A", "B", "c"]),
+        ("?outlet=0", []),
+        ("?q=%00&page=%00", ["A", "B", "c"]),
+        ("?page=99999999", ["A", "B", "c"]),
+        ("?page=-1", ["A", "B", "c"]),
+        ("?page=٣", ["A", "B", "c"]),
+        ("?q=" + "x" * 5000, []),
+    ],
+)
+def test_what_the_address_says(staff: Client, three: list[Device], query: str, expected: list[str]) -> None:
+    assert names(staff, query) == expected
+
+
+def test_the_outlet(staff: Client, three: list[Device]) -> None:
+    outlet = Outlet.objects.get()
+    assert names(staff, f"?outlet={outlet.pk}") == ["c"]
+    page = staff.get(f"/devices/?outlet={outlet.pk}").content.decode()
+    assert f'<option value="{outlet.pk}" selected>Altona</option>' in page
+
+
+def test_pages_of_fifty(staff: Client, db: None) -> None:
+    for number in range(120):
+        Device.objects.create(name=f"Unit {number:03d}")
+    found = [names(staff, f"?page={number}") for number in (1, 2, 3)]
+    assert [len(page) for page in found] == [50, 50, 20]
+    assert [name for page in found for name in page] == [f"Unit {number:03d}" for number in range(120)]
+    page = staff.get("/devices/?page=2&sort=-name&q=unit").content.decode()
+    assert "51–100 of 120 that match" in page
+    assert 'href="?q=unit&amp;sort=-name" rel="prev"' in page
+    assert 'href="?q=unit&amp;sort=-name&amp;page=3" rel="next"' in page
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_queries_do_not_grow_with_devices(staff: Client, db: None, count: int) -> None:
+    for number in range(count):
+        device = Device.objects.create(name=f"Unit {number:03d}")
+        assign_device(machine=Machine.objects.create(name="M", outlet=Outlet.objects.create(name="O")), device=device)
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        assert staff.get("/devices/").status_code == 200
+    assert len(queries) == 6, [query["sql"][:80] for query in queries]

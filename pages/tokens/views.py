@@ -1,0 +1,199 @@
+"""Device Token Management: issue provisioning tokens, see what became of them, revoke them and devices' keys."""
+
+from datetime import datetime
+from functools import partial
+from typing import Final, NamedTuple
+
+import segno
+from django.contrib import messages
+from django.contrib.sessions.models import Session
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST
+
+from device_gateway.models import Credential, ProvisioningToken
+from device_gateway.queries import find_device, pending_tokens, recent_claims, visible_devices
+from device_gateway.services import Issued, issue_token, revoke_key, revoke_token
+from ozone.wire.errors import ApiError, Conflict, NotFound
+from pages.kit.frame import refused, signed_in_page
+from pages.kit.live import VERSION, Screen, live_page, part, rows, screen
+from pages.people.forms import PasswordForm
+from pages.tokens.forms import DevicePicker, TokenForm
+
+FOLLOWS: Final = ("people", "tokens", "keys")
+PAGE: Final = 50
+REMEMBERED: Final = 50
+"""Forms of one session that have given their token and give none again."""
+_USED: Final = "token_forms_used"
+
+
+class PendingRow(NamedTuple):
+    pk: int
+    device: str
+    device_id: str
+    prefix: str
+    issuer: str
+    created: datetime
+    expires: datetime | None
+    notes: str
+    state: ProvisioningToken.State
+
+
+class ClaimRow(NamedTuple):
+    """`key`: its first letters, "" where the claim gave none that is left."""
+
+    device_pk: int
+    device: str
+    device_id: str
+    issuer: str
+    claimed: datetime | None
+    address: str
+    state: ProvisioningToken.State
+    key: str
+    key_use: str
+
+
+@signed_in_page
+@sensitive_variables("issued")
+@require_http_methods(["GET", "HEAD", "POST"])
+def tokens(request: HttpRequest) -> HttpResponse:
+    """A new token stands in the reply to the POST and nowhere else: in no URL, no session, no message."""
+    follow = partial(live_page, request, "pages/tokens.html", FOLLOWS, lambda: _screen(request))
+    if request.method != "POST" and VERSION in request.headers:
+        return follow()  # the form is there already, and stays as it is
+    picker = DevicePicker(request.user, request.GET.get("q", ""))
+    form = TokenForm(request.user, picker, request.POST or None, {"device": request.GET.get("device")})
+    issued: Issued | None = None
+    if form.is_valid():
+        try:
+            issued = _issue(request, form)
+        except ApiError as error:
+            form.add_error(None, error.detail)
+        else:
+            if issued is None:
+                messages.warning(request, "That form has given its token already, and a token is shown only once.")
+                return redirect("device-tokens")
+    elif form.names_no_device_of_theirs:
+        raise NotFound("There is no such device.")
+    return follow(
+        form=TokenForm(request.user, picker) if issued else form,
+        picker=picker,
+        issued=issued,
+        qr_code=_qr_code(issued.token) if issued else None,
+        claim_url=request.build_absolute_uri("/api/devices/claim"),
+    )
+
+
+def _screen(request: HttpRequest) -> Screen:
+    now = timezone.now()
+    pending = Paginator(pending_tokens(request.user), PAGE).get_page(request.GET.get("page"))
+    claims = recent_claims(request.user)
+    return screen(
+        lists={
+            "pending": rows("pages/rows/pending_token.html", ((token.pk, _pending(token, now)) for token in pending)),
+            "claims": rows("pages/rows/claim.html", ((token.pk, _claimed(token, now)) for token in claims)),
+        },
+        parts=[part("pages", "pages/parts/token_pages.html", {"pending": pending})],
+    )
+
+
+def _pending(token: ProvisioningToken, now: datetime) -> PendingRow:
+    return PendingRow(
+        token.pk,
+        str(token.device),
+        token.device.device_id or "",
+        token.prefix,
+        token.issuer_name,
+        token.created_at,
+        token.expires_at,
+        token.notes,
+        token.state_at(now),
+    )
+
+
+def _claimed(token: ProvisioningToken, now: datetime) -> ClaimRow:
+    key = token.credential
+    return ClaimRow(
+        token.device_id,
+        str(token.device),
+        token.device.device_id or "",
+        token.issuer_name,
+        token.claimed_at,
+        token.claimed_from,
+        token.state_at(now),
+        key.prefix if key else "",
+        _use_of(key) if key else "",
+    )
+
+
+def _use_of(key: Credential) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    return "not used yet" if key.last_used_at is None else "in use"
+
+
+def _issue(request: HttpRequest, form: TokenForm) -> Issued | None:
+    """The new token; None where this very form has given one: the page was loaded again, or its button hit twice."""
+    data = form.cleaned_data
+    with transaction.atomic():
+        # Whoever sends the same form at the same time waits here, and then finds the nonce used.
+        session = Session.objects.select_for_update().get(pk=request.session.session_key)
+        used = session.get_decoded().get(_USED, [])
+        if data["nonce"] in used:
+            return None
+        issued = issue_token(
+            device=data["device"],
+            issuer=request.user,
+            now=timezone.now(),
+            lifetime_minutes=data["lifetime_minutes"],
+            notes=data["notes"],
+            encryption=data.get("encryption", ""),
+        )
+        request.session[_USED] = [*used, data["nonce"]][-REMEMBERED:]
+        request.session.save()
+    return issued
+
+
+def _qr_code(token: str) -> SafeString:
+    """An SVG element that holds the token. Black on white in the dark too: not every reader takes the inverse."""
+    svg: str = segno.make_qr(token, error="m").svg_inline(border=4, dark="#000", light="#fff", omitsize=True)
+    return mark_safe(svg)  # noqa: S308 - paths that segno has drawn, no text of anybody's
+
+
+@signed_in_page
+@require_POST
+def revoke_pending(request: HttpRequest, number: int) -> HttpResponse:
+    token = get_object_or_404(pending_tokens(request.user), pk=number)
+    try:
+        revoke_token(token=token, now=timezone.now())
+    except Conflict as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, f"The token {token} for {token.device} is revoked.")
+    return redirect("device-tokens")
+
+
+@signed_in_page
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def revoke_credential(request: HttpRequest) -> HttpResponse:
+    """First which device (`?device=`), then the password of who asks."""
+    name = request.GET.get("device", "")
+    if not name:
+        picker = DevicePicker(request.user, request.GET.get("q", ""))
+        return render(request, "pages/revoke_key_choose.html", {"picker": picker})
+    device = find_device(visible_devices(request.user), name)
+    form = PasswordForm(request, request.POST or None)
+    if form.is_valid():
+        if revoke_key(device=device, now=timezone.now()):
+            messages.success(request, f"The key of {device} is revoked. It needs a new token to come back.")
+        else:
+            messages.info(request, f"{device} had no key any more.")
+        return redirect("device-tokens")
+    key = device.credentials.filter(revoked_at=None).first()
+    return refused(render(request, "pages/revoke_key.html", {"device": device, "key": key, "form": form}), form.refusal)

@@ -1,1 +1,0 @@
-"""What devices and operators say to Ozone machines, and hear of them."""

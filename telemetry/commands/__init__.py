@@ -1,0 +1,1 @@
+"""Commands: what operators order and devices do."""

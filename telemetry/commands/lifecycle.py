@@ -1,0 +1,89 @@
+"""The states of a command: which moves there are, and what its state is at a moment.
+
+A row says what was last done to the command. Time alone does the rest: a command that nobody fetched in time, or that
+nobody reported, has timed out whether or not anybody looks (contract, 2.1 and 2.2).
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from ozone.wire.conf import option
+from telemetry.models import Command
+
+PENDING, SENT, EXECUTED, FAILED, TIMEOUT, CANCELLED = Command.Status
+
+MOVES: Final[dict[str, frozenset[str]]] = {
+    PENDING: frozenset({SENT, CANCELLED, EXECUTED, FAILED}),  # a result only if it was delivered before
+    SENT: frozenset({SENT, EXECUTED, FAILED, TIMEOUT}),  # SENT again: a repeatable type, delivered once more
+    TIMEOUT: frozenset({PENDING, EXECUTED, FAILED}),
+    FAILED: frozenset({PENDING}),
+    EXECUTED: frozenset(),
+    CANCELLED: frozenset(),
+}
+"""From each state as `state_at` tells it, the states it may move to. Each move is one conditional UPDATE."""
+
+FINISHED: Final = frozenset({EXECUTED, FAILED})
+
+RESET_COUNTERS: Final = "RESET_COUNTERS"
+CLEAR_MEMORY: Final = "CLEAR_MEMORY"
+REBOOT_DEVICE: Final = "REBOOT_DEVICE"
+TYPES: Final = (
+    RESET_COUNTERS,
+    CLEAR_MEMORY,
+    "CLEAR_QUEUE",
+    REBOOT_DEVICE,
+    "UPDATE_SETTINGS",
+    "GET_STATUS",
+    "SYNC_TIME",
+    "UPDATE_FIRMWARE",
+)
+REPEATABLE: Final = frozenset({"GET_STATUS", "SYNC_TIME", "UPDATE_SETTINGS"})
+REDELIVERIES: Final = 3
+REBOOT_SECONDS: Final = 5.0
+"""A device that polls this long after it was told to reboot has done so: it cannot report it."""
+MAX_RETRIES: Final = 3
+PRIORITIES: Final = tuple(Command.Priority.values)
+"""Most urgent first."""
+
+
+def command_types() -> tuple[str, ...]:
+    """The firmware's own, and those of the deployment."""
+    return (*TYPES, *option("COMMAND_TYPES"))
+
+
+def state_at(command: Command, now: datetime) -> Command.Status:
+    """The command's state."""
+    status = Command.Status(command.status)
+    if status == PENDING:
+        return TIMEOUT if command.expires_at <= now else PENDING
+    if status == SENT and is_overdue(command, now):
+        may_still_end = may_repeat(command) or command.command_type == REBOOT_DEVICE
+        return SENT if may_still_end and command.expires_at > now else TIMEOUT
+    return status
+
+
+def is_overdue(command: Command, now: datetime) -> bool:
+    """Whether a sent command's result should have come."""
+    return command.sent_at is not None and now - command.sent_at >= timedelta(seconds=option("COMMAND_RESULT_SECONDS"))
+
+
+def may_repeat(command: Command) -> bool:
+    """Whether a sent command may be delivered once more without harm."""
+    return command.command_type in REPEATABLE and command.deliveries <= REDELIVERIES
+
+
+def has_rebooted(command: Command, now: datetime) -> bool:
+    """Whether a device that polls now has carried out a reboot that it was told."""
+    return (
+        command.command_type == REBOOT_DEVICE
+        and command.sent_at is not None
+        and now - command.sent_at >= timedelta(seconds=REBOOT_SECONDS)
+    )
+
+
+def allows(command: Command, to: str, now: datetime) -> bool:
+    """Whether the command may move to that state."""
+    state = state_at(command, now)
+    if state == PENDING and to in FINISHED and command.sent_at is None:
+        return False  # nobody has been told to do it
+    return to in MOVES[state]

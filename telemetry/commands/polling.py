@@ -1,0 +1,93 @@
+"""What a poll brings about: `last_poll`, and the commands that are now the device's to do.
+
+A kind of the writer: all polls that came together are one look at their open commands. Most find none.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from device_gateway.models import Enrolment
+from device_gateway.states import mark_polled
+from ozone.intake import writer
+from telemetry.commands.lifecycle import (
+    CLEAR_MEMORY,
+    EXECUTED,
+    PENDING,
+    PRIORITIES,
+    SENT,
+    TIMEOUT,
+    has_rebooted,
+    is_overdue,
+    may_repeat,
+    state_at,
+)
+from telemetry.models import Command
+
+POLLS: Final = "polls"
+MOST: Final = 10
+"""Commands in one reply: an ESP32 has little memory."""
+
+
+class Poll(NamedTuple):
+    device: int
+    received_at: datetime
+
+
+def store_polls(connection: BaseDatabaseWrapper, polls: list[Poll]) -> list[list[Command]]:
+    """For each poll the commands it delivers, now marked sent; of two polls of a device the first gets them."""
+    now = max(poll.received_at for poll in polls)
+    by_device: dict[int, list[Command]] = {}
+    for command in _open_commands(connection, sorted({poll.device for poll in polls})):
+        by_device.setdefault(command.device_id, []).append(command)
+    delivered = {device: _deliver(commands, now) for device, commands in by_device.items()}
+    wiped = [device for device, commands in delivered.items() if any(c.command_type == CLEAR_MEMORY for c in commands)]
+    if wiped:
+        Enrolment.open_windows(wiped, now)
+    mark_polled(connection, polls)
+    return [delivered.pop(poll.device, []) for poll in polls]
+
+
+def _open_commands(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> list[Command]:
+    """Pending and sent ones, locked: another process may be asked for the same device at the same moment."""
+    if connection.vendor == "sqlite":
+        found, given = "IN (SELECT value FROM json_each(%s))", json.dumps(list(devices))
+    else:
+        found, given = "= ANY(%s::bigint[])", "{" + ",".join(map(str, devices)) + "}"
+    lock = "" if connection.vendor == "sqlite" else " FOR UPDATE"
+    query = (
+        f"SELECT * FROM telemetry_command WHERE device_id {found} AND status IN ('pending', 'sent') ORDER BY id{lock}"
+    )
+    return list(Command.objects.raw(query, [given]))
+
+
+def _deliver(commands: Sequence[Command], now: datetime) -> list[Command]:
+    """Moves each of a device's open commands on; those to be delivered, most urgent first."""
+    due = []
+    for command in commands:
+        state = state_at(command, now)
+        if state == TIMEOUT:
+            _move(command, TIMEOUT, now)
+        elif state == SENT and has_rebooted(command, now):
+            _move(command, EXECUTED, now, executed_at=now)
+        elif state == PENDING or (is_overdue(command, now) and may_repeat(command)):
+            due.append(command)
+    due.sort(key=lambda command: (PRIORITIES.index(command.priority), command.created_at, command.pk))
+    return [
+        command for command in due[:MOST] if _move(command, SENT, now, sent_at=now, deliveries=command.deliveries + 1)
+    ]
+
+
+def _move(command: Command, to: str, now: datetime, **facts: Any) -> bool:
+    """One move, if nobody was quicker."""
+    moved = Command.objects.filter(pk=command.pk, status=command.status, deliveries=command.deliveries).update(
+        status=to, changed_at=now, **facts
+    )
+    return bool(moved)
+
+
+def register_kinds() -> None:
+    writer.register(POLLS, store_polls)

@@ -1,0 +1,154 @@
+"""What operators and devices do to commands. Each function is one transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection, connections, transaction
+from django.db.models import Count, QuerySet
+
+from device_gateway.models import Device, RegistryVersion
+from device_gateway.states import mark_seen
+from ozone.wire.errors import Conflict, Invalid, NotFound
+from telemetry.commands.lifecycle import (
+    EXECUTED,
+    FAILED,
+    FINISHED,
+    MAX_RETRIES,
+    PENDING,
+    RESET_COUNTERS,
+    SENT,
+    allows,
+    state_at,
+)
+from telemetry.commands.waiting import room
+from telemetry.events.payloads import COUNTERS, Result
+from telemetry.events.storing import lock_statuses, save_statuses
+from telemetry.models import Command
+
+MAX_TEXT: Final = 500
+
+
+@transaction.atomic
+def create(*, devices: Sequence[Device], fields: Mapping[str, Any], author: Any, now: datetime) -> list[Command]:
+    """A command for each of the devices, in their order; waiting polls wake up at the commit.
+
+    `fields`: command_type, priority, payload, description, expires_in_hours.
+    """
+    rest = dict(fields)
+    expires_at = now + timedelta(hours=rest.pop("expires_in_hours"))
+    commands = [
+        Command(device=device, created_by=author, created_at=now, changed_at=now, expires_at=expires_at, **rest)
+        for device in devices
+    ]
+    Command.objects.bulk_create(commands)
+    _wake([device.pk for device in devices])
+    return commands
+
+
+def _wake(devices: list[int]) -> None:
+    RegistryVersion.raise_commands()
+    transaction.on_commit(lambda: room.wake(devices), robust=True)
+
+
+def wake_waiting() -> None:
+    """Wakes those polls of this process whose devices have a command: another process may have made it."""
+    if room.is_empty:
+        return
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT DISTINCT device_id FROM telemetry_command WHERE status = 'pending'")
+        room.wake(device for (device,) in cursor.fetchall())
+
+
+@transaction.atomic
+def retry(*, devices: Any, command_id: str, now: datetime) -> Command:
+    """A failed or timed-out command once more, for as long as at first. Raises NotFound, Invalid."""
+    command = _locked(Command.objects.filter(device__in=devices), command_id)
+    if not allows(command, PENDING, now):
+        raise Invalid("Only a failed or timed-out command can be retried.", code="not_retriable")
+    if command.retry_count >= MAX_RETRIES:
+        raise Invalid(f"A command can be retried {MAX_RETRIES} times.", code="too_many_retries")
+    span = command.expires_at - (command.retried_at or command.created_at)
+    command.status = PENDING
+    command.retry_count += 1
+    command.deliveries = 0
+    command.retried_at = command.changed_at = now
+    command.expires_at = now + span
+    command.error_message = command.message = ""
+    command.response_data = command.counters = command.executed_at = None
+    command.save()
+    _wake([command.device_id])
+    return command
+
+
+@transaction.atomic
+def cancel(*, devices: Any, command_id: str, now: datetime) -> Command:
+    """A pending command is not to be delivered. Raises NotFound, Conflict."""
+    command = _locked(Command.objects.filter(device__in=devices), command_id)
+    if state_at(command, now) != PENDING:
+        raise Conflict("Only a pending command can be cancelled.", code="not_pending")
+    command.status = Command.Status.CANCELLED
+    command.changed_at = now
+    command.save(update_fields=["status", "changed_at"])
+    return command
+
+
+def report(*, device: int, command_id: str, result: Result, received_at: datetime) -> bool:
+    """What the device made of a command; whether it succeeded, as first reported. Runs in the writer's transaction.
+
+    A finished command stays as it is; a timed-out one is finished late. Raises NotFound, Conflict.
+    """
+    command = _locked(Command.objects.filter(device=device), command_id)
+    if command.status in FINISHED:
+        mark_seen(connection, [(device, received_at)])
+        return command.status == EXECUTED
+    if not allows(command, EXECUTED, received_at):
+        raise Conflict("This command was not delivered.", code="not_delivered")
+    command.status = EXECUTED if result.success else FAILED
+    command.executed_at = command.changed_at = received_at
+    command.response_data = result.response_data
+    command.message = result.message[:MAX_TEXT]
+    command.error_message = "" if result.success else (result.error_message or result.message)[:MAX_TEXT]
+    counters = result.counters
+    has_reset = result.success and command.command_type == RESET_COUNTERS
+    if has_reset and counters is None:
+        counters = (0, 0, 0)
+    command.counters = counters and dict(zip(COUNTERS, counters, strict=True))
+    command.save()
+    status = lock_statuses(connection, [device])[device]
+    status.hear(counters, result.flags, received_at, has_reset=has_reset)
+    save_statuses(connection, [status])
+    mark_seen(connection, [(device, received_at)])
+    return result.success
+
+
+def find_command(commands: "QuerySet[Command]", command_id: str) -> Command:
+    """The command of that UUID; raises NotFound where it is not among `commands`."""
+    try:
+        command = commands.filter(command_id=UUID(command_id)).first()
+    except ValueError:
+        command = None
+    if command is None:
+        raise NotFound("There is no such command.", code="unknown_command")
+    return command
+
+
+def _locked(commands: "QuerySet[Command]", command_id: str) -> Command:
+    return find_command(commands.select_for_update(of=("self",)), command_id)
+
+
+def statistics(device: Device, now: datetime) -> dict[str, int]:
+    """How many of the device's commands are in each state; cancelled ones count in the total only."""
+    counts = dict.fromkeys(("pending", "sent", "executed", "failed", "timeout"), 0)
+    total = 0
+    # What time alone may have changed is looked at one by one; the rest is counted.
+    for command in device.commands.filter(status__in=(PENDING, SENT)):
+        counts[state_at(command, now)] += 1
+        total += 1
+    settled = device.commands.exclude(status__in=(PENDING, SENT)).order_by()
+    for status, number in settled.values_list("status").annotate(number=Count("pk")):
+        total += number
+        if status in counts:
+            counts[status] += number
+    return {"total": total, **counts}

@@ -1,0 +1,1 @@
+"""What Ozone machines say to us: handshake, events, polls, reports, the legacy form."""

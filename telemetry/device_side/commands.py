@@ -1,0 +1,138 @@
+"""The device's side of commands: it polls for them, perhaps waiting, and reports what it made of each."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from device_gateway.gate import Call, ClientLeft, DeviceRoute, Receive
+from device_gateway.identity import Identity
+from device_gateway.registry import registry
+from ozone import intake
+from ozone.wire import bodies, jsonio
+from ozone.wire.errors import Invalid, Unauthorized
+from ozone.wire.http import Reply, Request
+from ozone.wire.times import iso
+from telemetry.commands import services as commands
+from telemetry.commands.polling import POLLS, Poll
+from telemetry.commands.waiting import End, room
+from telemetry.events.payloads import read_result
+from telemetry.models import Command
+
+LONGEST_WAIT: Final = 30.0
+_POLL_BYTES: Final = 64
+
+
+class HeldPoll:
+    """A poll, answered at once when there is a command, else when there is one or the time is up."""
+
+    def __init__(self, device: int, seconds: float, may_still: Callable[[], bool], reply: Callable[..., Reply]) -> None:
+        self._device = device
+        self._seconds = seconds
+        self._may_still = may_still
+        self._reply = reply
+
+    async def answer_later(self, receive: Receive) -> Reply:
+        if not self._seconds:
+            return self._reply(await self._take())
+        until = monotonic() + self._seconds
+        # Seated before the first look: a command made between the two would wake nobody.
+        seat = room.sit(self._device, self._seconds, receive)
+        try:
+            found = await self._take()
+            while not found and monotonic() < until:
+                end = await seat.wait()
+                if end is End.HUNG_UP:
+                    raise ClientLeft
+                # A key that was revoked meanwhile gets nothing; the next poll tells the device.
+                if end is End.DONE or not self._may_still():
+                    break
+                found = await self._take()
+            return self._reply(found)
+        finally:
+            room.rise(seat)
+
+    def answer_now(self) -> Reply:
+        found = intake.submit_and_wait(POLLS, Poll(self._device, datetime.now(UTC)), _POLL_BYTES)
+        return self._reply(found)
+
+    async def _take(self) -> list[Command]:
+        found: list[Command] = await intake.submit(POLLS, Poll(self._device, datetime.now(UTC)), _POLL_BYTES)
+        return found
+
+
+def poll(request: Request, identity: Identity) -> HeldPoll:
+    """The commands that are the device's to do now; with `wait` it is held until there is one."""
+    name = request.params["device_id"]
+    _check_name(identity, name)
+    token = request.bearer()
+
+    def may_still() -> bool:
+        return registry.find(token) is not None
+
+    def reply(found: list[Command]) -> Reply:
+        listed = [_as_device_sees_it(command) for command in found]
+        body = {
+            "commands": listed,
+            "count": len(listed),
+            "device_id": identity.device_id,
+            "timestamp": iso(datetime.now(UTC)),
+        }
+        return Reply.json(200, body)
+
+    return HeldPoll(identity.pk, _seconds(request.query), may_still, reply)
+
+
+def _as_device_sees_it(command: Command) -> dict[str, Any]:
+    return {
+        "id": str(command.command_id),
+        "command_id": str(command.command_id),
+        "command_type": command.command_type,
+        "priority": command.priority,
+        "payload": command.payload,
+        "description": command.description,
+        "created_at": iso(command.created_at),
+        "expires_at": iso(command.expires_at),
+    }
+
+
+def _seconds(query: str) -> float:
+    wait = parse_qs(query, keep_blank_values=True).get("wait", ["0"])[-1]
+    try:
+        seconds = float(wait)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= LONGEST_WAIT:
+        sentence = f"A number of seconds from 0 to {LONGEST_WAIT:g}."
+        raise Invalid(f"wait is not valid: {sentence}", errors={"wait": [sentence]})
+    return seconds
+
+
+def report(request: Request, identity: Identity) -> Call:
+    """What the device made of a command."""
+    _check_name(identity, request.params["device_id"])
+    bodies.require_json(request.body, request.headers)
+    result = read_result(jsonio.decode(request.body) if request.body else {})
+    command_id = request.params["command_id"]
+
+    def reply(success: bool) -> Reply:
+        return Reply.json(200, {"status": "updated", "command_id": command_id, "success": success})
+
+    arguments = {"device": identity.pk, "command_id": command_id, "result": result, "received_at": request.received_at}
+    return Call(commands.report, arguments, reply)
+
+
+def _check_name(identity: Identity, name: str) -> None:
+    if not identity.is_called(name):
+        raise Unauthorized("This key is not that of the device named in the path.")
+
+
+_DEVICE: Final = r"device/(?P<device_id>[^/]+)/commands"
+POLL: Final = DeviceRoute(_DEVICE, {"GET": poll}, unassigned=Unauthorized)
+REPORT: Final = DeviceRoute(
+    # A UUID has hexadecimal digits only: `create` and `status` are the operators' (telemetry/urls.py).
+    rf"{_DEVICE}/(?P<command_id>[0-9A-Fa-f-]+)",
+    {"POST": report},
+    unassigned=Unauthorized,
+)

@@ -1,0 +1,121 @@
+"""What Ozone machines say: handshake, events, the legacy form. One handler each, for both doors."""
+
+from typing import Any, Final
+
+from django.conf import settings
+
+from device_gateway.enrolment import Enrolled
+from device_gateway.gate import Call, DeviceRoute, Write
+from device_gateway.identity import Identity
+from device_gateway.names import normal_mac
+from device_gateway.payloads import NO_STORE
+from ozone.wire import bodies, jsonio
+from ozone.wire.address import limit_key
+from ozone.wire.conf import option
+from ozone.wire.errors import Forbidden, Invalid, NotFound, Unauthorized
+from ozone.wire.http import Reply, Request
+from ozone.wire.limits import Limit
+from telemetry.device_side import services
+from telemetry.device_side.legacy import read_form, read_legacy
+from telemetry.events.payloads import MAX_FIRMWARE, Parsed, read_events
+from telemetry.events.storing import EVENTS, Arrival
+
+_HANDSHAKES: Final = Limit("LIMIT_HANDSHAKES", "Too many handshakes from this address.")
+_LEGACY: Final = Limit("LIMIT_LEGACY", "Too many messages from this address.")
+_FORM: Final = "application/x-www-form-urlencoded"
+
+
+def handshake(request: Request) -> Call:
+    """A MAC for a device_id and a token, where the device may have one."""
+    _HANDSHAKES.hit(limit_key(request.client))
+    bodies.require_json(request.body, request.headers)
+    body = _object(request.body)
+    mac, firmware = body.get("mac"), body.get("firmware")
+    normal = normal_mac(mac) if isinstance(mac, str) else None
+    if normal is None:
+        raise Invalid("mac is not a MAC address.", errors={"mac": ["As EC:E3:34:46:2B:C0, in any common spelling."]})
+    if firmware is not None and (not isinstance(firmware, str) or len(firmware) > MAX_FIRMWARE):
+        raise Invalid("firmware is not valid.", errors={"firmware": [f"Text of at most {MAX_FIRMWARE} characters."]})
+    arguments = {
+        "mac": normal,
+        "firmware": firmware or "",
+        "presented": request.bearer(),
+        "client": request.client,
+        "now": request.received_at,
+    }
+    return Call(services.handshake, arguments, _enrolled)
+
+
+def _enrolled(enrolled: Enrolled) -> Reply:
+    if enrolled.token is None:
+        raise Forbidden(
+            "This device is assigned and has a token. An operator can allow its re-enrolment.",
+            code="reenrolment_required",
+        )
+    device = enrolled.device
+    reply = {"device_id": device.device_id, "token": enrolled.token, "assigned": device.assigned}
+    return Reply.json(200, reply, NO_STORE)
+
+
+def events(request: Request, identity: Identity) -> Write:
+    """A press or a batch of them, each stored once."""
+    bodies.require_json(request.body, request.headers)
+    parsed = read_events(request.body, identity, request.received_at)
+
+    def reply(let_go: list[bool]) -> Reply:
+        if parsed.events and parsed.events[-1].firmware is not None:
+            identity.firmware = parsed.events[-1].firmware
+        return _of_batch(parsed, let_go) if parsed.is_batch else _of_one(parsed, let_go)
+
+    arrival = Arrival(identity.pk, request.received_at, parsed.events, parsed.refused)
+    return Write(EVENTS, arrival, len(request.body), len(parsed.events), reply)
+
+
+def _of_one(parsed: Parsed, let_go: list[bool]) -> Reply:
+    event_id, place = parsed.order[0]
+    if place is not None and not let_go[place]:
+        raise parsed.refused[place].error
+    return Reply.json(200, {"ack": True, "event_id": event_id})
+
+
+def _of_batch(parsed: Parsed, let_go: list[bool]) -> Reply:
+    results: list[dict[str, Any]] = []
+    for event_id, place in parsed.order:
+        if place is None or let_go[place]:
+            results.append({"event_id": event_id, "ack": True})
+        else:
+            error = parsed.refused[place].error
+            results.append({"event_id": event_id, "ack": False, "detail": error.detail, "code": error.code})
+    return Reply.json(200, {"ack": all(result["ack"] for result in results), "results": results})
+
+
+def legacy(request: Request) -> Call:
+    """A press or a status message of a machine that knows no token."""
+    policy = option("LEGACY_INGEST") or ("on" if settings.DEBUG else "assigned")
+    if policy == "off":
+        raise NotFound
+    _LEGACY.hit(limit_key(request.client))
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:
+        fields = read_form(request.body)
+    else:
+        bodies.require_json(request.body, request.headers)
+        fields = _object(request.body)
+    message = read_legacy(fields, request.received_at)
+
+    def reply(number: int) -> Reply:
+        return Reply.json(200, {"status": "ok", "id": number})
+
+    return Call(services.take_legacy, {"message": message, "policy": policy, "now": request.received_at}, reply)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    value = jsonio.decode(body) if body else {}
+    if type(value) is not dict:
+        raise Invalid("Send a JSON object.", code="not_an_object")
+    return value
+
+
+HANDSHAKE: Final = DeviceRoute("handshake", {"POST": handshake}, is_open=True)
+DEVICE_EVENTS: Final = DeviceRoute("device/events", {"POST": events}, unassigned=Unauthorized)
+EVENTS_ALIAS: Final = DeviceRoute("events", {"POST": events}, unassigned=Unauthorized, other_methods=["GET", "HEAD"])
+LEGACY: Final = DeviceRoute("iot", {"POST": legacy}, is_open=True)

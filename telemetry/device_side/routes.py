@@ -1,0 +1,17 @@
+"""The device routes of section 2, for the front door and for the URLconf alike."""
+
+from typing import Final
+
+from telemetry.device_side import commands as device_commands
+from telemetry.device_side import ingest
+
+DEVICE_ROUTES: Final = [
+    ingest.HANDSHAKE,
+    ingest.DEVICE_EVENTS,
+    ingest.EVENTS_ALIAS,
+    ingest.LEGACY,
+    device_commands.POLL,
+    device_commands.REPORT,
+]
+ROUTES: Final = [(f"api/{route.path}", route) for route in DEVICE_ROUTES]
+"""Path below the root, and who answers there."""

@@ -1,0 +1,122 @@
+"""What devices may bring about beside their events. Each function is one transaction, mostly the writer's; `redate`
+takes as many as it needs."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import connection, transaction
+
+from device_gateway.enrolment import Enrolled, register_itself, shake_hands
+from device_gateway.models import Credential, Device, DeviceName, DeviceState
+from ozone.intake import call_and_wait
+from ozone.wire.errors import Forbidden
+from telemetry.device_side.legacy import LegacyMessage
+from telemetry.events.payloads import read_event
+from telemetry.events.quarantine import let_go, members
+from telemetry.events.storing import Bindings, lock_statuses, store_once
+from telemetry.figures.rollups import Held, Tally
+from telemetry.models import DeviceStatus, QuarantinedEvent, TelemetryEvent
+
+REDATED_AT_ONCE: Final = 500
+"""Events in one transaction: a long one would hold up the devices."""
+
+
+@transaction.atomic
+def handshake(*, mac: str, firmware: str, presented: str, client: str, now: datetime) -> Enrolled:
+    """As device_gateway.enrolment.shake_hands; a permitted one makes the device's DeviceStatus."""
+    enrolled = shake_hands(mac=mac, firmware=firmware, presented=presented, client=client, now=now)
+    if enrolled.token is not None:
+        DeviceStatus.objects.get_or_create(device=enrolled.device)
+    return enrolled
+
+
+@transaction.atomic
+def take_legacy(*, message: LegacyMessage, policy: str, now: datetime) -> int:
+    """Stores what a device without a key says; the id of its event's row, the first one for a repeat.
+
+    `policy` is LEGACY_INGEST: on or assigned. Raises Forbidden.
+    """
+    number = DeviceName.objects.filter(name=message.mac).values_list("device_id", flat=True).first()
+    if number is None:
+        if policy == "assigned":
+            raise Forbidden("This MAC is not an assigned device's.", code="not_assigned")
+        number = register_itself(mac=message.mac, now=now).pk
+    device = Device.objects.get(pk=number)
+    if device.archived_at is not None:
+        raise Forbidden("This device is archived. An operator can restore it.", code="device_archived")
+    if policy == "assigned" and not device.assigned:
+        raise Forbidden("This MAC is not an assigned device's.", code="not_assigned")
+    if Credential.objects.filter(device=device, last_used_at__isnull=False).exists():
+        raise Forbidden("This device has a token: it sends its events with it.", code="token_required")
+    status = lock_statuses(connection, [number])[number]
+    event = message.event(number, now, status.resets)
+    found = TelemetryEvent.objects.filter(device=device, event_id=event.event_id).values_list("pk", flat=True).first()
+    if found is None:
+        if message.starts_anew(status.counts, status.counters_at):
+            DeviceStatus.objects.filter(device=device).update(resets=status.resets + 1, counters_at=None)
+            event = message.event(number, now, status.resets + 1)
+        store_once(connection, [event])
+        if message.on_time is not None:
+            DeviceStatus.objects.filter(device=device).update(on_time=message.on_time)
+        found = TelemetryEvent.objects.get(device=device, event_id=event.event_id).pk
+    DeviceState.objects.filter(device=device).update(last_seen=now)
+    return found
+
+
+@transaction.atomic
+def discard_refused(*, device: Device, number: int) -> None:
+    """Drops a quarantined event: the device's next retry is acknowledged. Raises NotFound, Conflict."""
+    let_go(device, number, QuarantinedEvent.State.DISCARDED)
+
+
+@transaction.atomic
+def accept_refused(*, device: Device, number: int, correction: Mapping[str, Any]) -> str:
+    """Stores a quarantined event with the members of `correction` in place of its own, as of its first arrival.
+
+    A member that is None in `correction` is left out. The device's next retry is acknowledged. Returns the event_id.
+    Raises Invalid where the result is still no event, NotFound, Conflict.
+    """
+    row = let_go(device, number, QuarantinedEvent.State.ACCEPTED)
+    left_out = {name for name, value in correction.items() if value is None}
+    told = {name: value for name, value in {**members(row.body), **correction}.items() if name not in left_out}
+    event = read_event(told, device.pk, row.first_at, source="operator")
+    store_once(connection, [event])
+    return event.event_id
+
+
+def redate(*, device: int, until: datetime | None) -> int:
+    """Gives the device's suspect events their arrival time, in steps beside the devices' traffic; how many.
+
+    `until` leaves those that arrived later alone.
+    """
+    count = 0
+    while done := call_and_wait(redate_some, device=device, until=until):
+        count += done
+    return count
+
+
+@transaction.atomic
+def redate_some(*, device: int, until: datetime | None) -> int:
+    """Gives up to REDATED_AT_ONCE of the device's suspect events their arrival time; how many. 0: all is done.
+
+    `until` leaves those that arrived later alone. Machine, outlet and statistics follow.
+    """
+    lock_statuses(connection, [device])
+    suspect = TelemetryEvent.objects.filter(device=device, clock_suspect=True).order_by("id")
+    if until is not None:
+        suspect = suspect.filter(received_at__lte=until)
+    events = list(suspect[:REDATED_AT_ONCE])
+    bindings = Bindings(connection, [device])
+    tally = Tally()
+    for event in events:
+        held = bindings.holder(device, event.received_at)
+        if event.treatment is not None:
+            tally.add(Held(device, event.machine_id or 0, event.outlet_id or 0), event.treatment, event.occurred_at, -1)
+            tally.add(held, event.treatment, event.received_at)
+        event.occurred_at = event.received_at
+        event.clock_suspect = False
+        event.machine_id, event.outlet_id = held.machine or None, held.outlet or None
+    TelemetryEvent.objects.bulk_update(events, ["occurred_at", "clock_suspect", "machine", "outlet"], batch_size=100)
+    tally.store(connection)
+    return len(events)

@@ -1,0 +1,1 @@
+"""Billing events: stored once, refused ones kept, read, exported, flushed."""

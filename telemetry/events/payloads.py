@@ -1,0 +1,278 @@
+"""The wire formats of section 2: what an event, its counters and its flags may look like."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from device_gateway.identity import Identity
+from device_gateway.payloads import MAX_OBJECT_BYTES
+from ozone.wire import jsonio
+from ozone.wire.errors import ApiError, Invalid, MalformedJson, Unauthorized
+from ozone.wire.times import believed
+
+MAX_BATCH: Final = 500
+MAX_EVENT_ID: Final = 128
+MAX_FIRMWARE: Final = 64
+MAX_WIFI_STATUS: Final = 64
+MAX_COUNTER: Final = 2**31 - 1
+MAX_KEPT_BODY: Final = 16 * 1024
+"""Characters of a refused body that are kept: the firmware's events have some 300."""
+
+TREATMENTS: Final = ("BASIC", "STANDARD", "PREMIUM")
+COUNTERS: Final = ("basic", "standard", "premium")
+_COLUMNS: Final = frozenset({"device_id", "event_id", "event", "treatment", "counter", "ts"})
+"""What has a column of its own; any further field is the event's payload."""
+
+Counters = tuple[int, int, int]
+"""Basic, standard, premium."""
+
+
+class Flags(NamedTuple):
+    """What a device says of itself beside its counters; None: nothing said."""
+
+    wifi_status: str | None = None
+    wifi_connected: bool | None = None
+    rtc_available: bool | None = None
+    sd_card_available: bool | None = None
+    uptime_seconds: int | None = None
+
+
+class Event(NamedTuple):
+    """One press, or one status message of a legacy device.
+
+    `told` is the device's time where it can be believed; `words` are its own words, verbatim. `own_counts` are the
+    three counters where the device sent them. `payload` is JSON text.
+    """
+
+    device: int
+    event_id: str
+    event: str
+    event_type: str
+    treatment: str | None
+    counter: int | None
+    own_counts: Counters | None
+    told: datetime | None
+    words: str | None
+    received_at: datetime
+    flags: Flags
+    firmware: str | None
+    source: str
+    payload: str
+    digest: int
+
+
+class Refused(NamedTuple):
+    """A body (or an element of a batch) that cannot be an event: it goes into quarantine."""
+
+    body: str
+    event_id: str | None
+    error: ApiError
+
+
+class Parsed(NamedTuple):
+    """What a request holds: `order` has, for each element, its event_id and its place among `refused`, or None."""
+
+    events: list[Event]
+    refused: list[Refused]
+    order: list[tuple[str | None, int | None]]
+    is_batch: bool
+
+
+def read_events(body: bytes, identity: Identity, received_at: datetime) -> Parsed:
+    """The events in a body: an object is one, an array or `{"events": […]}` up to 500.
+
+    Whatever must be answered with a 400 is among `refused`. Raises Unauthorized where a device_id is another's.
+    """
+    value: Any = None
+    try:
+        value = jsonio.decode(body)
+        if type(value) is dict and type(value.get("events")) is list and "event_id" not in value:
+            _check_name(value, identity)
+            body, value = jsonio.encode(value["events"]), value["events"]
+        if type(value) is list:
+            if len(value) > MAX_BATCH:
+                raise Invalid(f"A batch holds at most {MAX_BATCH} events.", code="batch_too_long")
+            return _read_batch(body, value, identity, received_at)
+        if type(value) is not dict:
+            raise Invalid("Send an event as a JSON object, or an array of them.", code="not_an_event")
+        _check_name(value, identity)
+        event = read_event(value, identity.pk, received_at, known_firmware=identity.firmware)
+    except (Invalid, MalformedJson) as error:
+        return _one_refused(body, _event_id_of(value), error)
+    return Parsed([event], [], [(event.event_id, None)], is_batch=False)
+
+
+def _read_batch(body: bytes, values: list[Any], identity: Identity, received_at: datetime) -> Parsed:
+    events: list[Event] = []
+    refused: list[Refused] = []
+    order: list[tuple[str | None, int | None]] = []
+    texts: list[str] = []
+    for index, value in enumerate(values):
+        try:
+            if type(value) is not dict:
+                raise Invalid("Each event must be a JSON object.", code="not_an_event")
+            _check_name(value, identity)
+            event = read_event(value, identity.pk, received_at, known_firmware=identity.firmware)
+        except Invalid as error:
+            texts = texts or jsonio.split_array(body)
+            event_id = _event_id_of(value)
+            order.append((event_id, len(refused)))
+            refused.append(Refused(texts[index].strip(), event_id, error))
+        else:
+            events.append(event)
+            order.append((event.event_id, None))
+    return Parsed(events, refused, order, is_batch=True)
+
+
+def _one_refused(body: bytes, event_id: str | None, error: ApiError) -> Parsed:
+    text = body.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return Parsed([], [Refused(text, event_id, error)], [(event_id, 0)], is_batch=False)
+
+
+def _event_id_of(value: Any) -> str | None:
+    found = value.get("event_id") if type(value) is dict else None
+    return found if type(found) is str and 1 <= len(found) <= MAX_EVENT_ID else None
+
+
+def _check_name(value: Mapping[str, Any], identity: Identity) -> None:
+    name = value.get("device_id")
+    if name is None:
+        return
+    if type(name) is not str:
+        raise _at_fault({"device_id": "Must be text."})
+    if not identity.is_called(name):
+        raise Unauthorized("This key is not that of the device named in the body.")
+
+
+def read_event(
+    value: dict[str, Any], device: int, received_at: datetime, *, known_firmware: str = "", source: str = "device"
+) -> Event:
+    """One event of the device with that number. Raises Invalid naming every field at fault."""
+    faults: dict[str, str] = {}
+    event_id, treatment, counter = value.get("event_id"), value.get("treatment"), value.get("counter")
+    if type(event_id) is not str or not 1 <= len(event_id) <= MAX_EVENT_ID:
+        faults["event_id"] = f"Must be text of 1 to {MAX_EVENT_ID} characters."
+    if value.get("event") != "treatment":
+        faults["event"] = 'Must be "treatment".'
+    if treatment not in TREATMENTS:
+        faults["treatment"] = "Must be BASIC, STANDARD or PREMIUM."
+    if type(counter) is not int or not 0 <= counter <= MAX_COUNTER:
+        faults["counter"] = f"Must be a whole number from 0 to {MAX_COUNTER}."
+    firmware = value.get("firmware")
+    if firmware is not None and (type(firmware) is not str or len(firmware) > MAX_FIRMWARE):
+        faults["firmware"] = f"Must be text of at most {MAX_FIRMWARE} characters."
+    own_counts = None
+    try:
+        own_counts = read_counters(value.get("current_counters"), "current_counters")
+    except Invalid as error:
+        faults |= {field: sentences[0] for field, sentences in (error.errors or {}).items()}
+    if faults:
+        raise _at_fault(faults)
+    further = {name: item for name, item in value.items() if name not in _COLUMNS}
+    payload = jsonio.encode(further) if further else b"{}"
+    if len(payload) > MAX_OBJECT_BYTES:
+        raise Invalid("The further fields of an event may take 4 KiB.", code="payload_too_large")
+    words = value.get("ts")
+    if words is not None and type(words) is not str:
+        words = jsonio.encode(words).decode()
+    return Event(
+        device=device,
+        event_id=event_id,  # type: ignore[arg-type]
+        event="treatment",
+        event_type=treatment,  # type: ignore[arg-type]
+        treatment=treatment,
+        counter=counter,
+        own_counts=own_counts,
+        told=believed(value.get("ts"), received_at),
+        words=words or None,
+        received_at=received_at,
+        flags=read_flags(value) if further else NO_FLAGS,
+        firmware=firmware if firmware and firmware != known_firmware else None,
+        source=source,
+        payload=payload.decode(),
+        digest=digest_of(b"%b %d %b %b" % (str(treatment).encode(), counter or 0, (words or "").encode(), payload)),
+    )
+
+
+def digest_of(content: bytes) -> int:
+    """Eight bytes of a hash, as the signed integer that a database keeps."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)
+
+
+def read_counters(value: Any, place: str) -> Counters | None:
+    """`{basic, standard, premium}`; None where nothing was sent. Raises Invalid naming each counter at fault."""
+    if value is None:
+        return None
+    if type(value) is not dict:
+        raise _at_fault({place: "Must be an object of basic, standard and premium."})
+    counters = [value.get(name) for name in COUNTERS]
+    faults = {
+        f"{place}.{name}": f"Must be a whole number from 0 to {MAX_COUNTER}."
+        for name, counter in zip(COUNTERS, counters, strict=True)
+        if type(counter) is not int or not 0 <= counter <= MAX_COUNTER
+    }
+    if faults:
+        raise _at_fault(faults)
+    return tuple(counters)  # type: ignore[return-value]
+
+
+NO_FLAGS: Final = Flags()
+
+
+def read_flags(value: Mapping[str, Any]) -> Flags:
+    """The flags among the members of an event or a result. One of a wrong type says nothing: a press must not wait
+    behind it."""
+    wifi_status, uptime = value.get("wifi_status"), value.get("uptime_seconds")
+    sd_card = value.get("sd_available", value.get("sd_card_available"))
+    return Flags(
+        wifi_status[:MAX_WIFI_STATUS] if type(wifi_status) is str else None,
+        _flag(value.get("wifi_connected")),
+        _flag(value.get("rtc_available")),
+        _flag(sd_card),
+        uptime if type(uptime) is int and uptime >= 0 else None,
+    )
+
+
+class Result(NamedTuple):
+    """What a device reports of a command."""
+
+    success: bool
+    message: str
+    error_message: str
+    response_data: Any
+    counters: Counters | None
+    flags: Flags
+
+
+def read_result(value: Any) -> Result:
+    """Raises Invalid where it is not known whether the command succeeded, or what the counters are."""
+    if type(value) is not dict:
+        raise Invalid("Send the result as a JSON object.", code="not_an_object")
+    if type(value.get("success")) is not bool:
+        raise Invalid("The result is not valid: success.", errors={"success": ["Must be true or false."]})
+    data = value.get("response_data")
+    if data is not None and len(jsonio.encode(data)) > MAX_OBJECT_BYTES:
+        raise Invalid("response_data is larger than 4 KiB.", errors={"response_data": ["At most 4 KiB."]})
+    return Result(
+        value["success"],
+        _text(value.get("message")),
+        _text(value.get("error_message")),
+        data,
+        read_counters(value.get("current_counters"), "current_counters"),
+        read_flags(value),
+    )
+
+
+def _text(value: Any) -> str:
+    """A message for people: whatever it is, a result must not be lost for it."""
+    return value if type(value) is str else "" if value is None else jsonio.encode(value).decode()
+
+
+def _flag(value: Any) -> bool | None:
+    return value if type(value) is bool else None
+
+
+def _at_fault(faults: Mapping[str, str]) -> Invalid:
+    fields = ", ".join(faults)
+    return Invalid(f"Not valid: {fields}.", errors={field: [text] for field, text in faults.items()})

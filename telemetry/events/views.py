@@ -1,0 +1,199 @@
+"""What machines have sent, for operators: the list of events, one of them, figures of them."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from device_gateway.models import Device
+from device_gateway.queries import find_device, visible_devices
+from ozone.webapi.parameters import Place, Query, Span, choice, flag, given, place, span, whole
+from ozone.webapi.serializers import Problem
+from ozone.webapi.view import ApiView
+from ozone.wire.times import iso
+from telemetry.device_side.legacy import STATUS
+from telemetry.figures.analytics import figures
+from telemetry.machines import queries
+from telemetry.machines.serializers import CountsReply
+from telemetry.models import TelemetryEvent, Treatment
+
+PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
+DEFAULT_DAYS = 7
+DEFAULT_LIMIT = 1000
+MAX_LIMIT = 10_000
+BIGGEST = 2**63 - 1
+EVENT_FILTERS = [
+    OpenApiParameter("device_id", str, description="Any name of the device, or its integer id"),
+    OpenApiParameter("days", int, description="By arrival; 7 unless start or end is given"),
+    OpenApiParameter("start", str, description="ISO 8601, inclusive, by occurred_at"),
+    OpenApiParameter("end", str, description="ISO 8601, inclusive, by occurred_at"),
+]
+NARROWING_FILTERS = [
+    OpenApiParameter("exclude_status", bool, description="Leaves status messages out; false unless told"),
+    OpenApiParameter("treatment", str, enum=list(Treatment.values)),
+    OpenApiParameter("machine_id", int),
+    OpenApiParameter("outlet_id", int),
+]
+
+
+class EventReply(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    device_id = serializers.CharField()
+    event_id = serializers.CharField()
+    event = serializers.CharField()
+    event_type = serializers.CharField()
+    treatment = serializers.ChoiceField(choices=Treatment.choices, allow_null=True)
+    counter = serializers.IntegerField(allow_null=True)
+    count_basic = serializers.IntegerField(allow_null=True)
+    count_standard = serializers.IntegerField(allow_null=True)
+    count_premium = serializers.IntegerField(allow_null=True)
+    occurred_at = serializers.DateTimeField()
+    received_at = serializers.DateTimeField()
+    device_timestamp = serializers.CharField(allow_null=True)
+    clock_suspect = serializers.BooleanField()
+    wifi_status = serializers.CharField(allow_null=True)
+    payload = serializers.DictField()
+
+    def get_fields(self) -> dict[str, Any]:
+        # `source` as a class attribute would shadow the framework's own.
+        return super().get_fields() | {"source": serializers.ChoiceField(choices=TelemetryEvent.Source.choices)}
+
+
+class Figures(CountsReply):
+    total = serializers.IntegerField()
+
+
+class FiguresOfDay(Figures):
+    date = serializers.DateField()
+
+
+class FiguresOfHour(Figures):
+    hour = serializers.IntegerField(min_value=0, max_value=23)
+
+
+class AnalyticsReply(serializers.Serializer[Any]):
+    device_id = serializers.CharField(allow_null=True)
+    time_zone = serializers.CharField(help_text="Whose days and hours they are")
+    totals = Figures()
+    by_day = FiguresOfDay(many=True, help_text="Days that have any, oldest first")
+    by_hour = FiguresOfHour(many=True, help_text="The 24 hours of the day")
+    first_event = serializers.DateTimeField(allow_null=True)
+    last_event = serializers.DateTimeField(allow_null=True)
+    busiest_hour = serializers.IntegerField(allow_null=True, help_text="Of the day; of equals the earliest")
+
+
+_PLAIN = (
+    "event_id",
+    "event",
+    "event_type",
+    "treatment",
+    "counter",
+    "count_basic",
+    "count_standard",
+    "count_premium",
+    "device_timestamp",
+    "clock_suspect",
+    "wifi_status",
+    "source",
+    "payload",
+)
+
+
+def event_json(event: TelemetryEvent) -> dict[str, Any]:
+    """An event as operators see it."""
+    return {
+        "id": event.pk,
+        "device_id": event.device.device_id,
+        "occurred_at": iso(event.occurred_at),
+        "received_at": iso(event.received_at),
+        **{name: getattr(event, name) for name in _PLAIN},
+    }
+
+
+class Events(ApiView):
+    """Events, the last to arrive first; the next page is in the Link header."""
+
+    @extend_schema(
+        operation_id="events_list",
+        parameters=[
+            *EVENT_FILTERS,
+            *NARROWING_FILTERS,
+            OpenApiParameter("limit", int, description="1 to 10,000; 1,000 unless told"),
+            OpenApiParameter("before", str, description="From the Link header: what arrived before that place"),
+        ],
+        responses={200: EventReply(many=True), **PROBLEMS},
+        tags=["events"],
+    )
+    def get(self, request: Request) -> Response:
+        query = request.query_params
+        within = span(query, DEFAULT_DAYS)
+        events = narrowed(_chosen(request.user, device_named(request), within), query)
+        before = place(query, "before")
+        if before is not None:
+            events = events.filter(received_at__lte=before.moment)
+            events = events.exclude(received_at=before.moment, pk__gte=before.number)
+        limit = whole(query, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+        found = list(events.select_related("device").order_by("-received_at", "-pk")[: limit + 1])
+        headers = {}
+        if len(found) > limit:
+            last = found[limit - 1]
+            link = {**query.dict(), "before": str(Place(last.received_at, last.pk))}
+            headers["Link"] = f'<{request.build_absolute_uri(request.path)}?{urlencode(link)}>; rel="next"'
+        return Response([event_json(event) for event in found[:limit]], headers=headers)
+
+
+def device_named(request: Request) -> Device | None:
+    """The one that the parameter `device_id` names; an archived one, too: what it sent stays."""
+    name = request.query_params.get("device_id")
+    return find_device(visible_devices(request.user, archived=True), name) if name else None
+
+
+def _chosen(actor: Any, device: Device | None, within: Span) -> "QuerySet[TelemetryEvent]":
+    """The events the actor may see: of the device, and of that time."""
+    wanted = {
+        "device": device,
+        "received_at__gte": within.arrived_since,
+        "occurred_at__gte": within.start,
+        "occurred_at__lte": within.end,
+    }
+    return queries.visible_events(actor).filter(**given(wanted))
+
+
+def places_named(query: Query) -> dict[str, int]:
+    """The machine and outlet that the parameters ask for, as conditions."""
+    return given({name: whole(query, name, None, 1, BIGGEST) for name in ("machine_id", "outlet_id")})
+
+
+def narrowed(events: "QuerySet[TelemetryEvent]", query: Query) -> "QuerySet[TelemetryEvent]":
+    """Those of the events that the parameters of NARROWING_FILTERS leave."""
+    treatment = given({"treatment": choice(query, "treatment", Treatment.values)})
+    events = events.filter(**treatment, **places_named(query))
+    return events.exclude(event_type=STATUS) if flag(query, "exclude_status") else events
+
+
+class EventDetail(ApiView):
+    """One event."""
+
+    @extend_schema(operation_id="event_read", responses={200: EventReply, **PROBLEMS}, tags=["events"])
+    def get(self, request: Request, number: str) -> Response:
+        events = queries.visible_events(request.user).select_related("device")
+        return Response(event_json(queries.find(events, int(number), code="unknown_event")))
+
+
+class Analytics(ApiView):
+    """How often which treatment was chosen, and when."""
+
+    @extend_schema(
+        operation_id="events_analytics",
+        parameters=EVENT_FILTERS,
+        responses={200: AnalyticsReply, **PROBLEMS},
+        tags=["events"],
+    )
+    def get(self, request: Request) -> Response:
+        device = device_named(request)
+        found = figures(_chosen(request.user, device, span(request.query_params, DEFAULT_DAYS)))
+        return Response({"device_id": device.device_id if device else None, **found})

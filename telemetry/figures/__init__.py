@@ -1,0 +1,1 @@
+"""Counts by hour and day, and the statistics made of them."""

@@ -1,0 +1,87 @@
+"""Hourly and daily counts of treatments, kept in the transaction that stores the events.
+
+A row is keyed by the instant at which the local hour or day of STATS_TIME_ZONE begins, so that a zone off the whole
+hour has its own hours, and an hour that daylight saving repeats is two.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ozone.intake.sql import BulkInsert, moment
+from ozone.wire.conf import option
+from telemetry.events.payloads import TREATMENTS
+
+
+class Held(NamedTuple):
+    """Whose press it was: 0 for no machine, no outlet."""
+
+    device: int
+    machine: int
+    outlet: int
+
+
+_COLUMNS: Final = {
+    "device_id": "bigint",
+    "machine_id": "bigint",
+    "outlet_id": "bigint",
+    "starts_at": "timestamptz",
+    "basic": "integer",
+    "standard": "integer",
+    "premium": "integer",
+}
+_ADD: Final = (
+    "ON CONFLICT (device_id, starts_at, machine_id, outlet_id) DO UPDATE SET basic = t.basic + excluded.basic,"
+    " standard = t.standard + excluded.standard, premium = t.premium + excluded.premium"
+)
+_hours: Final = BulkInsert("telemetry_hourlycount", _COLUMNS, _ADD)
+_days: Final = BulkInsert("telemetry_dailycount", _COLUMNS, _ADD)
+_MINUTE: Final = 60
+"""Seconds: no zone has changed its offset within a minute since 1972."""
+
+
+class Tally:
+    """Presses to add to (or, with a negative number, to take from) the counts."""
+
+    def __init__(self) -> None:
+        self._hours: dict[tuple[Held, datetime], list[int]] = {}
+        self._days: dict[tuple[Held, datetime], list[int]] = {}
+
+    def add(self, held: Held, treatment: str, occurred_at: datetime, number: int = 1) -> None:
+        hour, day = starts(occurred_at)
+        place = TREATMENTS.index(treatment)
+        self._hours.setdefault((held, hour), [0, 0, 0])[place] += number
+        self._days.setdefault((held, day), [0, 0, 0])[place] += number
+
+    def store(self, connection: BaseDatabaseWrapper) -> None:
+        """Inside the caller's transaction; in one order always."""
+        _hours.run(connection, _rows(connection, self._hours))
+        _days.run(connection, _rows(connection, self._days))
+
+
+def _rows(connection: BaseDatabaseWrapper, counts: Mapping[tuple[Held, datetime], list[int]]) -> list[tuple[Any, ...]]:
+    return [(*held, moment(connection, starts_at), *numbers) for (held, starts_at), numbers in sorted(counts.items())]
+
+
+def starts(occurred_at: datetime) -> tuple[datetime, datetime]:
+    """The instants (UTC) at which the local hour and the local day of STATS_TIME_ZONE began.
+
+    A change of the zone's offset begins an hour, too: where the clock goes on within one, or back into it.
+    """
+    return _starts(int(occurred_at.timestamp()) // _MINUTE, option("STATS_TIME_ZONE"))
+
+
+@lru_cache(maxsize=16384)
+def _starts(minute: int, zone_name: str) -> tuple[datetime, datetime]:
+    instant = datetime.fromtimestamp(minute * _MINUTE, UTC)
+    local = instant.astimezone(ZoneInfo(zone_name))
+    hour = instant - timedelta(minutes=local.minute)
+    while hour.astimezone(local.tzinfo).utcoffset() != local.utcoffset():
+        hour += timedelta(seconds=_MINUTE)
+    # Where midnight itself was skipped this is the instant of the change, the first of that day.
+    day = datetime(local.year, local.month, local.day, tzinfo=local.tzinfo).astimezone(UTC)
+    return hour, day

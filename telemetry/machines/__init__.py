@@ -1,0 +1,1 @@
+"""Outlets, machines, and which device each holds."""

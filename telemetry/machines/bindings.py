@@ -1,0 +1,151 @@
+"""Which machine, at which outlet, has which device: the services that pages and API both call.
+
+Each change closes the bindings in force and opens the next; changes happen one at a time, in whatever process. A change
+takes its devices' rows of DeviceStatus first and its time after that: the event store holds the same rows while it
+looks bindings up, so an event that was received before the change is given to whoever held the device until then.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import connection, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from device_gateway.models import Device
+from ozone.wire.errors import Conflict
+from telemetry.events.storing import lock_statuses
+from telemetry.machines.queries import find
+from telemetry.models import Machine, MachineDevice, Outlet
+
+_TURN: Final = 0x6F7A6F6E65
+"""The number of PostgreSQL's lock. SQLite's transactions that write are one at a time by themselves."""
+
+
+@transaction.atomic
+def add_machine(*, fields: Mapping[str, Any]) -> Machine:
+    """A machine without a device. Raises NotFound where its outlet was archived meanwhile."""
+    _take_turn()
+    _check_outlet(fields.get("outlet"))
+    return Machine.objects.create(**fields)
+
+
+@transaction.atomic
+def register_machine(*, device: Device, outlet: Outlet, name: str = "") -> Machine:
+    """A new machine at the outlet, with the device, which becomes assigned. Raises Conflict where it has a machine."""
+    today = timezone.now().date()
+    machine = add_machine(
+        fields={"name": name or f"Machine {device.device_id}", "outlet": outlet, "installed_date": today}
+    )
+    return assign_device(machine=machine, device=device)
+
+
+@transaction.atomic
+def assign_device(*, machine: Machine, device: Device, move: bool = False) -> Machine:
+    """Gives the machine the device, which becomes assigned.
+
+    Raises Conflict where another machine holds the device or the machine has another; with `move` those bindings end.
+    """
+    machine = _current(machine)
+    device = find(Device.objects.filter(archived_at=None), device.pk, code="unknown_device")
+    holder = Machine.objects.filter(device=device).exclude(pk=machine.pk).first()
+    if holder is not None and not move:
+        raise Conflict(f"The device is bound to the machine {holder.name!r}. Unassign it first.", code="device_bound")
+    if machine.device_id not in (None, device.pk) and not move:
+        raise Conflict("The machine has another device. Unassign that one first.", code="machine_bound")
+    if machine.device_id != device.pk:
+        if holder is not None:
+            holder.device = None
+        machine.device = device
+        _rebind([other for other in (holder, machine) if other is not None])
+    if not device.assigned:
+        device.assigned = True
+        device.save(update_fields=["assigned"])
+    return machine
+
+
+@transaction.atomic
+def unassign_device(*, machine: Machine) -> Machine:
+    """Takes the device from the machine. It stays assigned: what it sends belongs to no machine."""
+    machine = _current(machine)
+    machine.device = None
+    _rebind([machine])
+    return machine
+
+
+@transaction.atomic
+def change_machine(*, machine: Machine, fields: Mapping[str, Any]) -> Machine:
+    """Sets the given fields, `outlet` among them; another outlet makes a new binding. Raises NotFound, as above."""
+    machine = _current(machine)
+    stood_at = machine.outlet_id
+    for name, value in fields.items():
+        setattr(machine, name, value)
+    machine.save(update_fields=list(fields))
+    if machine.outlet_id != stood_at:
+        _check_outlet(machine.outlet)
+        _rebind([machine])
+    return machine
+
+
+@transaction.atomic
+def archive_machine(*, machine: Machine) -> None:
+    """Out of every list, without its device; its events and statistics stay."""
+    machine = _current(machine)
+    machine.device = None
+    machine.archived_at = _rebind([machine])
+    machine.save(update_fields=["archived_at"])
+
+
+@transaction.atomic
+def archive_outlet(*, outlet: Outlet) -> None:
+    """Out of every list; its machines stay, without an outlet."""
+    _take_turn()
+    machines = list(outlet.machines.filter(archived_at=None))
+    for machine in machines:
+        machine.outlet = None
+    outlet.archived_at = _rebind(machines)
+    outlet.save(update_fields=["archived_at"])
+
+
+def _take_turn() -> None:
+    """Until the end of the transaction nobody else changes a binding, or archives what one points to."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_TURN])
+
+
+def _current(machine: Machine) -> Machine:
+    """The machine as it is now, in our turn. Raises NotFound where it was archived."""
+    _take_turn()
+    return find(Machine.objects.filter(archived_at=None), machine.pk, code="unknown_machine")
+
+
+def _check_outlet(outlet: Outlet | None) -> None:
+    if outlet is not None:
+        find(Outlet.objects.filter(archived_at=None), outlet.pk, code="unknown_outlet")
+
+
+def _rebind(machines: Sequence[Machine]) -> datetime:
+    """Stores the machines' device and outlet: the bindings in force end, and the next begin, at the moment returned."""
+    in_force = list(MachineDevice.objects.filter(machine__in=machines, is_active=True))
+    held = {machine: machine.device_id for machine in machines if machine.device_id is not None}
+    devices = {binding.device_id for binding in in_force} | set(held.values())
+    lock_statuses(connection, sorted(devices))
+    now = _time_of_change(devices)
+    MachineDevice.objects.filter(pk__in=[binding.pk for binding in in_force]).update(
+        is_active=False, deactivated_date=now
+    )
+    Machine.objects.filter(pk__in=[machine.pk for machine in machines]).update(device=None)  # one may hand it on
+    Machine.objects.bulk_update(machines, ["device", "outlet"], batch_size=100)
+    MachineDevice.objects.bulk_create(
+        MachineDevice(machine=machine, device_id=device, outlet_id=machine.outlet_id, assigned_date=now)
+        for machine, device in held.items()
+    )
+    return now
+
+
+def _time_of_change(devices: set[int]) -> datetime:
+    """Now, but no earlier than the change before: the clocks of two servers differ."""
+    past = MachineDevice.objects.filter(device__in=devices).aggregate(Max("assigned_date"), Max("deactivated_date"))
+    return max([timezone.now(), *(moment for moment in past.values() if moment is not None)])

@@ -1,0 +1,199 @@
+"""Devices as operators watch them: lists, and one device's summary."""
+
+import hashlib
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from device_gateway import views
+from device_gateway.models import Device
+from device_gateway.queries import find_device, visible_devices
+from ozone.webapi.parameters import refuse, whole
+from ozone.webapi.serializers import Problem
+from ozone.webapi.view import ApiView
+from ozone.wire import jsonio
+from ozone.wire.errors import NotFound
+from ozone.wire.times import iso, iso_or_none
+from telemetry.events.views import EventReply, event_json
+from telemetry.machines import queries
+from telemetry.machines.serializers import CountsReply, ListedDevice
+from telemetry.models import DeviceStatus, TelemetryEvent
+from telemetry.presence import Presence, presence
+
+PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
+LIST_PROBLEMS = {304: None, **PROBLEMS}
+NO_LIMIT = 10**9
+PAGE = [
+    OpenApiParameter("limit", int, description="All unless told"),
+    OpenApiParameter("offset", int),
+    OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of an earlier reply"),
+]
+
+
+class DevicesReply(serializers.Serializer[Any]):
+    devices = ListedDevice(many=True)
+
+
+class SummaryReply(serializers.Serializer[Any]):
+    device_id = serializers.CharField()
+    mode = serializers.CharField(allow_null=True)
+    counts = CountsReply()
+    on_time = serializers.ListField(allow_null=True)
+    status = serializers.ChoiceField(choices=[presence.value for presence in Presence])
+    last_seen = serializers.DateTimeField(allow_null=True)
+    last_poll = serializers.DateTimeField(allow_null=True)
+    wifi_connected = serializers.BooleanField(allow_null=True)
+    rtc_available = serializers.BooleanField(allow_null=True)
+    sd_card_available = serializers.BooleanField(allow_null=True)
+    uptime_seconds = serializers.IntegerField(allow_null=True)
+    device_timestamp = serializers.CharField(allow_null=True)
+
+
+class NewestReply(EventReply):
+    """An event; of a reading only what it has."""
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        for name in fields.keys() - {"device_id", "occurred_at", "received_at", "payload"}:
+            fields[name].required = False
+        return fields
+
+
+def _listed(request: Request, *, online: bool = False) -> list[dict[str, Any]]:
+    """The caller's devices, cut to `limit` and `offset`."""
+    limit = whole(request.query_params, "limit", NO_LIMIT, 1, NO_LIMIT)
+    offset = whole(request.query_params, "offset", 0, 0, NO_LIMIT)
+    devices, now = visible_devices(request.user), timezone.now()
+    if not online:
+        return list(queries.device_list(devices[offset : offset + limit], now))
+    found = [device for device in queries.device_list(devices, now) if device["status"] == Presence.ONLINE]
+    return found[offset : offset + limit]
+
+
+def _tagged(request: Request, content: Any) -> HttpResponse:
+    """The content with its ETag, or 304 where the caller has it. The content has each status at this moment, so that
+    the tag changes when a device crosses a threshold."""
+    body = jsonio.encode(content)
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    known = {text.strip().removeprefix("W/") for text in request.headers.get("If-None-Match", "").split(",")}
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
+    if known & {tag, "*"}:
+        return HttpResponse(status=304, headers=headers)
+    return HttpResponse(body, content_type="application/json", headers=headers)
+
+
+class Online(ApiView):
+    """The devices that are online now."""
+
+    @extend_schema(
+        operation_id="devices_online",
+        parameters=PAGE,
+        responses={200: ListedDevice(many=True), **LIST_PROBLEMS},
+        tags=["devices"],
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return _tagged(request, _listed(request, online=True))
+
+
+class All(ApiView):
+    """Every device, online or not."""
+
+    @extend_schema(
+        operation_id="devices_all",
+        parameters=PAGE,
+        responses={200: ListedDevice(many=True), **LIST_PROBLEMS},
+        tags=["devices"],
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return _tagged(request, _listed(request))
+
+
+class DevicesData(ApiView):
+    """Every device, as front ends poll for them."""
+
+    @extend_schema(
+        operation_id="devices_data", parameters=PAGE, responses={200: DevicesReply, **LIST_PROBLEMS}, tags=["devices"]
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return _tagged(request, {"devices": _listed(request)})
+
+
+class Devices(views.DeviceList):
+    """The registry's own list: staff adds to it."""
+
+    @extend_schema(
+        operation_id="devices_list", parameters=PAGE, responses={200: DevicesReply, **LIST_PROBLEMS}, tags=["devices"]
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return _tagged(request, {"devices": _listed(request)})
+
+
+def _named(request: Request) -> Device:
+    name = request.query_params.get("device_id")
+    if not name:
+        raise refuse("device_id", "Which device?")
+    return find_device(visible_devices(request.user).select_related("state", "status"), name)
+
+
+class Summary(ApiView):
+    """What one device last told of itself."""
+
+    @extend_schema(
+        operation_id="telemetry_summary",
+        parameters=[OpenApiParameter("device_id", str, required=True)],
+        responses={200: SummaryReply, **PROBLEMS},
+        tags=["devices"],
+    )
+    def get(self, request: Request) -> Response:
+        device = _named(request)
+        status = getattr(device, "status", None) or DeviceStatus()  # it has told nothing yet
+        state = device.state
+        return Response(
+            {
+                "device_id": device.device_id,
+                "mode": status.mode or None,
+                "counts": status.counts,
+                "on_time": status.on_time,
+                "status": presence(state.last_poll, state.last_seen, timezone.now()),
+                "last_seen": iso_or_none(state.last_seen),
+                "last_poll": iso_or_none(state.last_poll),
+                "wifi_connected": status.wifi_connected,
+                "rtc_available": status.rtc_available,
+                "sd_card_available": status.sd_card_available,
+                "uptime_seconds": status.uptime_seconds,
+                "device_timestamp": status.device_timestamp or None,
+            }
+        )
+
+
+class Latest(ApiView):
+    """The device's newest event or reading, whichever arrived last."""
+
+    @extend_schema(
+        operation_id="telemetry_latest_of_any",
+        parameters=[OpenApiParameter("device_id", str, required=True)],
+        responses={200: NewestReply, **PROBLEMS},
+        tags=["devices"],
+    )
+    def get(self, request: Request) -> Response:
+        device = _named(request)
+        events = TelemetryEvent.objects.filter(device=device).select_related("device")
+        event = events.order_by("-received_at", "-pk").first()
+        state = device.state
+        if state.latest_received_at is not None and (event is None or state.latest_received_at > event.received_at):
+            return Response(
+                {
+                    "device_id": device.device_id,
+                    "occurred_at": iso_or_none(state.latest_occurred_at),
+                    "received_at": iso(state.latest_received_at),
+                    "payload": state.latest_payload,
+                }
+            )
+        if event is None:
+            raise NotFound("This device has sent nothing yet.", code="no_telemetry")
+        return Response(event_json(event))

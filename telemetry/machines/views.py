@@ -1,0 +1,221 @@
+"""Outlets and machines: staff writes, others read what holds their devices."""
+
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from device_gateway.queries import find_device, visible_devices
+from ozone.accounts.permissions import Staff, StaffWrites
+from ozone.webapi.parameters import flag, given, whole
+from ozone.webapi.serializers import Problem
+from ozone.webapi.view import ApiView
+from telemetry.machines import bindings, queries
+from telemetry.machines.serializers import ListedDevice, MachineReply, MachineRequest, OutletFields, RegisterRequest
+from telemetry.models import Machine, Outlet, TelemetryEvent
+
+READ_PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
+PROBLEMS = {**READ_PROBLEMS, 403: Problem}
+BIGGEST = 2**63 - 1
+
+
+def _outlet(request: Request, number: int) -> Outlet:
+    return queries.find(queries.visible_outlets(request.user), number, code="unknown_outlet")
+
+
+def _machine(request: Request, number: int) -> Machine:
+    return queries.find(queries.visible_machines(request.user), number, code="unknown_machine")
+
+
+def _json(machine: Machine) -> dict[str, Any]:
+    return next(queries.machine_list(Machine.objects.filter(pk=machine.pk), timezone.now()))
+
+
+def _active(request: Request) -> dict[str, bool]:
+    """The filter `is_active`, where it was sent."""
+    return given({"is_active": flag(request.query_params, "is_active", None)})
+
+
+class Outlets(ApiView):
+    """All outlets. Staff adds to them."""
+
+    permission_classes = (StaffWrites,)
+
+    @extend_schema(
+        operation_id="outlets_list",
+        parameters=[OpenApiParameter("is_active", bool)],
+        responses={200: OutletFields(many=True), **READ_PROBLEMS},
+        tags=["outlets"],
+    )
+    def get(self, request: Request) -> Response:
+        outlets = queries.visible_outlets(request.user).filter(**_active(request))
+        return Response(OutletFields(outlets, many=True).data)
+
+    @extend_schema(
+        operation_id="outlet_create", request=OutletFields, responses={201: OutletFields, **PROBLEMS}, tags=["outlets"]
+    )
+    def post(self, request: Request) -> Response:
+        """Adds an outlet."""
+        wanted = OutletFields(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        outlet = Outlet.objects.create(**wanted.validated_data)
+        return Response(OutletFields(_outlet(request, outlet.pk)).data, status=201)
+
+
+class OutletDetail(ApiView):
+    """One outlet."""
+
+    permission_classes = (StaffWrites,)
+
+    @extend_schema(operation_id="outlet_read", responses={200: OutletFields, **READ_PROBLEMS}, tags=["outlets"])
+    def get(self, request: Request, number: str) -> Response:
+        return Response(OutletFields(_outlet(request, int(number))).data)
+
+    @extend_schema(
+        operation_id="outlet_replace", request=OutletFields, responses={200: OutletFields, **PROBLEMS}, tags=["outlets"]
+    )
+    def put(self, request: Request, number: str) -> Response:
+        """Changes it. A member that is not sent keeps its value."""
+        return self._change(request, number, partial=False)
+
+    @extend_schema(
+        operation_id="outlet_change", request=OutletFields, responses={200: OutletFields, **PROBLEMS}, tags=["outlets"]
+    )
+    def patch(self, request: Request, number: str) -> Response:
+        """Changes what is sent."""
+        return self._change(request, number, partial=True)
+
+    @extend_schema(operation_id="outlet_archive", responses={204: None, **PROBLEMS}, tags=["outlets"])
+    def delete(self, request: Request, number: str) -> Response:
+        """Archives it. Its machines stay, without an outlet."""
+        bindings.archive_outlet(outlet=_outlet(request, int(number)))
+        return Response(status=204)
+
+    def _change(self, request: Request, number: str, *, partial: bool) -> Response:
+        outlet = _outlet(request, int(number))
+        wanted = OutletFields(outlet, data=request.data, partial=partial)
+        wanted.is_valid(raise_exception=True)
+        # These columns and no others: it may be archived at this moment.
+        Outlet.objects.filter(pk=outlet.pk).update(**wanted.validated_data)
+        return Response(OutletFields(_outlet(request, outlet.pk)).data)
+
+
+class Machines(ApiView):
+    """All machines. Staff adds to them."""
+
+    permission_classes = (StaffWrites,)
+
+    @extend_schema(
+        operation_id="machines_list",
+        parameters=[
+            OpenApiParameter("outlet_id", int),
+            OpenApiParameter("is_active", bool),
+            OpenApiParameter("device_id", str, description="Any name of the device it has now"),
+        ],
+        responses={200: MachineReply(many=True), **READ_PROBLEMS},
+        tags=["machines"],
+    )
+    def get(self, request: Request) -> Response:
+        query = request.query_params
+        name = query.get("device_id")
+        wanted = given(
+            {
+                "outlet_id": whole(query, "outlet_id", None, 1, BIGGEST),
+                "device": find_device(visible_devices(request.user), name) if name else None,
+            }
+        )
+        machines = queries.visible_machines(request.user).filter(**_active(request), **wanted)
+        return Response(list(queries.machine_list(machines, timezone.now())))
+
+    @extend_schema(
+        operation_id="machine_create",
+        request=MachineRequest,
+        responses={201: MachineReply, **PROBLEMS},
+        tags=["machines"],
+    )
+    def post(self, request: Request) -> Response:
+        """Adds a machine without a device."""
+        wanted = MachineRequest(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        return Response(_json(bindings.add_machine(fields=wanted.validated_data)), status=201)
+
+
+class MachineDetail(ApiView):
+    """One machine."""
+
+    permission_classes = (StaffWrites,)
+
+    @extend_schema(operation_id="machine_read", responses={200: MachineReply, **READ_PROBLEMS}, tags=["machines"])
+    def get(self, request: Request, number: str) -> Response:
+        return Response(_json(_machine(request, int(number))))
+
+    @extend_schema(
+        operation_id="machine_replace",
+        request=MachineRequest,
+        responses={200: MachineReply, **PROBLEMS},
+        tags=["machines"],
+    )
+    def put(self, request: Request, number: str) -> Response:
+        """Changes it. A member that is not sent keeps its value."""
+        return self._change(request, number, partial=False)
+
+    @extend_schema(
+        operation_id="machine_change",
+        request=MachineRequest,
+        responses={200: MachineReply, **PROBLEMS},
+        tags=["machines"],
+    )
+    def patch(self, request: Request, number: str) -> Response:
+        """Changes what is sent."""
+        return self._change(request, number, partial=True)
+
+    @extend_schema(operation_id="machine_archive", responses={204: None, **PROBLEMS}, tags=["machines"])
+    def delete(self, request: Request, number: str) -> Response:
+        """Archives it. Its device is free; its events and statistics stay."""
+        bindings.archive_machine(machine=_machine(request, int(number)))
+        return Response(status=204)
+
+    def _change(self, request: Request, number: str, *, partial: bool) -> Response:
+        machine = _machine(request, int(number))
+        wanted = MachineRequest(machine, data=request.data, partial=partial)
+        wanted.is_valid(raise_exception=True)
+        return Response(_json(bindings.change_machine(machine=machine, fields=wanted.validated_data)))
+
+
+class Register(ApiView):
+    """A new machine with a device, which becomes assigned."""
+
+    permission_classes = (Staff,)
+
+    @extend_schema(
+        operation_id="machine_register",
+        request=RegisterRequest,
+        responses={201: MachineReply, **PROBLEMS, 409: Problem},
+        tags=["machines"],
+    )
+    def post(self, request: Request) -> Response:
+        wanted = RegisterRequest(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        machine = bindings.register_machine(
+            device=find_device(visible_devices(request.user), wanted.validated_data["device_id"]),
+            outlet=_outlet(request, wanted.validated_data["outlet_id"]),
+            name=wanted.validated_data["name"],
+        )
+        return Response(_json(machine), status=201)
+
+
+class Unregistered(ApiView):
+    """Devices that have sent events and that no machine has."""
+
+    @extend_schema(
+        operation_id="machines_unregistered",
+        responses={200: ListedDevice(many=True), **READ_PROBLEMS},
+        tags=["machines"],
+    )
+    def get(self, request: Request) -> Response:
+        has_events = Exists(TelemetryEvent.objects.filter(device=OuterRef("pk")))
+        devices: QuerySet[Any] = visible_devices(request.user).filter(has_events, machine=None)
+        return Response(list(queries.device_list(devices, timezone.now())))

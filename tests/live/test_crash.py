@@ -1,0 +1,23 @@
+"""Acknowledged means stored, in a few rounds; `make crash N=200` has more of them (tests/live/crash.py)."""
+
+import os
+
+import pytest
+
+from tests.live.crash import harness
+
+ROUNDS = {"sqlite": 10, "postgres": 4}
+
+
+@pytest.mark.real_server
+def test_no_acknowledged_reading_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    """On SQLite; where the suite runs on PostgreSQL, on one of its own, which is stopped in every third round."""
+    database = "postgres" if os.environ.get("DATABASE_URL", "").startswith("postgres") else "sqlite"
+    with harness(postgres=database == "postgres", seed=os.getpid()) as rounds:
+        for number in range(1, ROUNDS[database] + 1):
+            outcome = rounds.round(number)
+            with capsys.disabled():
+                print(f"\n{outcome.line()}", end="", flush=True)
+            assert not outcome.failed, f"--seed {os.getpid()}: {outcome.line()}\n{outcome.verdict.examples}"
+            assert outcome.journal.acked > 0
+        assert rounds.lost_since() == 0

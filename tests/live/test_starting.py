@@ -1,0 +1,63 @@
+"""Told to end while it starts, at whatever moment: the server ends, in order and without a word."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import END_SECONDS, LiveServer, fresh_database, live_server
+
+pytestmark = pytest.mark.real_server
+
+
+SLOW = """
+import pathlib, time
+from granian.server import mp
+
+make_scheduler = mp._new_cbscheduler
+
+def slowly(*arguments, **named):
+    pathlib.Path({mark!r}).touch()
+    time.sleep(1)
+    return make_scheduler(*arguments, **named)
+
+mp._new_cbscheduler = slowly
+"""
+"""Between two runs of its event loop a worker hears no signal. That takes a millisecond; here a second."""
+
+
+@pytest.fixture(scope="module")
+def mark(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that is there when a worker is between two runs of its event loop."""
+    folder = tmp_path_factory.mktemp("slow")
+    (folder / "sitecustomize.py").write_text(SLOW.format(mark=str(folder / "mark")))
+    return folder / "mark"
+
+
+@pytest.fixture(scope="module")
+def server(mark: Path) -> Iterator[LiveServer]:
+    with fresh_database() as url, live_server(url, PYTHONPATH=str(mark.parent)) as server:
+        yield server
+
+
+@pytest.mark.parametrize("ctrl_c", [False, True], ids=["SIGTERM", "Ctrl-C"])
+@pytest.mark.parametrize("moment", [0.3, 0.6, 1.2, 1.8, "its worker is born", "its loop pauses"])
+def test_told_to_end(server: LiveServer, mark: Path, moment: float | str, ctrl_c: bool) -> None:
+    server.stop()
+    said = len(server.log.read_text())
+    mark.unlink(missing_ok=True)
+    server.launch()
+    if isinstance(moment, float):
+        time.sleep(moment)
+    else:
+        # Newly born, a worker has its parent's handlers of signals, which do nothing in it.
+        while not (mark.exists() if moment == "its loop pauses" else server.workers):
+            assert server.is_running
+            time.sleep(0.001)
+    server.tell_to_end(ctrl_c)
+    assert server.wait() < END_SECONDS
+    log = server.log.read_text()[said:]
+    assert "refused to gracefully stop" not in log  # nor was it killed after five seconds
+    assert "Traceback" not in log
+    server.start()
