@@ -36,7 +36,7 @@ def _int_or_float(digits: str) -> int | float:
 
 
 class RegistryVersion(models.Model):
-    """One row that every process watches (ozone.intake.watcher): raised by each change of who enters, and by commands."""
+    """One row that every process watches (ozone.intake.watcher): raised by commands and changes of who may enter."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     registry_version = models.BigIntegerField(default=0)
