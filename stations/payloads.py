@@ -5,15 +5,15 @@ Unknown members are ignored. `null` stands for a missing optional part.
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from ozone.wire import jsonio
+from ozone.wire import jsonio, times
 from ozone.wire.errors import MalformedJson
-from ozone.wire.times import AHEAD, read_device_time
+from ozone.wire.times import AHEAD
 from stations.errors import InvalidMessage, InvalidType
 
 MAX_SLOTS: Final = 1000
@@ -144,7 +144,7 @@ def type_of(message: Message) -> str:
 
 def read_time(words: Time | None) -> datetime | None:
     """Aware UTC. What `read_message` has passed is readable."""
-    return None if words is None else read_device_time(words)
+    return None if words is None else next(iter(times.read_time(words, UTC)), None)
 
 
 def _place(sentence: str) -> tuple[str, str]:
@@ -206,7 +206,7 @@ def _twice(array: str, member: str, items: list[Any]) -> Iterator[tuple[str, str
 
 
 def _time_fault(place: str, words: Time | None) -> Iterator[tuple[str, str]]:
-    if words is not None and read_device_time(words) is None:
+    if words is not None and read_time(words) is None:
         yield place, "Not a time: send ISO 8601 or Unix seconds."
 
 

@@ -4,7 +4,7 @@ import math
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from ozone.wire.conf import option
@@ -13,9 +13,14 @@ from ozone.wire.errors import Invalid
 AHEAD: Final = timedelta(minutes=10)
 """How far a device's clock may be ahead of the server before it is not believed."""
 
-_LOCAL: Final = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d+)?")
-_NUMBER: Final = re.compile(r"\d{1,12}(\.\d+)?")
+_NUMBER: Final = re.compile(r"[0-9]{1,17}(\.[0-9]+)?")
+_LONGEST: Final = 64
+"""Characters of the longest time there is, and some."""
+_MILLISECONDS: Final = 1e11
+_MICROSECONDS: Final = 1e14
+"""From these on a number counts milliseconds, microseconds: as seconds they would be the years 5138 and 3,170,843."""
 _LONG_FRACTION: Final = re.compile(r"(\.\d{6})\d+")  # Java writes nanoseconds
+_LOST_PLUS: Final = re.compile(r"(:\d{2}(?:\.\d+)?) (\d{2}:?\d{2})$")
 
 
 def iso(moment: datetime) -> str:
@@ -27,10 +32,16 @@ def iso_or_none(moment: datetime | None) -> str | None:
     return None if moment is None else iso(moment)
 
 
+def _read_iso(text: str) -> datetime:
+    """Aware where it has an offset. Raises ValueError. The + of an offset may have become a blank, as it does in a
+    form or a query that was not percent-encoded."""
+    return datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", _LOST_PLUS.sub(r"\1+\2", text.strip())))
+
+
 def parse_iso(text: str, zone: tzinfo = UTC) -> datetime | None:
     """An ISO 8601 date and time as an aware UTC datetime; without an offset it is the zone's. None: unreadable."""
     try:
-        moment = datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", text.strip()))
+        moment = _read_iso(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
@@ -40,8 +51,7 @@ def parse_query(name: str, text: str | None, zone: tzinfo = UTC) -> datetime | N
     """A time from a query string; without an offset it is the zone's. Raises Invalid naming the parameter."""
     if not text:
         return None
-    # The + of an offset arrives as a blank.
-    moment = parse_iso(re.sub(r" (\d{2}:?\d{2})$", r"+\1", text), zone)
+    moment = parse_iso(text, zone)
     if moment is None:
         raise Invalid(f"{name} is not an ISO 8601 time.", errors={name: ["Not an ISO 8601 time."]})
     return moment
@@ -60,36 +70,72 @@ def _epoch(text: str) -> datetime:
     return moment
 
 
-def read_device_time(words: Any) -> datetime | None:
-    """What a device means by `words`: ISO 8601, epoch seconds, or `YYYY-MM-DD HH:MM:SS` in DEVICE_TIME_ZONE.
+def read_time(words: Any, zone: tzinfo) -> tuple[datetime, ...]:
+    """What a sender may mean by `words`: ISO 8601, with `T` or a blank between, the zone's where it has no offset; or
+    the seconds, milliseconds or microseconds since 1970.
 
-    Returns aware UTC, or None where the words cannot be read.
+    Returns aware UTC: one time; two, the earlier first, of a local time that daylight saving repeats; none where the
+    words cannot be read.
     """
     try:
         if isinstance(words, str):
             text = words.strip()
-            if _LOCAL.fullmatch(text):
-                local = datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", text))
-                return local.replace(tzinfo=_zone(option("DEVICE_TIME_ZONE"))).astimezone(UTC)
+            if len(text) > _LONGEST:
+                return ()
             if _NUMBER.fullmatch(text):
-                return datetime.fromtimestamp(float(text), UTC)
-            return parse_iso(text)
+                return (_since_1970(float(text)),)
+            moment = _read_iso(text)
+            return (moment.astimezone(UTC),) if moment.tzinfo else _local(moment, zone)
         if isinstance(words, (int, float)) and not isinstance(words, bool) and math.isfinite(words):
-            return datetime.fromtimestamp(words, UTC)
+            return (_since_1970(words),)
     except (ValueError, OverflowError, OSError):
         pass
-    return None
+    return ()
 
 
-def believed(words: Any, received_at: datetime) -> datetime | None:
+def read_device_time(words: Any) -> tuple[datetime, ...]:
+    """As read_time, in DEVICE_TIME_ZONE."""
+    return read_time(words, _zone(option("DEVICE_TIME_ZONE")))
+
+
+def _since_1970(number: float) -> datetime:
+    unit = 1 if number < _MILLISECONDS else 1e3 if number < _MICROSECONDS else 1e6
+    return datetime.fromtimestamp(number / unit, UTC)
+
+
+def _local(moment: datetime, zone: tzinfo) -> tuple[datetime, ...]:
+    first = moment.replace(tzinfo=zone).astimezone(UTC)
+    second = moment.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    # Of a time that daylight saving skips the second reading is the earlier one: that is no second meaning.
+    return (first, second) if second > first else (first,)
+
+
+class Told(NamedTuple):
+    """When it happened, by the device's words. `again`: the later meaning of a local time that daylight saving repeats,
+    where only the device's previous event can tell which is meant."""
+
+    moment: datetime | None
+    again: datetime | None = None
+
+
+NOT_TOLD: Final = Told(None)
+
+
+def believed(words: Any, received_at: datetime) -> Told:
     """What a device means by `words`, if that is possible: readable, not before DEVICE_EPOCH, and not more than ten
-    minutes ahead of the server."""
-    moment = None if words is None else read_device_time(words)
-    if moment is None or moment > received_at + AHEAD or moment < _epoch(option("DEVICE_EPOCH")):
-        return None
-    return moment
+    minutes ahead of the server; else NOT_TOLD. Of two meanings the one within ten minutes of the arrival is taken."""
+    if words is None:
+        return NOT_TOLD
+    epoch = _epoch(option("DEVICE_EPOCH"))
+    possible = [moment for moment in read_device_time(words) if epoch <= moment <= received_at + AHEAD]
+    if len(possible) < 2:
+        return Told(possible[0]) if possible else NOT_TOLD
+    for moment in possible:
+        if abs(received_at - moment) <= AHEAD:
+            return Told(moment)
+    return Told(*possible)
 
 
 def occurred(words: Any, received_at: datetime) -> datetime:
     """When it happened: the device's words if they are possible, else the server's time."""
-    return believed(words, received_at) or received_at
+    return believed(words, received_at).moment or received_at

@@ -30,6 +30,7 @@ class LegacyMessage(NamedTuple):
     on_time: list[Any] | None
     words: str | None
     told: datetime | None
+    told_again: datetime | None
     flags: Flags
     payload: str
 
@@ -67,6 +68,7 @@ class LegacyMessage(NamedTuple):
             source="legacy",
             payload=self.payload,
             digest=digest_of(f"{said} {self.payload}".encode()),
+            told_again=self.told_again,
         )
 
 
@@ -106,6 +108,7 @@ def read_legacy(fields: Mapping[str, Any], received_at: datetime) -> LegacyMessa
     words = fields.get("timestamp")
     if words is not None and not isinstance(words, str):
         words = jsonio.encode(words).decode()
+    told = believed(fields.get("timestamp") or None, received_at)
     on_time = [_number(fields.get(name)) for name in _TYPES]
     return LegacyMessage(
         mac=mac or "",
@@ -113,7 +116,8 @@ def read_legacy(fields: Mapping[str, Any], received_at: datetime) -> LegacyMessa
         counts=(counts[0], counts[1], counts[2]),
         on_time=on_time if any(value is not None for value in on_time) else None,
         words=words or None,
-        told=believed(fields.get("timestamp") or None, received_at),
+        told=told.moment,
+        told_again=told.again,
         flags=Flags(
             rtc_available=_flag(fields.get("rtc_available")),
             sd_card_available=_flag(fields.get("sd_available", fields.get("sd_card_available"))),

@@ -41,8 +41,9 @@ class Flags(NamedTuple):
 class Event(NamedTuple):
     """One press, or one status message of a legacy device.
 
-    `told` is the device's time where it can be believed; `words` are its own words, verbatim. `own_counts` are the
-    three counters where the device sent them. `payload` is JSON text.
+    `told` is the device's time where it can be believed, `told_again` its other meaning where daylight saving repeats
+    it (ozone.wire.times.Told); `words` are its own words, verbatim. `own_counts` are the three counters where the
+    device sent them. `payload` is JSON text.
     """
 
     device: int
@@ -60,6 +61,7 @@ class Event(NamedTuple):
     source: str
     payload: str
     digest: int
+    told_again: datetime | None = None
 
 
 class Refused(NamedTuple):
@@ -169,6 +171,7 @@ def read_event(
         faults |= {field: sentences[0] for field, sentences in (error.errors or {}).items()}
     if faults:
         raise _at_fault(faults)
+    told = believed(value.get("ts"), received_at)
     further = {name: item for name, item in value.items() if name not in _COLUMNS}
     payload = jsonio.encode(further) if further else b"{}"
     if len(payload) > MAX_OBJECT_BYTES:
@@ -184,7 +187,7 @@ def read_event(
         treatment=treatment,
         counter=counter,
         own_counts=own_counts,
-        told=believed(value.get("ts"), received_at),
+        told=told.moment,
         words=words or None,
         received_at=received_at,
         flags=read_flags(value) if further else NO_FLAGS,
@@ -192,6 +195,7 @@ def read_event(
         source=source,
         payload=payload.decode(),
         digest=digest_of(b"%b %d %b %b" % (str(treatment).encode(), counter or 0, (words or "").encode(), payload)),
+        told_again=told.again,
     )
 
 

@@ -126,6 +126,9 @@ class Status:
             self.resets,
         )
 
+    def has_events_after(self, at: datetime | None) -> bool:
+        return at is not None and self.newest_ts is not None and at < self.newest_ts
+
     def doubts(self, event: Event) -> bool:
         """Whether the event's clock is suspect: its time is impossible, or falls back further than a queue explains."""
         if event.told is None:
@@ -206,6 +209,9 @@ def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> None
     places: dict[tuple[int, str], tuple[Held, datetime, datetime]] = {}
     for key, event in once.items():
         status = statuses[event.device]
+        if event.told_again is not None and status.has_events_after(event.told):
+            # Daylight saving repeats this local time, and the queue is first in, first out: it is the second one.
+            event = once[key] = event._replace(told=event.told_again)
         suspect = status.doubts(event)
         occurred_at = event.told or event.received_at
         at = event.received_at if suspect else occurred_at
@@ -234,7 +240,8 @@ def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> None
         )
         if not suspect and event.told is not None and (status.newest_ts is None or event.told > status.newest_ts):
             status.newest_ts = event.told
-    new = set(_insert.run(connection, sorted(rows, key=lambda row: row[:2])))
+    # In the order told. No two processes wait for each other's ids: both would first have locked the device's status.
+    new = set(_insert.run(connection, rows))
     tally = Tally()
     changed = set()
     for key, event in once.items():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from ozone.wire.errors import Invalid
-from ozone.wire.times import iso, iso_or_none, occurred, parse_iso, parse_query, read_device_time
+from ozone.wire.times import believed, iso, iso_or_none, occurred, parse_iso, parse_query, read_device_time
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -38,11 +38,24 @@ MOMENT = datetime(2025, 9, 16, 12, 34, 56, tzinfo=UTC)
         (1758026096.25, MOMENT.replace(microsecond=250_000)),
         ("1758026096", MOMENT),
         ("1758026096.25", MOMENT.replace(microsecond=250_000)),
+        ("2025-09-16 12:34", MOMENT.replace(second=0)),
+        (1758026096000, MOMENT),
+        ("1758026096000", MOMENT),
+        (1758026096250.5, MOMENT.replace(microsecond=250_500)),
+        (1758026096000000, MOMENT),
+        ("1758026096123456", MOMENT.replace(microsecond=123_456)),
+        (10**11 - 1, datetime(5138, 11, 16, 9, 46, 39, tzinfo=UTC)),
+        (10**11, datetime(1973, 3, 3, 9, 46, 40, tzinfo=UTC)),
+        (10**14 - 1000, datetime(5138, 11, 16, 9, 46, 39, tzinfo=UTC)),
+        (10**14, datetime(1973, 3, 3, 9, 46, 40, tzinfo=UTC)),
+        ("2025-09-16T20:34:56 08:00", MOMENT),
+        ("2025-09-16 20:34:56 08:00", MOMENT),
+        ("2025-09-16T20:34:56.000 0800", MOMENT),
         (0, datetime(1970, 1, 1, tzinfo=UTC)),
     ],
 )
 def test_every_spelling(words: Any, moment: datetime) -> None:
-    assert read_device_time(words) == moment
+    assert read_device_time(words) == (moment,)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +67,10 @@ def test_every_spelling(words: Any, moment: datetime) -> None:
         "2025-02-29 00:00:00",
         "2025-09-16T24:61:00Z",
         "12:34:56",
-        "9" * 13,
+        "9" * 18,
+        10**18,
+        "2025-09-16T12:34:56" + " " * 3 + "x" * 300_000,
+        "1" * 300_000,
         "-5",
         "0x10",
         "1e9",
@@ -75,7 +91,7 @@ def test_every_spelling(words: Any, moment: datetime) -> None:
     ],
 )
 def test_unreadable(words: Any) -> None:
-    assert read_device_time(words) is None
+    assert read_device_time(words) == ()
     assert occurred(words, NOW) == NOW
 
 
@@ -105,18 +121,41 @@ def test_the_epoch_is_a_setting(settings: Settings) -> None:
 
 def test_local_words_are_read_in_the_devices_zone(settings: Settings) -> None:
     settings.DEVICE_TIME_ZONE = "Asia/Singapore"
-    assert read_device_time("2025-09-16 20:34:56") == MOMENT
-    # Only that spelling: ISO 8601 says its own zone, and without one it is UTC.
-    assert read_device_time("2025-09-16T12:34:56Z") == MOMENT
-    assert read_device_time("2025-09-16T12:34:56") == MOMENT
-    assert read_device_time(1758026096) == MOMENT
+    for words in ("2025-09-16 20:34:56", "2025-09-16T20:34:56", "20250916T203456", "2025-09-16 20:34:56.0"):
+        assert read_device_time(words) == (MOMENT,)
+    for aware in ("2025-09-16T12:34:56Z", "2025-09-16T14:34:56+02:00", 1758026096):
+        assert read_device_time(aware) == (MOMENT,), "what says its own zone keeps it"
 
 
 def test_local_words_across_daylight_saving(settings: Settings) -> None:
     settings.DEVICE_TIME_ZONE = "Europe/Berlin"
-    assert read_device_time("2025-07-01 12:00:00") == datetime(2025, 7, 1, 10, tzinfo=UTC)
-    assert read_device_time("2025-01-01 12:00:00") == datetime(2025, 1, 1, 11, tzinfo=UTC)
-    assert read_device_time("2025-03-30 02:30:00") is not None  # an hour that was not there
+    assert read_device_time("2025-07-01 12:00:00") == (datetime(2025, 7, 1, 10, tzinfo=UTC),)
+    assert read_device_time("2025-01-01 12:00:00") == (datetime(2025, 1, 1, 11, tzinfo=UTC),)
+    # An hour that was not there: read by the clock before the change.
+    assert read_device_time("2025-03-30 02:30:00") == (datetime(2025, 3, 30, 1, 30, tzinfo=UTC),)
+    # One that was there twice.
+    assert read_device_time("2025-10-26 02:30:00") == (
+        datetime(2025, 10, 26, 0, 30, tzinfo=UTC),
+        datetime(2025, 10, 26, 1, 30, tzinfo=UTC),
+    )
+    assert len(read_device_time("2025-10-26 03:00:00")) == 1
+    assert len(read_device_time("2025-10-26 01:59:59")) == 1
+
+
+def test_of_a_repeated_hour_the_meaning_near_the_arrival_is_taken(settings: Settings) -> None:
+    settings.DEVICE_TIME_ZONE = "Europe/Berlin"
+    first, second = datetime(2025, 10, 26, 0, 30, tzinfo=UTC), datetime(2025, 10, 26, 1, 30, tzinfo=UTC)
+    ten = timedelta(minutes=10)
+    words = "2025-10-26 02:30:00"
+    for arrived in (first - ten, first, first + ten):
+        assert believed(words, arrived) == (first, None)
+    for arrived in (second - ten, second, second + ten):
+        assert believed(words, arrived) == (second, None)
+    # The second one is ahead of the server: impossible.
+    assert believed(words, second - ten - SECOND) == (first, None)
+    # Hours later either is possible: the device's previous event decides.
+    assert believed(words, second + ten + SECOND) == (first, second)
+    assert believed(words, first - ten - SECOND) == (None, None)
 
 
 @given(
