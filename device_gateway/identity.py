@@ -5,6 +5,7 @@ from collections.abc import Set
 from typing import Any
 
 from device_gateway.crypto import Cipher
+from device_gateway.names import spelled_mac
 from ozone.wire.limits import rate
 
 
@@ -47,8 +48,8 @@ class Identity:
             self._cipher = None
 
     def is_called(self, name: str) -> bool:
-        """Whether `name` is the device's: its device_id, its MAC, or a device_id it had before."""
-        return name == self.device_id or name in self.other_names
+        """Whether `name` is the device's: its device_id, its MAC in any spelling, or a device_id it had before."""
+        return name == self.device_id or name in self.other_names or spelled_mac(name) in self.other_names
 
     @property
     def cipher(self) -> Cipher:

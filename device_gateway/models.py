@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
 
-from device_gateway.names import check_device_id, default_device_id, normal_mac, validate_mac
+from device_gateway.names import check_device_id, default_device_id, spelled_mac, validate_mac
 from ozone.wire.conf import option
 
 PREFIX_LENGTH = 8
@@ -135,7 +135,7 @@ class Device(models.Model):
 
     def clean_names(self) -> None:
         """The MAC in its one spelling, and whether the device may be called so at all."""
-        self.mac = normal_mac(self.mac) if self.mac else None
+        self.mac = (spelled_mac(self.mac) or self.mac) if self.mac else None
         if self.device_id:
             try:
                 check_device_id(self.device_id, self.mac, self.pk)
@@ -151,7 +151,7 @@ class Device(models.Model):
                 raise ValidationError({field: f"{name} is, or was, the name of another device."})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        self.mac = normal_mac(self.mac) if self.mac else None
+        self.mac = (spelled_mac(self.mac) or self.mac) if self.mac else None
         if self.assigned and self.provisional:
             self.provisional = False
             if kwargs.get("update_fields") is not None:

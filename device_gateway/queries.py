@@ -1,14 +1,14 @@
 """What may be read of devices and their readings, and by whom."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import F, Q, QuerySet
 
-from device_gateway.models import Device, DeviceTelemetry, ProvisioningToken
-from device_gateway.names import normal_mac
+from device_gateway.models import Device, DeviceName, DeviceTelemetry, ProvisioningToken
+from device_gateway.names import spelled_mac
 from ozone.wire.errors import Invalid, NotFound
 from ozone.wire.times import iso
 
@@ -30,10 +30,22 @@ def find_device(devices: "QuerySet[Device]", name: str) -> Device:
     if name.isascii() and name.isdigit():
         found = devices.filter(pk=int(name)).first() if len(name) < 19 else None
     elif "\0" not in name:  # which PostgreSQL cannot even look for
-        found = devices.filter(names__name__in={name, normal_mac(name) or name}).first()
+        found = devices.filter(names__name__in={name, spelled_mac(name) or name}).first()
     if found is None:
         raise NotFound("There is no such device.", code="unknown_device")
     return found
+
+
+def find_devices(devices: "QuerySet[Device]", names: Sequence[str]) -> dict[str, Device]:
+    """As find_device, of many names in two queries: those that name one of `devices`."""
+    numbers = {name: int(name) for name in names if name.isascii() and name.isdigit() and len(name) < 19}
+    texts = {name: spelled_mac(name) or name for name in names if name not in numbers and "\0" not in name}
+    by_number = devices.in_bulk(set(numbers.values()))
+    rows = DeviceName.objects.filter(name__in={*texts, *texts.values()}, device__in=devices).select_related("device")
+    by_name = {row.name: row.device for row in rows}
+    found = {name: by_number.get(number) for name, number in numbers.items()}
+    found |= {name: by_name.get(name) or by_name.get(mac) for name, mac in texts.items()}
+    return {name: device for name, device in found.items() if device is not None}
 
 
 def pending_tokens(actor: Any) -> "QuerySet[ProvisioningToken]":

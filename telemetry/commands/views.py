@@ -8,8 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from device_gateway.models import DeviceName
-from device_gateway.queries import find_device, visible_devices
+from device_gateway.queries import find_device, find_devices, visible_devices
 from device_gateway.serializers import FreeObject, Text
 from ozone.accounts.callers import is_person
 from ozone.accounts.permissions import Staff
@@ -185,7 +184,7 @@ class Bulk(ApiView):
         wanted.is_valid(raise_exception=True)
         fields = dict(wanted.validated_data)
         names = list(dict.fromkeys(fields.pop("device_ids")))
-        known = _devices_by_name(request.user, names)
+        known = find_devices(visible_devices(request.user), names)
         devices = list({device.pk: device for name in names if (device := known.get(name))}.values())
         made = commands.create(devices=devices, fields=fields, author=_author(request), now=timezone.now())
         failed = [{"device_id": name, "error": "There is no such device."} for name in names if name not in known]
@@ -199,16 +198,6 @@ class Bulk(ApiView):
             "failed_devices": failed,
         }
         return Response(reply, status=201)
-
-
-def _devices_by_name(caller: Any, names: list[str]) -> dict[str, Any]:
-    """Devices by any of their names or their integer ids, in two queries."""
-    visible = visible_devices(caller)
-    rows = DeviceName.objects.filter(name__in=[name for name in names if "\0" not in name], device__in=visible)
-    known: dict[str, Any] = {row.name: row.device for row in rows.select_related("device")}
-    numbers = {int(name): name for name in names if name.isascii() and name.isdigit() and len(name) < 19}
-    known |= {numbers[device.pk]: device for device in visible.filter(pk__in=numbers)}
-    return known
 
 
 class Status(ApiView):

@@ -7,7 +7,7 @@ from django.conf import settings
 from device_gateway.enrolment import Enrolled
 from device_gateway.gate import Call, DeviceRoute, Write
 from device_gateway.identity import Identity
-from device_gateway.names import normal_mac
+from device_gateway.names import NO_MAC, normal_mac
 from device_gateway.payloads import NO_STORE
 from ozone.wire import bodies, jsonio
 from ozone.wire.address import limit_key
@@ -33,7 +33,7 @@ def handshake(request: Request) -> Call:
     mac, firmware = body.get("mac"), body.get("firmware")
     normal = normal_mac(mac) if isinstance(mac, str) else None
     if normal is None:
-        raise Invalid("mac is not a MAC address.", errors={"mac": ["As EC:E3:34:46:2B:C0, in any common spelling."]})
+        raise Invalid("mac is not a MAC address.", errors={"mac": [NO_MAC]})
     if firmware is not None and (not isinstance(firmware, str) or len(firmware) > MAX_FIRMWARE):
         raise Invalid("firmware is not valid.", errors={"firmware": [f"Text of at most {MAX_FIRMWARE} characters."]})
     arguments = {

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
-from device_gateway.names import normal_mac
+from device_gateway.names import NO_MAC, normal_mac
 from device_gateway.payloads import MAX_OBJECT_BYTES
 from ozone.wire import jsonio
 from ozone.wire.errors import Invalid, MalformedJson
@@ -91,7 +91,7 @@ def read_legacy(fields: Mapping[str, Any], received_at: datetime) -> LegacyMessa
     given = fields.get("macaddr")
     mac = normal_mac(given) if isinstance(given, str) else None
     if mac is None:
-        faults["macaddr"] = ["Must be a MAC address, as EC:E3:34:46:2B:C0."]
+        faults["macaddr"] = [NO_MAC]
     mode = fields.get("mode")
     if mode not in (*TREATMENTS, STATUS):
         faults["mode"] = ["Must be BASIC, STANDARD, PREMIUM or status."]

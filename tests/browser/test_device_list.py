@@ -102,7 +102,7 @@ def test_a_file_of_devices(visit: Visit, fleet: Fleet, tmp_path: Path) -> None:
     page.get_by_role("button", name="Look at it").click()
     expect(page.get_by_role("heading", name="2 of 3 can be added")).to_be_visible()
     bad = page.get_by_role("region", name="Cannot be added")
-    expect(bad.get_by_role("row", name="3 mac:")).to_contain_text("A MAC address has twelve hexadecimal digits")
+    expect(bad.get_by_role("row", name="3 mac:")).to_contain_text("Must be a MAC address of twelve hexadecimal digits")
     page.get_by_role("button", name="Add 2 devices").click()
     expect(page.get_by_role("status").first).to_contain_text("2 devices are added.")
     page.get_by_role("link", name="To the devices").click()

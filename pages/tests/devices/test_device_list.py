@@ -85,7 +85,7 @@ def test_a_name_is_enough(staff: Client) -> None:
         ({"name": ""}, 200, "This field is required."),
         ({"name": "x\0"}, 200, "Null characters are not allowed."),
         ({"name": "x" * 201}, 200, "at most 200 characters"),
-        ({"mac": "nonsense"}, 400, "A MAC address has twelve hexadecimal digits"),
+        ({"mac": "nonsense"}, 400, "Must be a MAC address of twelve hexadecimal digits"),
         ({"device_id": "12345"}, 400, "A device_id of digits only would be taken for a number."),
         ({"device_id": "a b"}, 400, "A device_id has 1 to 63 of the characters"),
         ({"device_id": "U-2"}, 409, "A device with this device_id or MAC is there already."),
