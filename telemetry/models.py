@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -59,6 +60,17 @@ class Machine(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """As any model's. Another device or outlet ends the binding in force and begins the next, as by the API: a
+        device that is merely written here would count for no machine. Raises Conflict, NotFound."""
+        fields = kwargs.get("update_fields")
+        if fields is not None and not {"device", "device_id", "outlet", "outlet_id"} & set(fields):
+            super().save(*args, **kwargs)
+            return
+        from telemetry.machines.bindings import save_bound
+
+        save_bound(self, lambda: super(Machine, self).save(*args, **kwargs))
 
     @property
     def machine_id(self) -> int:

@@ -5,7 +5,7 @@ takes its devices' rows of DeviceStatus first and its time after that: the event
 looks bindings up, so an event that was received before the change is given to whoever held the device until then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -50,8 +50,8 @@ def assign_device(*, machine: Machine, device: Device, move: bool = False) -> Ma
     machine = _current(machine)
     device = find(Device.objects.filter(archived_at=None), device.pk, code="unknown_device")
     holder = Machine.objects.filter(device=device).exclude(pk=machine.pk).first()
-    if holder is not None and not move:
-        raise Conflict(f"The device is bound to the machine {holder.name!r}. Unassign it first.", code="device_bound")
+    if not move:
+        _check_free(device, machine)
     if machine.device_id not in (None, device.pk) and not move:
         raise Conflict("The machine has another device. Unassign that one first.", code="machine_bound")
     if machine.device_id != device.pk:
@@ -59,9 +59,7 @@ def assign_device(*, machine: Machine, device: Device, move: bool = False) -> Ma
             holder.device = None
         machine.device = device
         _rebind([other for other in (holder, machine) if other is not None])
-    if not device.assigned:
-        device.assigned = True
-        device.save(update_fields=["assigned"])
+    _assign(device)
     return machine
 
 
@@ -78,14 +76,35 @@ def unassign_device(*, machine: Machine) -> Machine:
 def change_machine(*, machine: Machine, fields: Mapping[str, Any]) -> Machine:
     """Sets the given fields, `outlet` among them; another outlet makes a new binding. Raises NotFound, as above."""
     machine = _current(machine)
-    stood_at = machine.outlet_id
     for name, value in fields.items():
         setattr(machine, name, value)
     machine.save(update_fields=list(fields))
-    if machine.outlet_id != stood_at:
-        _check_outlet(machine.outlet)
-        _rebind([machine])
     return machine
+
+
+@transaction.atomic
+def save_bound(machine: Machine, save: Callable[[], None]) -> None:
+    """What `Machine.save` does: `save` stores everything but another device or outlet, which make a new binding.
+
+    Raises Conflict where another machine holds the device, NotFound where device or outlet were archived.
+    """
+    _take_turn()
+    device, outlet = machine.device, machine.outlet
+    stored = Machine.objects.filter(pk=machine.pk).values_list("device_id", "outlet_id").first()
+    held, stood_at = stored or (None, machine.outlet_id)
+    if (machine.device_id, machine.outlet_id) == (held, stood_at):
+        save()
+        return
+    machine.device_id, machine.outlet_id = held, stood_at
+    save()
+    machine.device, machine.outlet = device, outlet
+    if machine.outlet_id != stood_at:
+        _check_outlet(outlet)
+    if device is not None and device.pk != held:
+        _check_free(device, machine)
+    _rebind([machine])
+    if device is not None:
+        _assign(device)
 
 
 @transaction.atomic
@@ -124,6 +143,19 @@ def _current(machine: Machine) -> Machine:
 def _check_outlet(outlet: Outlet | None) -> None:
     if outlet is not None:
         find(Outlet.objects.filter(archived_at=None), outlet.pk, code="unknown_outlet")
+
+
+def _check_free(device: Device, machine: Machine) -> None:
+    find(Device.objects.filter(archived_at=None), device.pk, code="unknown_device")
+    holder = Machine.objects.filter(device=device).exclude(pk=machine.pk).first()
+    if holder is not None:
+        raise Conflict(f"The device is bound to the machine {holder.name!r}. Unassign it first.", code="device_bound")
+
+
+def _assign(device: Device) -> None:
+    if not device.assigned:
+        device.assigned = True
+        device.save(update_fields=["assigned"])
 
 
 def _rebind(machines: Sequence[Machine]) -> datetime:

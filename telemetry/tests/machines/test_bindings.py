@@ -216,6 +216,50 @@ class TestEvents:
         assert (stored.machine, stored.outlet) == (site.machine, site.outlet)
 
 
+class TestSaving:
+    """`machine.device = device; machine.save()`, as the documented relation invites to write it."""
+
+    def test_it_makes_the_binding(self, site: Site, noon: Any) -> None:
+        device = Device.objects.create(name="new")
+        machine = Machine.objects.create(name="M", outlet=site.outlet, device=device)
+        assert history(device=device) == [("M", str(device.device_id), site.outlet.name, NOON, None, True)]
+        device.refresh_from_db()
+        assert device.assigned
+        noon.shift(60)
+        assert press(device, NOON + SECOND).machine_id == machine.pk
+
+    def test_another_device_and_another_outlet(self, site: Site, noon: Any) -> None:
+        machine, other = site.machine, Outlet.objects.create(name="Elsewhere")
+        noon.shift(60)
+        machine.outlet = other
+        machine.save()
+        noon.shift(60)
+        machine.device = None
+        machine.save(update_fields=["device"])
+        minute = timedelta(minutes=1)
+        assert history(device=site.device) == [
+            (machine.name, "esp32-001", site.outlet.name, NOON - DAY, NOON + minute, False),
+            (machine.name, "esp32-001", "Elsewhere", NOON + minute, NOON + 2 * minute, False),
+        ]
+        machine.refresh_from_db()
+        assert (machine.device, machine.outlet) == (None, other)
+
+    def test_a_name_leaves_the_binding_alone(self, site: Site, noon: Any) -> None:
+        ids = list(MachineDevice.objects.values_list("pk", "is_active").order_by("pk"))
+        site.machine.name = "Renamed"
+        site.machine.save()
+        site.machine.save(update_fields=["name"])
+        assert list(MachineDevice.objects.values_list("pk", "is_active").order_by("pk")) == ids
+        assert Machine.objects.get(pk=site.machine.pk).name == "Renamed"
+
+    def test_what_another_machine_holds_is_refused(self, site: Site, noon: Any) -> None:
+        before = history(device=site.device)
+        with pytest.raises(Conflict, match="bound to the machine"):
+            Machine.objects.create(name="Thief", device=site.device)
+        assert not Machine.objects.filter(name="Thief").exists()
+        assert history(device=site.device) == before
+
+
 class TestAtOnce:
     """With real transactions: on PostgreSQL each has a connection of its own."""
 
