@@ -16,7 +16,8 @@ STATUS: Final = "status"
 _MAX_FIELDS: Final = 100
 _COUNTS: Final = ("count1", "count2", "count3")
 _TYPES: Final = ("type1", "type2", "type3")
-_OWN: Final = frozenset({"mode", "macaddr", "timestamp", *_COUNTS, *_TYPES})
+_OWN: Final = frozenset({"mode", "macaddr", "timestamp", *_COUNTS})
+"""What has a column of its own; the on-time values are the event's payload, and the newest are the status's too."""
 _TRUE: Final = ("true", "1", "yes", "on")
 _FALSE: Final = ("false", "0", "no", "off")
 

@@ -35,6 +35,10 @@ _HEADER: Final = (
     "WiFi Status",
     "Outlet",
     "Machine",
+    # The on-time values of the legacy form, as sent.
+    "Type1",
+    "Type2",
+    "Type3",
 )
 _FIELDS: Final = (
     "occurred_at",
@@ -49,6 +53,9 @@ _FIELDS: Final = (
     "wifi_status",
     "outlet__name",
     "machine__name",
+    "payload__type1",
+    "payload__type2",
+    "payload__type3",
 )
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 

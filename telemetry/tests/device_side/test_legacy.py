@@ -53,7 +53,7 @@ def test_it_works(door: Door, write_path: None) -> None:
         5,
         6,
         7,
-        {"rtc_available": "true", "sd_available": "false", "extra": "e"},
+        {"type1": "10", "type2": "20", "type3": "30", "rtc_available": "true", "sd_available": "false", "extra": "e"},
     )
     assert (row.occurred_at.hour, row.device_timestamp, row.received_at) == (11, "2026-03-01 11:30:25", NOON)
     status = DeviceStatus.objects.get()

@@ -26,7 +26,7 @@ from tests.support.doors import Answer, Door
 PATH = "/api/export/"
 HEADER = (
     b"Timestamp,Device Timestamp,Device ID,Event ID,Event Type,Counter,Basic Count,Standard Count,Premium Count,"
-    b"WiFi Status,Outlet,Machine\r\n"
+    b"WiFi Status,Outlet,Machine,Type1,Type2,Type3\r\n"
 )
 
 
@@ -67,7 +67,7 @@ def test_it_works(site: Site, now: datetime, held: None) -> None:
         occurred_at=NOON + timedelta(microseconds=5),
         received_at=NOON,
         source="legacy",
-        payload={},
+        payload={"type1": 10, "type2": "20.5", "type3": "=3"},
         digest=0,
     )
     answer = site.olga.get(PATH)
@@ -77,9 +77,9 @@ def test_it_works(site: Site, now: datetime, held: None) -> None:
         'attachment; filename="events.csv"',
     )
     assert answer.body == HEADER + (
-        b"2026-03-01T11:00:00Z,2026-03-01T11:00:00+00:00,esp32-001,A-4,BASIC,4,4,1,0,home,Chai Chee,CH1/027/2024\r\n"
-        b"2026-03-01T11:30:00Z,2026-03-01T11:30:00+00:00,esp32-002,B-1,PREMIUM,1,,,,,Bedok,BD1/001/2025\r\n"
-        b"2026-03-01T12:00:00.000005Z,,esp32-001,status,status,,,,,,,\r\n"
+        b"2026-03-01T11:00:00Z,2026-03-01T11:00:00+00:00,esp32-001,A-4,BASIC,4,4,1,0,home,Chai Chee,CH1/027/2024,,,\r\n"
+        b"2026-03-01T11:30:00Z,2026-03-01T11:30:00+00:00,esp32-002,B-1,PREMIUM,1,,,,,Bedok,BD1/001/2025,,,\r\n"
+        b"2026-03-01T12:00:00.000005Z,,esp32-001,status,status,,,,,,,,10,20.5,'=3\r\n"
     )
 
 
@@ -119,7 +119,23 @@ class TestCells:
         TelemetryEvent.objects.filter(pk=stored.pk).update(
             device_timestamp=text, event_type=text, outlet=site.outlet, machine=site.machine
         )
-        expected = [b"2026-03-01T12:00:00Z", cell, b"esp32-001", cell, cell, b"7", b"", b"", b"", cell, cell, cell]
+        expected = [
+            b"2026-03-01T12:00:00Z",
+            cell,
+            b"esp32-001",
+            cell,
+            cell,
+            b"7",
+            b"",
+            b"",
+            b"",
+            cell,
+            cell,
+            cell,
+            b"",
+            b"",
+            b"",
+        ]
         assert site.olga.get(PATH).body == HEADER + b",".join(expected) + b"\r\n"
 
     def test_names_are_those_of_today(self, site: Site, now: datetime, held: None) -> None:
