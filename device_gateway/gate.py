@@ -37,7 +37,8 @@ from ozone.wire.errors import (
     Unauthorized,
     Unavailable,
 )
-from ozone.wire.http import Reply, Request, check_host, is_plain_http, public_host
+from ozone.wire.heads import fold_headers, tidy
+from ozone.wire.http import NOSNIFF, Reply, Request, check_host, is_plain_http, public_host
 
 logger = logging.getLogger("device_gateway")
 
@@ -176,7 +177,7 @@ class DeviceRoute:
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else reply.body})
 
     async def _answer(self, scope: Scope, method: str, receive: Receive) -> Reply:
-        headers = fold_headers(scope["headers"])
+        headers = fold_headers(scope["headers"], len(method) + len(scope["path"]) + len(scope.get("query_string", b"")))
         client = scope.get("client")
         peer = client[0] if client else ""
         scheme = scope.get("scheme", "http")
@@ -229,9 +230,11 @@ class DeviceRoute:
             reply = self._answered(self._answer_django(request, method, params), method)
         except Exception as error:
             reply = self._refused(error, method)
-        return HttpResponse(reply.body, status=reply.status, content_type=reply.content_type, headers=reply.headers)
+        headers = {**NOSNIFF, **(reply.headers or {})}
+        return HttpResponse(reply.body, status=reply.status, content_type=reply.content_type, headers=headers)
 
     def _answer_django(self, django_request: HttpRequest, method: str, params: dict[str, str]) -> Reply:
+        tidy(django_request.META)
         headers = {name.lower(): value for name, value in django_request.headers.items()}
         if "host" not in headers:  # HTTP/1.0, and Django's test client
             headers["host"] = django_request._get_raw_host()  # type: ignore[attr-defined]
@@ -281,15 +284,6 @@ class DeviceRoute:
         view = csrf_exempt(self.view)
         view.counts_all_but = ()  # type: ignore[attr-defined]
         return transaction.non_atomic_requests(view)
-
-
-def fold_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """ASGI's headers by lower-case name; several of one name joined by commas."""
-    headers: dict[str, str] = {}
-    for name_bytes, value_bytes in raw:
-        name, value = name_bytes.decode("latin-1"), value_bytes.decode("latin-1")
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
-    return headers
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:

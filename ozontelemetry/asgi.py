@@ -32,6 +32,7 @@ from device_gateway.gate import DeviceRoute  # noqa: E402
 from ozone.intake import writer  # noqa: E402
 from ozontelemetry import checks, health  # noqa: E402
 from ozontelemetry.bridge import DjangoBridge  # noqa: E402
+from ozontelemetry.openapi.shapes import is_api, one_slash  # noqa: E402
 from stations import addresses  # noqa: E402
 from telemetry.commands.waiting import room  # noqa: E402
 
@@ -67,6 +68,9 @@ class Door:
         path = scope["path"].removesuffix("/")
         route = self._literal.get(path)
         if route is None:
+            if "//" in path and is_api(single := one_slash(path)):
+                scope["path"] = single
+                return self._find(scope)
             for pattern, candidate in self._patterns:
                 if found := pattern.fullmatch(path):
                     scope["path_params"] = found.groupdict()

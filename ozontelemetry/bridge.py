@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from urllib.parse import quote
 
-from device_gateway.gate import ClientLeft, fold_headers, read_body
+from device_gateway.gate import ClientLeft, read_body
 from ozone.wire.conf import option
 from ozone.wire.deadlines import deadlines
 from ozone.wire.errors import ApiError, BodyTimeout
+from ozone.wire.heads import fold_headers
 from ozone.wire.http import Reply
 from ozontelemetry.openapi.shapes import error_reply, is_api
 
@@ -42,10 +43,12 @@ class DjangoBridge:
         self, scope: Scope, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
     ) -> None:
         try:
+            target = len(scope["method"]) + len(scope["path"]) + len(scope.get("query_string", b""))
+            headers = fold_headers(scope["headers"], target)
             body = await _read(scope, receive)
         except ApiError as error:
-            accept = fold_headers(scope["headers"]).get("accept", "")
-            await _send_reply(send, error_reply(error, scope["path"], accept))
+            accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+            await _send_reply(send, error_reply(error, scope["path"], accept[:1024].decode("latin-1")))
             return
         loop = asyncio.get_running_loop()
         left = asyncio.Event()
@@ -64,7 +67,7 @@ class DjangoBridge:
                 raise ClientLeft from None
 
         try:
-            whole = await loop.run_in_executor(self._threads, self._run, _environ(scope, body), send_now)
+            whole = await loop.run_in_executor(self._threads, self._run, _environ(scope, headers, body), send_now)
             if whole is not None:
                 start, content = whole
                 await send(start)
@@ -123,7 +126,7 @@ async def _send_reply(send: Callable[[Any], Awaitable[None]], reply: Reply) -> N
     await send({"type": "http.response.body", "body": reply.body})
 
 
-def _environ(scope: Scope, body: bytes) -> dict[str, Any]:
+def _environ(scope: Scope, headers: dict[str, str], body: bytes) -> dict[str, Any]:
     """A WSGI environment (PEP 3333) of an ASGI scope."""
     host, port = scope.get("server") or ("", 0)
     client = scope.get("client")
@@ -145,7 +148,7 @@ def _environ(scope: Scope, body: bytes) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
-    for name, value in fold_headers(scope["headers"]).items():
+    for name, value in headers.items():
         key = name.upper().replace("-", "_")
         if "_" in name:
             continue  # X_Forwarded_For would pass for X-Forwarded-For

@@ -12,7 +12,6 @@ from ozone.accounts.callers import is_signed_in
 from ozone.wire import metrics
 from ozone.wire.errors import (
     ApiError,
-    BadHost,
     Forbidden,
     MethodNotAllowed,
     NotFound,
@@ -20,15 +19,15 @@ from ozone.wire.errors import (
     Unauthorized,
     Unavailable,
 )
+from ozone.wire.heads import tidy
 from ozone.wire.http import check_host, is_plain_http, public_host, public_scheme
 from ozone.wire.tracebacks import let_go
-from ozontelemetry.openapi.shapes import STRICT, error_reply, is_api
+from ozontelemetry.openapi.shapes import STRICT, error_reply, is_api, one_slash
 
 logger = logging.getLogger("ozontelemetry")
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def _is_api(request: HttpRequest) -> bool:
@@ -49,11 +48,13 @@ class ApiErrors:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         try:
+            tidy(request.META)
+            _one_slash(request)
             named = request.headers.get("host", request.META.get("SERVER_NAME", ""))
             check_host(named)
             facts = {"host": named, "x-forwarded-host": request.headers.get("x-forwarded-host", "")}
             check_host(public_host(request.META.get("REMOTE_ADDR", ""), facts))
-        except BadHost as error:
+        except ApiError as error:
             return _response(error, request)
         response = self.get_response(request)
         if (
@@ -65,9 +66,8 @@ class ApiErrors:
         match = request.resolver_match
         left_out = getattr(getattr(match, "func", None), "counts_all_but", None)  # a device route counts for itself
         if left_out is None or request.method in left_out:
-            method = request.method if request.method in KNOWN_METHODS else "other"
             route = (match.view_name or match.route) if match else "unmatched"
-            metrics.count_request(route, method or "", response.status_code)
+            metrics.count_request(route, request.method or "", response.status_code)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -81,6 +81,12 @@ class ApiErrors:
         if isinstance(exception, ApiError) and (_is_api(request) or exception.status == 503):
             return _response(exception, request)
         return None
+
+
+def _one_slash(request: HttpRequest) -> None:
+    """Doubled slashes in an API path are one: devices put addresses together from pieces."""
+    if "//" in request.path_info and is_api(path := one_slash(request.path_info)):
+        request.path_info = request.path = path
 
 
 def _error_of(response: HttpResponseBase) -> ApiError:

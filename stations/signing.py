@@ -86,6 +86,8 @@ class Signed:
         return current
 
     def _check_content_type(self) -> None:
+        if self.body and not self.headers.get("content-type"):  # here, and here only, it has to be said
+            raise InvalidContentType
         try:
             require_json(self.body, self.headers)
         except WrongContentType:

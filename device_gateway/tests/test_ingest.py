@@ -193,10 +193,19 @@ class TestSize:
 
 
 @pytest.mark.parametrize(
-    "kind", ["", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"]
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"]
 )
 def test_wrong_content_type(door: Door, meter: Meter, kind: str) -> None:
     assert refusal(meter.send(door, Content_Type=kind)) == (415, "wrong_content_type")
+
+
+def test_no_content_type_is_the_routes_own(door: Door, meter: Meter) -> None:
+    assert meter.send(door, Content_Type="").status == 201
+
+
+def test_replies_are_not_to_be_sniffed(door: Door, meter: Meter) -> None:
+    for answer in (meter.send(door), meter.send(door, b"{")):
+        assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 class TestKey:

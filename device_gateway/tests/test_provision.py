@@ -147,7 +147,8 @@ class TestBody:
             (b'{"notes": "\\u0000"}', "application/json", 400, "nul_character"),
             (b'{"notes": "a", "notes": "b"}', "application/json", 201, ""),
             (b"notes=a", "application/x-www-form-urlencoded", 415, "wrong_content_type"),
-            (b"{}", "", 415, "wrong_content_type"),
+            (b"{}", "", 201, ""),
+            (b"[]", "text/plain", 415, "wrong_content_type"),
             (b" " * (256 * 1024 + 1), "application/json", 413, "body_too_large"),
         ],
     )

@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_http_methods
 
-from ozone.accounts.signin import InvalidCredentials, check_password
+from ozone.accounts.signin import LONGEST_PASSWORD, InvalidCredentials, check_password
 from ozone.wire.errors import TooManyRequests
 
 
@@ -20,6 +21,10 @@ class SignInForm(AuthenticationForm):
 
     staff_only: ClassVar[bool] = False
     refusal: TooManyRequests | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password"].validators.append(MaxLengthValidator(LONGEST_PASSWORD))
 
     def clean(self) -> dict[str, Any]:
         username = self.cleaned_data.get("username")

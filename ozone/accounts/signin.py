@@ -18,6 +18,9 @@ from ozone.wire.address import limit_key
 from ozone.wire.errors import Unauthorized
 from ozone.wire.limits import Limit
 
+LONGEST_NAME: Final = 254
+"""Characters of a user name or an e-mail address; what is longer belongs to nobody."""
+LONGEST_PASSWORD: Final = 1024
 _SENTENCE: Final = "Too many failed sign-ins. Wait and try again."
 _PAIR: Final = Limit("LIMIT_SIGN_IN_PAIR", _SENTENCE)
 _ADDRESS: Final = Limit("LIMIT_SIGN_IN_ADDRESS", _SENTENCE)
@@ -39,6 +42,8 @@ def check_password(
     Starts no session. An e-mail address is looked up among active staff only, in any case of its letters; when more
     than one has it, nobody gets in. Raises InvalidCredentials, and TooManyRequests before any password is hashed.
     """
+    if max(len(username), len(email)) > LONGEST_NAME or len(password) > LONGEST_PASSWORD:
+        raise InvalidCredentials  # before anything is normalised: that takes a time of the length's square
     username = get_user_model().normalize_username(username) if username else _username_of(email)
     address = limit_key(address_of(request))
     account = _counted_as(username or email)

@@ -6,6 +6,8 @@ from django.contrib.auth import get_user_model
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
+from ozone.accounts.signin import LONGEST_NAME, LONGEST_PASSWORD
+
 
 class Problem(serializers.Serializer[Any]):
     """An error of section 0."""
@@ -38,17 +40,17 @@ class AdminSignIn(serializers.Serializer[Any]):
 
 
 class Refresh(serializers.Serializer[Any]):
-    refresh_token = serializers.CharField()
+    refresh_token = serializers.CharField(max_length=4096)
 
 
 class Registration(serializers.Serializer[Any]):
-    """What the fields may hold is for the user model to say."""
+    """What the fields may hold is for the user model to say; here only how long they are looked at."""
 
-    username = serializers.CharField()
-    password = serializers.CharField(trim_whitespace=False)
-    email = serializers.CharField(required=False, allow_blank=True)
-    first_name = serializers.CharField(required=False, allow_blank=True)
-    last_name = serializers.CharField(required=False, allow_blank=True)
+    username = serializers.CharField(max_length=LONGEST_NAME)
+    password = serializers.CharField(trim_whitespace=False, max_length=LONGEST_PASSWORD)
+    email = serializers.CharField(required=False, allow_blank=True, max_length=LONGEST_NAME)
+    first_name = serializers.CharField(required=False, allow_blank=True, max_length=LONGEST_NAME)
+    last_name = serializers.CharField(required=False, allow_blank=True, max_length=LONGEST_NAME)
 
 
 class NewUser(serializers.ModelSerializer[Any]):

@@ -2,13 +2,21 @@
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
 
 from ozone.wire.conf import option
 
+_LONGEST: Final = 100
+"""Characters: an IPv6 address in brackets with zone and port. What is longer is not remembered."""
 
-@lru_cache(maxsize=4096)
+
 def parse(text: str) -> IPv4Address | IPv6Address | None:
     """An address without brackets, port or zone; IPv4-mapped ones as IPv4. None: not an address."""
+    return _parse(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -52,9 +52,14 @@ def decompress(body: bytes, headers: Mapping[str, str]) -> bytes:
 
 
 def require_json(body: bytes, headers: Mapping[str, str]) -> None:
-    """Raises WrongContentType for a body that does not call itself JSON; without a body none is needed."""
+    """Raises WrongContentType for a body that calls itself something else than JSON.
+
+    One that says nothing is taken for it: it is the route's own type (contract, section 0).
+    """
     kind, _, parameters = headers.get("content-type", "").partition(";")
     kind = kind.strip().lower()
+    if not kind and not parameters:
+        return
     if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
         charset = parameters.lower().partition("charset=")[2].partition(";")[0].strip(' "')
         if charset in ("", "utf-8", "utf8", "us-ascii"):

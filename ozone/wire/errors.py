@@ -59,6 +59,11 @@ class BadEncoding(ApiError):
     detail = "The body could not be decompressed."
 
 
+class DuplicateHeader(ApiError):
+    code = "duplicate_header"
+    detail = "A header that may stand once stands twice, with two values."
+
+
 class BadHost(ApiError):
     code = "bad_host"
     detail = "The Host header names no host of this server. Add it to DJANGO_ALLOWED_HOSTS."
@@ -123,6 +128,12 @@ class WrongContentType(ApiError):
     status = 415
     code = "wrong_content_type"
     detail = "Send the body as application/json (UTF-8)."
+
+
+class HeadersTooLarge(ApiError):
+    status = 431
+    code = "headers_too_large"
+    detail = "The address and the headers of a request may have 16 KiB in all."
 
 
 class TooManyRequests(ApiError):

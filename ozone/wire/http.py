@@ -13,6 +13,9 @@ from ozone.wire.conf import option
 from ozone.wire.errors import ApiError, BadHost
 
 JSON_TYPE: Final = "application/json"
+LONGEST_HOST: Final = 253 + len(":65535")
+"""Characters. What is longer is no host, and is not remembered either."""
+NOSNIFF: Final = {"X-Content-Type-Options": "nosniff"}
 
 
 @dataclass
@@ -66,7 +69,8 @@ class Reply:
     def raw_headers(self) -> list[tuple[bytes, bytes]]:
         """As ASGI takes them; kept, because the commonest reply is one object for all."""
         if self._raw_headers is None:
-            named = {"Content-Type": self.content_type, "Content-Length": str(len(self.body)), **(self.headers or {})}
+            named = {"Content-Type": self.content_type, "Content-Length": str(len(self.body)), **NOSNIFF}
+            named |= self.headers or {}
             self._raw_headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in named.items()]
         return self._raw_headers
 
@@ -109,7 +113,7 @@ def check_host(host: str) -> None:
     allowed = tuple(option("ALLOWED_HOSTS"))
     if not allowed and option("DEBUG"):
         allowed = (".localhost", "127.0.0.1", "[::1]")
-    if not _allowed(host, allowed):
+    if len(host) > LONGEST_HOST or not _allowed(host, allowed):
         raise BadHost
 
 

@@ -13,6 +13,8 @@ import msgspec
 from ozone.wire.errors import MalformedJson
 
 MAX_DEPTH: Final = 32
+MAX_CONTAINERS: Final = 10_000
+"""Objects and arrays of one body: each costs Python as much as twenty numbers, and the event loop waits meanwhile."""
 _INT64: Final = range(-(2**63), 2**63)
 # Nineteen digits in a row may exceed 64 bits; \u0000 may be a real NUL, or follow an escaped backslash and be harmless:
 # the walk decides. Digits are sought as zeros, because a pattern of nineteen would be tried at each byte.
@@ -21,6 +23,7 @@ _NINETEEN_DIGITS: Final = b"0" * 19
 _NUL_ESCAPE: Final = rb"\u0000"
 
 _decoder: Final = msgspec.json.Decoder()
+_raw: Final = msgspec.json.Decoder(msgspec.Raw)
 _raw_list: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
 
@@ -35,7 +38,11 @@ def decode(body: bytes) -> Any:
 
     Raises MalformedJson, with the place where the decoder knows one.
     """
+    containers = body.count(b"{") + body.count(b"[")
     try:
+        if containers > MAX_CONTAINERS:
+            _raw.decode(body)  # makes no object of it, and knows what is wrong with it
+            raise MalformedJson(f"More than {MAX_CONTAINERS:,} objects and arrays in one body.", code="too_many_values")
         value = _decoder.decode(body)
     except msgspec.MsgspecError as error:
         raise MalformedJson(f"The body is not valid JSON: {error}") from None
@@ -43,7 +50,7 @@ def decode(body: bytes) -> Any:
         raise MalformedJson("The body is not valid UTF-8.") from None
     except RecursionError:
         _too_deep()
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+    if containers > MAX_DEPTH:
         _check_depth(value, MAX_DEPTH)
     if _NUL_ESCAPE in body or _NINETEEN_DIGITS in body.translate(_AS_ZEROS):
         _check_values(value)
@@ -57,8 +64,9 @@ def decode_unique(body: bytes) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> None:
         keys = [key for key, _ in pairs]
         if len(set(keys)) != len(keys):
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise MalformedJson(f"The key {twice!r} stands twice in one object.", code="duplicate_key")
+            seen: set[str] = set()
+            twice = next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            raise MalformedJson(f"The key {twice[:64]!r} stands twice in one object.", code="duplicate_key")
 
     json.loads(body, object_pairs_hook=unique)
     return value

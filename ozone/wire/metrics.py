@@ -2,10 +2,14 @@
 
 import os
 from functools import lru_cache
+from typing import Final
 
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Any other word is counted as `other`: a stranger can invent any number of them, and each would stay for ever."""
 
 REQUESTS = Counter("ozone_requests_total", "Requests by route, method and status", ["route", "method", "status"])
 REJECTED = Counter("ozone_rejected_total", "Refused requests by their error code", ["reason"])
@@ -31,7 +35,7 @@ def _requests(route: str, method: str, status: int) -> Counter:
 
 def count_request(route: str, method: str, status: int, code: str | None = None) -> None:
     """One reply; `code` is the stable word of an error."""
-    _requests(route, method, status).inc()
+    _requests(route, method if method in METHODS else "other", status).inc()
     if code is not None:
         REJECTED.labels(code).inc()
 

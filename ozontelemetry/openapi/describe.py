@@ -13,8 +13,9 @@ _REASONS: Final = {
     408: "The body took too long.",
     409: "It clashes with something that is there.",
     413: "The body is larger than 256 KiB.",
-    415: "Not application/json in UTF-8.",
+    415: "Another content type than the route's.",
     429: "A limit.",
+    431: "Address and headers have more than 16 KiB in all.",
     503: "Not stored, or not to be read now. Try again.",
 }
 _HEADERS: Final = {
@@ -22,7 +23,7 @@ _HEADERS: Final = {
     429: {"Retry-After": {"required": True, "schema": {"type": "integer"}, "description": "Seconds."}},
 }
 _HEADERS[503] = _HEADERS[429]
-_ALWAYS: Final = (400, 403, 405, 429, 503)
+_ALWAYS: Final = (400, 403, 405, 429, 431, 503)
 _WITH_A_BODY: Final = (408, 413, 415)
 _METHODS: Final = {"get", "post", "put", "patch", "delete"}
 

@@ -1,6 +1,7 @@
 """Errors that no view made (TLS, Host, a body too large or too slow), in the shape of the API they belong to, or as a
 page."""
 
+import re
 from typing import Final
 
 from django.template.loader import render_to_string
@@ -17,9 +18,17 @@ STRICT: Final = (
 """The Content-Security-Policy of pages."""
 
 
+_SLASHES: Final = re.compile("/{2,}")
+
+
 def is_api(path: str) -> bool:
     """Whether no HTML error page may leave this path."""
     return f"{path}/".startswith(("/api/", "/gateway/"))
+
+
+def one_slash(path: str) -> str:
+    """The path with one slash in the place of several."""
+    return _SLASHES.sub("/", path)
 
 
 def error_reply(error: ApiError, path: str, accept: str = "") -> Reply:

@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ozone.accounts.callers import address_of
 from ozone.accounts.registration import register
-from ozone.accounts.signin import InvalidCredentials, check_password
+from ozone.accounts.signin import LONGEST_PASSWORD, InvalidCredentials, check_password
 from ozone.wire.errors import Invalid, TooManyRequests
 
 _PASSWORD_RULES = "At least 8 characters, not only digits, and not much like your name."  # noqa: S105
@@ -21,7 +21,7 @@ _PASSWORD_RULES = "At least 8 characters, not only digits, and not much like you
 def _password(label: str, kind: str, help_text: str = "") -> forms.CharField:
     """`kind` tells password managers which one is meant: current-password or new-password."""
     widget = forms.PasswordInput(attrs={"autocomplete": kind})
-    return forms.CharField(label=label, strip=False, widget=widget, help_text=help_text)
+    return forms.CharField(label=label, strip=False, widget=widget, help_text=help_text, max_length=LONGEST_PASSWORD)
 
 
 class RegisterForm(forms.Form):

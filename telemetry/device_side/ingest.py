@@ -12,7 +12,7 @@ from device_gateway.payloads import NO_STORE
 from ozone.wire import bodies, jsonio
 from ozone.wire.address import limit_key
 from ozone.wire.conf import option
-from ozone.wire.errors import Forbidden, Invalid, NotFound, Unauthorized
+from ozone.wire.errors import Forbidden, Invalid, NotFound, Unauthorized, WrongContentType
 from ozone.wire.http import Reply, Request
 from ozone.wire.limits import Limit
 from telemetry.device_side import services
@@ -95,10 +95,14 @@ def legacy(request: Request) -> Call:
     if policy == "off":
         raise NotFound
     _LEGACY.hit(limit_key(request.client))
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == _FORM or (not kind and not request.body.lstrip().startswith(b"{")):
         fields = read_form(request.body)
     else:
-        bodies.require_json(request.body, request.headers)
+        try:
+            bodies.require_json(request.body, request.headers)
+        except WrongContentType:
+            raise WrongContentType(f"Send the message as {_FORM}, or as application/json (UTF-8).") from None
         fields = _object(request.body)
     message = read_legacy(fields, request.received_at)
 

@@ -134,7 +134,6 @@ class TestContentType:
     @pytest.mark.parametrize(
         "kind",
         [
-            "",
             "text/plain",
             "text/json",
             "application/x-www-form-urlencoded",

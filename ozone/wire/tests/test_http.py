@@ -178,4 +178,5 @@ def test_an_error_as_a_reply() -> None:
     assert dict(reply.raw_headers()) == {
         b"content-type": b"application/json",
         b"content-length": str(len(reply.body)).encode(),
+        b"x-content-type-options": b"nosniff",
     }

@@ -1,6 +1,7 @@
 """JSON in and out: everything section 0 of the contract refuses, by its exact code, and nothing else."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -81,6 +82,8 @@ def test_not_json(body: bytes) -> None:
         (b'{"a":' * 33 + b"1" + b"}" * 33, "too_deep"),
         (b'[{"a":' * 16 + b"[]" + b"}]" * 16, "too_deep"),
         (b"[" * 100_000, "too_deep"),
+        (b"[" + b",".join([b"[]"] * 10_000) + b"]", "too_many_values"),
+        (b"[" + b",".join([b'{"a":{}}'] * 5_000) + b"]", "too_many_values"),
         (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "too_deep"),
     ],
 )
@@ -165,3 +168,12 @@ def test_the_elements_of_an_array_as_they_were_sent() -> None:
 
 def test_encoding_is_compact_utf8() -> None:
     assert jsonio.encode({"a": ["é", None, 1.5]}) == '{"a":["é",null,1.5]}'.encode()
+
+
+def test_one_key_twice_among_many_takes_no_time() -> None:
+    body = ("{" + ",".join(f'"{index:x}":0' for index in range(20_000)) + ',"z":0,"z":0}').encode()
+    began = time.process_time()
+    with pytest.raises(MalformedJson, match="'z' stands twice"):
+        jsonio.decode_unique(body)
+    # Counting each key took five seconds.
+    assert time.process_time() - began < 1

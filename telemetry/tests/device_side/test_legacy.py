@@ -68,6 +68,8 @@ def test_json_too_and_both_slashes(door: Door, write_path: None) -> None:
     first = door.post("/api/iot", PRESS)
     assert (first.status, send(door).json()) == (200, first.json())
     assert refusal(door.send("POST", IOT, b"x", {"Content-Type": "text/plain"})) == (415, "wrong_content_type")
+    said = door.send("POST", IOT, b"x", {"Content-Type": "text/plain"}).json()["detail"]
+    assert "application/x-www-form-urlencoded" in said
 
 
 def test_status_makes_a_row_that_is_no_treatment(door: Door, write_path: None) -> None:
