@@ -5,24 +5,28 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxLengthValidator
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from device_gateway import services
-from device_gateway.models import Credential, Device, DeviceTelemetry, ProvisioningToken, hash_secret, new_secret
+from device_gateway.models import (
+    Credential,
+    Device,
+    DeviceTelemetry,
+    ProvisioningToken,
+    check_key,
+    hash_secret,
+    new_secret,
+)
 
 
 class DeviceForm(forms.ModelForm):
     token = forms.CharField(
         required=False,
-        max_length=127,
-        validators=[MaxLengthValidator(127)],
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off"}),
-        help_text="A value becomes the device's key, stored as a hash; it is never shown again. At most 127 ASCII "
+        help_text="A value becomes the device's key, stored as a hash; it is never shown again. 16 to 127 ASCII "
         "characters. Blank: the key stays as it is.",
     )
 
@@ -32,8 +36,8 @@ class DeviceForm(forms.ModelForm):
 
     def clean_token(self) -> str:
         token: str = self.cleaned_data["token"]
-        if token and not (token.isascii() and token.isprintable() and " " not in token):
-            raise ValidationError("Use printable ASCII characters without blanks.")
+        if token:
+            check_key(token)
         if token and Credential.objects.filter(hash=hash_secret(token)).exists():
             raise ValidationError("This key is, or was, in use. Choose another.")
         return token
@@ -64,10 +68,8 @@ class DeviceAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Device, form: Any, change: bool) -> None:
         if not change or "device_id" in form.changed_data:
             obj.assigned = obj.assigned or bool(form.cleaned_data.get("device_id"))
-        with transaction.atomic():
-            super().save_model(request, obj, form, change)
-            if token := form.cleaned_data.get("token"):
-                services.set_key(device=obj, key=token, source=Credential.Source.ADMIN, now=timezone.now())
+        obj.token = form.cleaned_data.get("token") or ""
+        super().save_model(request, obj, form, change)
 
     @admin.display(boolean=True, description="archived")
     def is_archived(self, device: Device) -> bool:
@@ -83,7 +85,7 @@ class DeviceAdmin(admin.ModelAdmin):
         if key is None:
             return "none"
         used = f"last used {key.last_used_at:%Y-%m-%d %H:%M:%S} UTC" if key.last_used_at else "never used"
-        return f"{key.prefix}… ({key.get_source_display()}, {used})"
+        return f"{key} ({key.get_source_display()}, {used})"
 
     @admin.action(description="Generate new token (the current one stops working)", permissions=["change"])
     def generate_new_token(self, request: HttpRequest, queryset: QuerySet[Device]) -> HttpResponse:

@@ -16,11 +16,28 @@ from device_gateway.names import check_device_id, default_device_id, spelled_mac
 from ozone.wire.conf import option
 
 PREFIX_LENGTH = 8
+SHORTEST_KEY, LONGEST_KEY = 16, 127
+"""Characters of a key that a person sets. The firmware's EEPROM holds 127."""
+SHORTEST_SHOWN = 24
+"""Of a shorter key no beginning is kept: eight characters would be half of it."""
 
 
 def hash_secret(secret: str) -> str:
     """How tokens and keys are kept: hexadecimal SHA-256. They are random and long, so no salt or stretching helps."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def shown_prefix(key: str) -> str:
+    """What is kept of a key's text, to tell it from others."""
+    return key[:PREFIX_LENGTH] if len(key) >= SHORTEST_SHOWN else ""
+
+
+def check_key(key: str) -> None:
+    """Raises ValidationError unless a person may set this key for a device."""
+    if not SHORTEST_KEY <= len(key) <= LONGEST_KEY:
+        raise ValidationError(f"A token has {SHORTEST_KEY} to {LONGEST_KEY} characters.")
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise ValidationError("Use printable ASCII characters without blanks.")
 
 
 class ReadingDecoder(json.JSONDecoder):
@@ -124,6 +141,20 @@ class Device(models.Model):
     def __str__(self) -> str:
         return self.name or self.device_id or f"device {self.pk}"
 
+    _new_token = ""
+
+    @property
+    def token(self) -> str:
+        """Write-only: a value becomes the device's key when the device is saved, stored as a hash (seed 000's *rotate
+        by updating Device.token*). Setting raises ValidationError, saving Conflict where the key is, or was, in use."""
+        return ""
+
+    @token.setter
+    def token(self, key: str) -> None:
+        if key:
+            check_key(key)
+        self._new_token = key
+
     @property
     def latest_payload(self) -> Any:
         """The reading with the greatest (occurred_at, id), for quick debugging (seed 000)."""
@@ -169,6 +200,11 @@ class Device(models.Model):
             for name in {self.device_id, self.mac or self.device_id} - known:
                 self.names.create(name=name)  # refused by the database when it is another device's
             DeviceState.objects.get_or_create(device=self)
+            if self._new_token:
+                from device_gateway.services import set_key
+
+                set_key(device=self, key=self._new_token, source=Credential.Source.ADMIN, now=timezone.now())
+                self._new_token = ""
 
 
 class DeviceName(models.Model):
@@ -207,7 +243,7 @@ class Credential(models.Model):
 
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="credentials")
     hash = models.CharField(max_length=64, unique=True)
-    prefix = models.CharField(max_length=PREFIX_LENGTH)
+    prefix = models.CharField(max_length=PREFIX_LENGTH, blank=True)
     source = models.CharField(max_length=10, choices=Source.choices, default=Source.ADMIN)
     created_at = models.DateTimeField(default=timezone.now)
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -224,7 +260,7 @@ class Credential(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.prefix}…"
+        return f"{self.prefix}…" if self.prefix else "a short key"
 
 
 class Enrolment(models.Model):

@@ -12,7 +12,15 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from device_gateway import crypto
-from device_gateway.models import PREFIX_LENGTH, Credential, Device, ProvisioningToken, hash_secret, new_secret
+from device_gateway.models import (
+    PREFIX_LENGTH,
+    Credential,
+    Device,
+    ProvisioningToken,
+    hash_secret,
+    new_secret,
+    shown_prefix,
+)
 from ozone.wire.address import limit_key
 from ozone.wire.conf import option
 from ozone.wire.errors import Conflict, Forbidden, Invalid
@@ -224,7 +232,7 @@ def set_key(*, device: Device, key: str, source: str, now: datetime) -> Credenti
     try:
         with transaction.atomic():
             return Credential.objects.create(
-                device=device, hash=hash_secret(key), prefix=key[:PREFIX_LENGTH], source=source, created_at=now
+                device=device, hash=hash_secret(key), prefix=shown_prefix(key), source=source, created_at=now
             )
     except IntegrityError:
         raise Conflict("This key is, or was, in use. Choose another.", code="key_taken") from None

@@ -79,7 +79,7 @@ def equip(device: Device, key: str | None = None) -> Meter:
     """Assigns the device and gives it a key."""
     device.assigned = True
     device.save()
-    key = key or f"key-of-{device.pk}"
+    key = key or f"key-of-{device.pk}-and-of-no-other"
     services.set_key(device=device, key=key, source=Credential.Source.CLAIM, now=timezone.now())
     return Meter(device, key)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.utils import timezone
 
@@ -51,13 +52,13 @@ class TestDevice:
             "name": "Press",
             "device_id": "press-7",
             "mac": "ece334462bc0",
-            "token": "set-by-hand",
+            "token": "set-by-hand-0001",
             "notes": "n",
         }
         assert save(root, **fields).status_code == 302
         device = Device.objects.get()
         assert (device.device_id, device.mac, device.assigned) == ("press-7", "EC:E3:34:46:2B:C0", True)
-        assert door.post(INGEST, {"n": 1}, "set-by-hand").status == 201
+        assert door.post(INGEST, {"n": 1}, "set-by-hand-0001").status == 201
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -70,9 +71,11 @@ class TestDevice:
             ("device_id", "formerly"),
             ("mac", "xyz"),
             ("token", "x" * 128),
-            ("token", "kéy"),
-            ("token", "with blank"),
-            ("token", "line\nbreak"),
+            ("token", "abc"),
+            ("token", "x" * 15),
+            ("token", "kéy-0123456789-0123"),
+            ("token", "with blank 0123456789"),
+            ("token", "line\nbreak-0123456789"),
         ],
     )
     def test_invalid(self, root: Client, field: str, value: str) -> None:
@@ -134,31 +137,61 @@ class TestToken:
     """Seed 000's *rotate by updating the token in admin*: written, stored hashed, never shown."""
 
     def test_a_value_sets_it(self, root: Client, meter: Meter, door: Door) -> None:
-        assert save(root, meter.device, name="x", assigned="on", token="new-token").status_code == 302
+        assert save(root, meter.device, name="x", assigned="on", token="new-token-000001").status_code == 302
         credential = Credential.objects.get(revoked_at=None)
-        assert (credential.hash, credential.source) == (hash_secret("new-token"), "admin")
+        assert (credential.hash, credential.source) == (hash_secret("new-token-000001"), "admin")
         assert meter.send(door).status == 401
-        assert door.post(INGEST, {}, "new-token").status == 201
+        assert door.post(INGEST, {}, "new-token-000001").status == 201
 
     def test_blank_it_stays(self, root: Client, meter: Meter, door: Door) -> None:
         assert save(root, meter.device, name="x", assigned="on", token="").status_code == 302
         assert meter.send(door).status == 201
 
     def test_it_is_never_shown(self, root: Client, meter: Meter) -> None:
-        save(root, meter.device, name="x", assigned="on", token="new-token")
+        save(root, meter.device, name="x", assigned="on", token="new-token-000001")
         for path in (f"device/{meter.device.pk}/change/", "device/", "credential/", "device/add/"):
-            assert "new-token" not in page(root.get(f"{ADMIN}/{path}"))
+            assert "new-token-000001" not in page(root.get(f"{ADMIN}/{path}"))
         shown = page(root.get(f"{ADMIN}/device/{meter.device.pk}/change/"))
         (field,) = re.findall(r'<input[^>]*name="token"[^>]*>', shown)
         assert 'type="password"' in field and "value=" not in field
         # Nor in the form that comes back because of another field.
-        refused = save(root, meter.device, name="x" * 999, token="newer-token")
+        refused = save(root, meter.device, name="x" * 999, token="newer-token-0001")
         assert errors(refused) == ["name"]
-        assert "newer-token" not in page(refused)
+        assert "newer-token-0001" not in page(refused)
 
     def test_nor_in_the_history(self, root: Client, meter: Meter) -> None:
-        save(root, meter.device, name="x", assigned="on", token="new-token")
-        assert "new-token" not in page(root.get(f"{ADMIN}/device/{meter.device.pk}/history/"))
+        save(root, meter.device, name="x", assigned="on", token="new-token-000001")
+        assert "new-token-000001" not in page(root.get(f"{ADMIN}/device/{meter.device.pk}/history/"))
+
+    @pytest.mark.parametrize(("length", "shown"), [(16, ""), (23, ""), (24, "Tokentok"), (127, "Tokentok")])
+    def test_of_a_short_one_no_beginning_is_kept(self, root: Client, meter: Meter, length: int, shown: str) -> None:
+        key = ("Tokentoken" * 13)[:length]
+        assert save(root, meter.device, name="x", assigned="on", token=key).status_code == 302
+        assert Credential.objects.get(revoked_at=None).prefix == shown
+        assert root.get(f"/api/devices/{meter.device.pk}/").json()["credential"]["prefix"] == shown
+
+    def test_in_a_shell(self, meter: Meter, door: Door) -> None:
+        """`device.token = …; device.save()` rotates it; reading gives nothing back."""
+        device = Device.objects.get(pk=meter.device.pk)
+        device.token = "set-in-a-shell-1"
+        assert device.token == ""
+        device.save()
+        assert meter.send(door).status == 401
+        assert door.post(INGEST, {}, "set-in-a-shell-1").status == 201
+        device.save()  # once
+        assert Credential.objects.filter(device=device).count() == 2
+
+    def test_in_a_shell_of_a_new_device(self, door: Door) -> None:
+        fields: dict[str, Any] = {"name": "new", "assigned": True, "token": "set-in-a-shell-2"}
+        Device.objects.create(**fields)
+        assert door.post(INGEST, {}, "set-in-a-shell-2").status == 201
+
+    @pytest.mark.parametrize("key", ["abc", "x" * 15, "x" * 128, "with blank 0123456789", "kéy-0123456789-0123"])
+    def test_in_a_shell_what_cannot_be_one(self, meter: Meter, door: Door, key: str) -> None:
+        with pytest.raises(ValidationError):
+            meter.device.token = key
+        meter.device.save()
+        assert meter.send(door).status == 201
 
     def test_127_characters(self, root: Client, meter: Meter, door: Door) -> None:
         assert save(root, meter.device, name="x", assigned="on", token="k" * 127).status_code == 302

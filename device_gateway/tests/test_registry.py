@@ -87,11 +87,11 @@ class TestInThisProcess:
         client = Client()
         client.force_login(root)
         assert meter.send(door).status == 201
-        fields = {"name": "Meter", "device_id": meter.device.device_id, "assigned": "on", "token": "set-by-hand"}
+        fields = {"name": "Meter", "device_id": meter.device.device_id, "assigned": "on", "token": "set-by-hand-0001"}
         path = f"/admin/device_gateway/device/{meter.device.pk}/change/"
         assert client.post(path, fields).status_code == 302
         assert refusal(meter.send(door)) == (401, "bad_credential")
-        assert door.post(INGEST, {}, "set-by-hand").status == 201
+        assert door.post(INGEST, {}, "set-by-hand-0001").status == 201
 
     def test_a_fresh_key_works_at_once(self, door: Door, device: Device) -> None:
         for number in range(5):

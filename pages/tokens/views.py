@@ -126,7 +126,7 @@ def _claimed(token: ProvisioningToken, now: datetime) -> ClaimRow:
         token.claimed_at,
         token.claimed_from,
         token.state_at(now),
-        key.prefix if key else "",
+        str(key) if key else "",
         _use_of(key) if key else "",
     )
 
