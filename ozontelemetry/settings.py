@@ -12,6 +12,7 @@ from typing import Any
 from corsheaders.defaults import default_headers
 
 from ozone.wire.conf import DEFAULTS
+from ozontelemetry import __version__
 from ozontelemetry.environment import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -152,7 +153,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Ozone Telemetry",
     "DESCRIPTION": "Devices join, send readings and billing events, take commands. A 2xx for a write means committed.",
-    "VERSION": "0.1.0",
+    "VERSION": __version__,
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -1,19 +1,22 @@
 """The documentation against the code: what exists is documented, and what is documented exists."""
 
 import re
+import tomllib
 from collections.abc import Iterator
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver
 
 import device_gateway.door
 import telemetry.device_side.routes
 from ozone.wire import errors
 from ozone.wire.conf import DEFAULTS
-from ozontelemetry import health
+from ozontelemetry import __version__, health
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 APPS: Final = (
@@ -194,6 +197,29 @@ def test_every_metric_is_documented() -> None:
     names = _words(r'"(ozone_[a-z_]+)"') - {"ozone_accounts"}  # the label of an app
     assert "ozone_requests_total" in names
     assert sorted(names - set(re.findall(r"`(ozone_[a-z_]+)", _doc("operations.md")))) == []
+
+
+# --- the version ---
+
+
+def test_the_version_stands_in_one_place() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "version" in project["project"]["dynamic"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "ozontelemetry.__version__"}
+    assert settings.SPECTACULAR_SETTINGS["VERSION"] == __version__
+    assert [path for path, text in _sources().items() if f'"{__version__}"' in text] == [
+        Path("ozontelemetry/__init__.py")
+    ]
+
+
+def test_the_changelog_has_the_version() -> None:
+    """The newest closed one is what the code says it is."""
+    headings = re.findall(
+        r"^## (\S+)(?: – (\d{4}-\d\d-\d\d))?$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert headings[0] == ("Unreleased", "")
+    assert headings[1][0] == __version__
+    assert date.fromisoformat(headings[1][1])
 
 
 # --- the README, and what every page refers to ---

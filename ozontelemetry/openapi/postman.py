@@ -33,7 +33,12 @@ def collection(schema: dict[str, Any], *, base_url: str) -> dict[str, Any]:
     variables = [{"key": "base_url", "value": base_url}]
     variables += [{"key": key, "value": "", "description": words} for key, words in VARIABLES.items()]
     return {
-        "info": {"name": schema["info"]["title"], "description": schema["info"]["description"], "schema": FORMAT},
+        "info": {
+            "name": schema["info"]["title"],
+            "description": schema["info"]["description"],
+            "version": schema["info"]["version"],
+            "schema": FORMAT,
+        },
         "item": [{"name": tag, "item": items} for tag, items in sorted(folders.items())],
         "variable": variables,
     }

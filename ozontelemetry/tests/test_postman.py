@@ -11,6 +11,7 @@ import pytest
 from django.core.management import call_command
 from drf_spectacular.generators import SchemaGenerator
 
+from ozontelemetry import __version__
 from ozontelemetry.openapi.describe import operations
 from ozontelemetry.openapi.postman import KEPT
 from tests.support.server import live_server
@@ -39,6 +40,7 @@ def test_its_form(collection: dict[str, Any], items: list[dict[str, Any]]) -> No
     """What the format's own schema asks for."""
     assert set(collection) == {"info", "item", "variable"}
     assert collection["info"]["name"]
+    assert collection["info"]["version"] == __version__
     assert collection["info"]["schema"].endswith("/v2.1.0/collection.json")
     assert {row["key"]: row["value"] for row in collection["variable"]} == {
         "base_url": "http://localhost:8000",
