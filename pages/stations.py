@@ -66,7 +66,7 @@ class BankRow(NamedTuple):
 class ReturnRow(NamedTuple):
     bank: str
     slot: int
-    battery: int
+    battery: int | None
     condition: str
     at: datetime
     stale: bool
@@ -77,6 +77,7 @@ class LogLine(NamedTuple):
     type: str
     outcome: SyncLog.Outcome
     code: str
+    warnings: str
     milliseconds: int
 
 
@@ -190,4 +191,4 @@ def _return_rows(station: Station) -> Iterator[tuple[int, ReturnRow]]:
 def _log_lines(serial: str) -> Iterator[tuple[int, LogLine]]:
     for line in queries.recent_log(serial):
         outcome = SyncLog.Outcome(line.outcome)
-        yield line.pk, LogLine(line.received_at, line.type, outcome, line.code, line.milliseconds)
+        yield line.pk, LogLine(line.received_at, line.type, outcome, line.code, line.warnings, line.milliseconds)

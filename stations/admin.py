@@ -70,7 +70,7 @@ class PowerBankReturnAdmin(ForStaff):
 
 @admin.register(SyncLog)
 class SyncLogAdmin(ForStaff):
-    list_display = ("received_at", "type", "serial_number", "outcome", "code", "milliseconds", "body_hash")
+    list_display = ("received_at", "type", "serial_number", "outcome", "code", "warnings", "milliseconds", "body_hash")
     list_filter = ("outcome", "type", "code")
     search_fields = ("=serial_number", "=body_hash")
     show_full_result_count = False

@@ -84,12 +84,14 @@ def insert(row: models.Model) -> None:
     row.pk = returned[0][0]
 
 
-def insert_missing(rows: Sequence[M], *, unique: Sequence[str]) -> None:
-    """Inserts those of `rows` that are not there; their keys stay unset."""
-    if rows:
-        connection = connections[router.db_for_write(type(rows[0]))]
-        columns = _shape(type(rows[0]), connection.alias).columns
-        _insert(connection, rows, f"ON CONFLICT ({', '.join(columns[name] for name in unique)}) DO NOTHING", ())
+def insert_missing(rows: Sequence[M], *, unique: Sequence[str]) -> int:
+    """Inserts those of `rows` that are not there, and says how many; their keys stay unset."""
+    if not rows:
+        return 0
+    connection = connections[router.db_for_write(type(rows[0]))]
+    columns = _shape(type(rows[0]), connection.alias).columns
+    conflict = f"ON CONFLICT ({', '.join(columns[name] for name in unique)}) DO NOTHING"
+    return len(_insert(connection, rows, conflict, ())[1])
 
 
 def upsert(rows: Sequence[M], *, unique: Sequence[str], update: Sequence[str]) -> None:

@@ -1,12 +1,13 @@
 """The sync log, and what is forgotten in time."""
 
 import time
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from ozone.wire.conf import option
 from stations.bulk import insert
-from stations.models import AppliedMessage, SyncLog
+from stations.models import AcknowledgedRequest, AppliedMessage, SyncLog
 
 REPLAY_SPAN: Final = timedelta(days=7)
 """How long a body that comes again is known for a repeat. Older rows count for nothing, removed or not."""
@@ -24,14 +25,16 @@ def record(
     now: datetime,
     since: float,
     code: str = "",
+    warnings: Iterable[str] = (),
 ) -> SyncLog:
-    """A line of the sync log. `since` is on time.perf_counter; `code` belongs to a refusal."""
+    """A line of the sync log. `since` is on time.perf_counter; `code` belongs to a refusal, `warnings` are places."""
     line = SyncLog(
         received_at=now,
         type=kind,
         serial_number=serial_number,
         outcome=outcome,
         code=code,
+        warnings=", ".join(warnings)[:200],
         milliseconds=round((time.perf_counter() - since) * 1000),
         body_hash=body_hash,
     )
@@ -48,5 +51,10 @@ def clean(*, now: datetime) -> None:
     lines = SyncLog.objects.filter(received_at__lte=now - timedelta(days=option("STATION_LOG_DAYS"))).order_by(
         "received_at"
     )
+    requests = AcknowledgedRequest.objects.filter(
+        acknowledged_at__lte=now - REPLAY_SPAN,
+        timestamp__lt=int(now.timestamp()) - option("IOT_SYSTEM_SIGNATURE_TIMEOUT"),
+    ).order_by("acknowledged_at")
+    AcknowledgedRequest.objects.filter(pk__in=requests.values("pk")[:_CLEAN_ROWS]).delete()
     AppliedMessage.objects.filter(pk__in=messages.values("pk")[:_CLEAN_ROWS]).delete()
     SyncLog.objects.filter(pk__in=lines.values("pk")[:_CLEAN_ROWS]).delete()

@@ -107,7 +107,8 @@ class PowerBankReturn(models.Model):
     power_bank = models.ForeignKey(PowerBank, on_delete=models.CASCADE, related_name="returns")
     station = models.ForeignKey(Station, on_delete=models.CASCADE, related_name="returns")
     slot_number = models.PositiveIntegerField()
-    battery_level = models.PositiveSmallIntegerField()
+    battery_level = models.PositiveSmallIntegerField(null=True, blank=True)
+    """In percent; None: what was told is no percentage."""
     condition = models.CharField(max_length=64, blank=True, default="")
     hardware_info = models.JSONField(default=dict, blank=True)
     returned_at = models.DateTimeField()
@@ -135,6 +136,21 @@ class AppliedMessage(models.Model):
         return self.body_hash[:12]
 
 
+class AcknowledgedRequest(models.Model):
+    """A signed request that got a 200: sent again byte for byte it gets the same reply, and does nothing."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    """SHA-256 of its X-Timestamp and X-Signature."""
+    timestamp = models.BigIntegerField()
+    """Its X-Timestamp, Unix seconds: it is remembered as long as that may pass."""
+    acknowledged_at = models.DateTimeField(db_index=True)
+    reply = models.TextField()
+    """As in AppliedMessage."""
+
+    def __str__(self) -> str:
+        return self.key[:12]
+
+
 class SyncLog(models.Model):
     """One request that got as far as its signature headers, and what became of it."""
 
@@ -151,6 +167,8 @@ class SyncLog(models.Model):
     outcome = models.CharField(max_length=8, choices=Outcome.choices)
     code = models.CharField(max_length=32, blank=True, default="")
     """Of a refusal."""
+    warnings = models.CharField(max_length=200, blank=True, default="")
+    """Places of values that could not be taken and were left as they were, as far as they fit."""
     milliseconds = models.PositiveIntegerField()
     body_hash = models.CharField(max_length=64)
 

@@ -23,8 +23,11 @@ PINBOARD_BYTES: Final = 16384
 Serial = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\Z")]
 """It stands in a URL and in log lines."""
 SerialOrEmpty = Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._:-]{0,63})?\Z")]
-Battery = Annotated[int, Meta(ge=0, le=100)]
+Battery = int
+"""In percent. Gauges that are not ready say 101 to 255: `percent`."""
 SlotNumber = Annotated[int, Meta(ge=1, le=MAX_SLOTS)]
+SlotNumberOrNone = Annotated[int, Meta(ge=0, le=MAX_SLOTS)]
+"""0 where the connector does not know it."""
 Time = str | int | float
 """ISO 8601 (nanoseconds too) or Unix seconds."""
 Object = dict[str, Any]
@@ -59,7 +62,7 @@ class StationFacts(Struct):
 
 
 class Slot(Struct):
-    slot_number: SlotNumber
+    slot_number: SlotNumberOrNone
     status: SlotStatus
     battery_level: Battery
     power_bank_serial: SerialOrEmpty | None = None
@@ -70,7 +73,7 @@ class Bank(Struct):
     serial_number: Serial
     status: BankStatus
     battery_level: Battery
-    current_slot: SlotNumber
+    current_slot: SlotNumberOrNone
     hardware_info: Object | None = None
 
 
@@ -138,6 +141,33 @@ def read_message(body: bytes, now: datetime) -> Message:
     return message
 
 
+def percent(level: Battery) -> int | None:
+    """The level of a battery, or None where what was told is none."""
+    return level if 0 <= level <= 100 else None
+
+
+def warnings_of(message: Message) -> dict[str, str]:
+    """Sentences by place of values that cannot be taken, though the rest of the message can."""
+    found: dict[str, str] = {}
+    levels: list[tuple[str, Slot | Bank | ReturnEvent]] = []
+    if isinstance(message, Returned):
+        levels = [("return_event", message.return_event)]
+    elif isinstance(message, Full):
+        for index, slot in enumerate(message.slots or ()):
+            if slot.slot_number:
+                levels.append((f"slots[{index}]", slot))
+            else:
+                found[f"slots[{index}].slot_number"] = "No slot has the number 0: the slot was left as it was."
+        for index, bank in enumerate(message.power_banks or ()):
+            levels.append((f"power_banks[{index}]", bank))
+            if not bank.current_slot:
+                found[f"power_banks[{index}].current_slot"] = "No slot has the number 0: its place was left as it was."
+    for place, item in levels:
+        if percent(item.battery_level) is None:
+            found[f"{place}.battery_level"] = f"{item.battery_level} is not from 0 to 100: it was left as it was."
+    return found
+
+
 def type_of(message: Message) -> str:
     return next(name for name, shape in TYPES.items() if isinstance(message, shape))
 
@@ -189,9 +219,9 @@ def _full_faults(message: Full) -> Iterator[tuple[str, str]]:
     yield from _twice("slots", "power_bank_serial", slots)
     yield from _twice("power_banks", "serial_number", banks)
     yield from _twice("power_banks", "current_slot", banks)
-    places = {bank.serial_number: bank.current_slot for bank in banks}
+    places = {bank.serial_number: bank.current_slot for bank in banks if bank.current_slot}
     for index, slot in enumerate(slots):
-        if places.get(slot.power_bank_serial or "", slot.slot_number) != slot.slot_number:
+        if slot.slot_number and places.get(slot.power_bank_serial or "", slot.slot_number) != slot.slot_number:
             yield f"slots[{index}].power_bank_serial", "power_banks has it in another slot."
 
 

@@ -4,7 +4,7 @@ Locks are taken in one order by every message: its station, then power banks by 
 then all locked), then slots by id. A message holds the lock of one station only, and new slots are made under it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,6 +47,22 @@ def lock_slots(station: Station, others: Iterable[int]) -> Slots:
 def slots_left_by(banks: Iterable[PowerBank]) -> set[int]:
     """Ids of the slots that these power banks sit in."""
     return {bank.current_slot_id for bank in banks if bank.current_slot_id is not None}
+
+
+def leave_in_place(banks: Sequence[PowerBank], *, taken: Container[int], slots: Slots, now: datetime) -> None:
+    """Writes facts of power banks whose slot nobody knows: each stays where it was, or, where another one has taken
+    its slot (`taken`, by number), with its station in no slot.
+    """
+    lost = {slot.pk for number, slot in slots.items() if number in taken}
+    for bank in banks:
+        if bank.current_slot_id in lost:
+            bank.current_slot_id = None
+        bank.updated_at = now
+    upsert(
+        banks,
+        unique=("serial_number",),
+        update=("status", "battery_level", "current_slot", "hardware_info", "updated_at"),
+    )
 
 
 def rearrange(

@@ -165,7 +165,12 @@ SYNC_REPLY: Final = inline_serializer(
         "success": serializers.BooleanField(),
         "message": serializers.CharField(),
         "data": serializers.DictField(),
-        "replayed": serializers.BooleanField(required=False, help_text="This body had been applied before."),
+        "warnings": serializers.DictField(
+            child=serializers.CharField(),
+            required=False,
+            help_text="Sentences by place of values that were left as they were: `slots[2].battery_level`.",
+        ),
+        "replayed": serializers.BooleanField(required=False, help_text="It had been applied before."),
         "stale": serializers.BooleanField(required=False, help_text="A newer message had been applied."),
     },
 )

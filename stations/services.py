@@ -1,23 +1,43 @@
 """Applying verified messages: each exactly once, in one transaction."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 from django.db import DatabaseError, connection, transaction
 
-from ozone.wire import jsonio
 from ozone.wire.errors import ApiError
-from ozone.wire.times import iso, iso_or_none
+from ozone.wire.times import AHEAD, iso, iso_or_none
 from stations import placement
 from stations.bulk import fetch_locked, insert_missing, upsert
 from stations.errors import PowerBankNotFound, SlotNotFound, StationNotFound
 from stations.journal import CLEAN_EVERY, REPLAY_SPAN, clean, record
-from stations.models import AppliedMessage, PowerBank, PowerBankReturn, Station, StationSlot, SyncLog
-from stations.payloads import Bank, Full, Message, Returned, Slot, StatusChange, read_time, type_of
+from stations.models import (
+    AcknowledgedRequest,
+    AppliedMessage,
+    PowerBank,
+    PowerBankReturn,
+    Station,
+    StationSlot,
+    SyncLog,
+)
+from stations.outcomes import Outcome
+from stations.payloads import (
+    Bank,
+    Full,
+    Message,
+    Returned,
+    Slot,
+    StatusChange,
+    percent,
+    read_time,
+    type_of,
+    warnings_of,
+)
 from stations.placement import Place
 from stations.signals import power_bank_returned
+from stations.signing import Signed
 from stations.writing import write
 
 logger = logging.getLogger("stations")
@@ -27,37 +47,12 @@ LOCK_SECONDS: float = 4.0
 """How long a message waits for another of the same station; then 503, and the connector sends it again."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The reply to a message that was acknowledged."""
-
-    message: str
-    data: dict[str, Any]
-    stale: bool = False
-    replayed: bool = False
-
-    def body(self) -> dict[str, Any]:
-        """The reply's JSON object; `stale` and `replayed` stand in it only when they are true."""
-        body: dict[str, Any] = {"success": True, "message": self.message, "data": self.data}
-        if self.stale:
-            body["stale"] = True
-        if self.replayed:
-            body["replayed"] = True
-        return body
-
-    @property
-    def kind(self) -> SyncLog.Outcome:
-        if self.replayed:
-            return SyncLog.Outcome.REPLAYED
-        return SyncLog.Outcome.STALE if self.stale else SyncLog.Outcome.APPLIED
-
-
-def sync(*, message: Message, body_hash: str, sent_at: datetime, now: datetime, since: float) -> Outcome:
+def sync(*, message: Message, signed: Signed, now: datetime, since: float) -> Outcome:
     """Applies a verified message, once; returns when it is committed. The arguments are StationSyncService's.
 
     Raises what `StationSyncService.apply` raises, and Unavailable: then it is to be sent again.
     """
-    service = StationSyncService(message=message, body_hash=body_hash, sent_at=sent_at, now=now, since=since)
+    service = StationSyncService(message=message, signed=signed, now=now, since=since)
     outcome = write(service.apply)
     line = service.line
     assert line is not None
@@ -80,13 +75,14 @@ def sync(*, message: Message, body_hash: str, sent_at: datetime, now: datetime, 
 class StationSyncService:
     """One message on its way into the database."""
 
-    def __init__(self, *, message: Message, body_hash: str, sent_at: datetime, now: datetime, since: float) -> None:
-        """`body_hash`: SHA-256 of the bytes it came in; `sent_at`: the sender's clock when it signed them; `now`: when
-        they came, `since` the same on perf_counter.
-        """
+    def __init__(self, *, message: Message, signed: Signed, now: datetime, since: float) -> None:
+        """`signed`: the request it came in, checked; `now`: when that came, `since` the same on perf_counter."""
         self._message = message
-        self._body_hash = body_hash
-        self._sent_at = sent_at
+        self._body_hash = signed.body_hash
+        self._sent_at = signed.sent_at(now)
+        self._request = AcknowledgedRequest(
+            key=signed.request_key, timestamp=int(signed.timestamp), acknowledged_at=now, reply=""
+        )
         self._now = now
         self._since = since
         self.line: SyncLog | None = None
@@ -103,20 +99,35 @@ class StationSyncService:
         """
         with transaction.atomic():
             _bound_lock_waits()
-            station = self._lock_station()
-            outcome = self._replay(station)
+            outcome = self._same_request()
             if outcome is None:
-                outcome = self._dispatch(station)
-                self._remember(station, outcome)
+                station = self._lock_station()
+                outcome = self._replay(station)
+                if outcome is None:
+                    outcome = self._dispatch(station)
+                    self._remember(station, outcome)
+                self._request.reply = outcome.written()
+                upsert([self._request], unique=("key",), update=("reply",))
             self.line = record(
                 kind=type_of(self._message),
-                serial_number=station.serial_number,
+                serial_number=self._message.device.serial_number,
                 outcome=outcome.kind,
                 body_hash=self._body_hash,
                 now=self._now,
                 since=self._since,
+                warnings=outcome.warnings,
             )
         return outcome
+
+    def _same_request(self) -> Outcome | None:
+        """The reply to this very request, if it has been acknowledged before, whatever came between.
+
+        Its row is made at once: a second copy waits here for the first, and a failure takes the row back.
+        """
+        if insert_missing([self._request], unique=("key",)):
+            return None
+        (known,) = fetch_locked(AcknowledgedRequest, "key = %s", [self._request.key], order="key")
+        return Outcome.read_again(known.reply)
 
     def _lock_station(self) -> Station:
         """The station's row, locked: messages of one station are applied one after another, two copies too."""
@@ -133,35 +144,47 @@ class StationSyncService:
         """The first reply to this body, if it has been acknowledged before.
 
         A picture or a status without a `timestamp` of its own may rightly come again after others, in the same
-        bytes: such a body is a repeat only as long as it is the last one applied.
+        bytes: such a body is a repeat only as long as it is the last one applied. So may a status of the very second
+        of the last message: a station drops, connects and drops within one.
         """
-        untimed = self._moment is None and not isinstance(self._message, Returned)
-        if untimed and station.last_body_hash != self._body_hash:
+        may_come_again = self._moment is None and not isinstance(self._message, Returned)
+        if isinstance(self._message, StatusChange):
+            may_come_again |= self._moment == station.last_message_at
+        if may_come_again and station.last_body_hash != self._body_hash:
             return None
         for known in fetch_locked(AppliedMessage, "body_hash = %s", [self._body_hash], order="body_hash"):
             if known.applied_at > self._now - REPLAY_SPAN:
-                return Outcome(**jsonio.decode(known.reply.encode()), replayed=True)
+                return Outcome.read_again(known.reply)
         return None
 
     def _remember(self, station: Station, outcome: Outcome) -> None:
-        reply = jsonio.encode({"message": outcome.message, "data": outcome.data, "stale": outcome.stale}).decode()
-        row = AppliedMessage(body_hash=self._body_hash, station=station, applied_at=self._now, reply=reply)
+        row = AppliedMessage(body_hash=self._body_hash, station=station, applied_at=self._now, reply=outcome.written())
         # A body that was forgotten after its 7 days, or had no time of its own, may have its row already.
         upsert([row], unique=("body_hash",), update=("station", "applied_at", "reply"))
 
     def _dispatch(self, station: Station) -> Outcome:
         # Without a time of its own a message speaks of the moment it was sent, and is never stale. By the sender's
         # clock, as all the others: by ours, a snapshot it takes a moment later could seem older.
-        last = station.last_message_at
+        last = self._believed(station.last_message_at)
         at = self._moment or max(self._sent_at, last or self._sent_at)
         stale = last is not None and at < last
         match self._message:
             case Full() as full:
-                return self._full(station, full, at, stale)
+                outcome = self._full(station, full, at, stale)
             case Returned() as returned:
-                return self._returned(station, returned, at, stale)
+                outcome = self._returned(station, returned, at, stale)
             case StatusChange() as change:
-                return self._status(station, change, at, stale)
+                outcome = self._status(station, change, at, stale)
+        return outcome if outcome.stale else replace(outcome, warnings=warnings_of(self._message))
+
+    def _believed(self, moment: datetime | None) -> datetime | None:
+        """A stored time further ahead than any that is taken is of a clock that was wrong: it holds nothing back."""
+        return None if moment is not None and moment > self._now + AHEAD else moment
+
+    def _not_after(self, bank: PowerBank, at: datetime) -> bool:
+        """Whether no newer message has seen the power bank."""
+        seen_at = self._believed(bank.seen_at)
+        return seen_at is None or seen_at <= at
 
     def _full(self, station: Station, message: Full, at: datetime, stale: bool) -> Outcome:
         data: dict[str, Any] = {
@@ -176,20 +199,24 @@ class StationSyncService:
         told = {bank.serial_number: bank for bank in message.power_banks or ()}
         banks = placement.lock_banks(station, told, make=True)
         # A newer message may have seen one of them in another station meanwhile.
-        placed = [
-            Place(_described(banks[serial], bank), bank.current_slot)
-            for serial, bank in told.items()
-            if _not_after(banks[serial].seen_at, at)
+        described = [
+            _described(banks[serial], bank) for serial, bank in told.items() if self._not_after(banks[serial], at)
         ]
+        placed = [Place(bank, number) for bank in described if (number := told[bank.serial_number].current_slot)]
+        unplaced = [bank for bank in described if not told[bank.serial_number].current_slot]
         gone = []
         if message.power_banks is not None:
             gone = [bank for bank in banks.values() if bank.station_id == station.pk and bank.serial_number not in told]
         slots = placement.lock_slots(station, placement.slots_left_by([*gone, *(place.bank for place in placed)]))
+        told_slots = [
+            _told_slot(station, slot, slots.get(slot.slot_number)) for slot in message.slots or () if slot.slot_number
+        ]
+        placement.leave_in_place(unplaced, taken={place.slot_number for place in placed}, slots=slots, now=self._now)
         placement.rearrange(
             station=station,
             gone=gone,
             placed=placed,
-            told=[_told_slot(station, slot, slots.get(slot.slot_number)) for slot in message.slots or ()],
+            told=told_slots,
             slots=slots,
             at=at,
             now=self._now,
@@ -198,20 +225,22 @@ class StationSyncService:
         self._save(station, at, **_station_facts(message))
         return Outcome(
             "Station data updated successfully",
-            data | {"slots_updated": len(message.slots or ()), "powerbanks_updated": len(placed)},
+            data | {"slots_updated": len(told_slots), "powerbanks_updated": len(described)},
         )
 
     @staticmethod
     def _slots_no_more(message: Full, slots: placement.Slots, placed: list[Place]) -> list[int]:
-        """Numbers beyond the total; and those an array of slots leaves out, unless a power bank was seen there."""
+        """Numbers beyond the total; and those an array of slots leaves out, unless a power bank was seen there, or one
+        of the array has no number and may be it."""
         here = {place.slot_number for place in placed}
-        if message.slots is not None:
+        if message.slots is not None and all(slot.slot_number for slot in message.slots):
             here |= {slot.slot_number for slot in message.slots}
             return [number for number in slots if number not in here]
         return [number for number in slots if number > message.station.total_slots]
 
     def _returned(self, station: Station, message: Returned, at: datetime, stale: bool) -> Outcome:
         event = message.return_event
+        level = percent(event.battery_level)
         banks = placement.lock_banks(station, [event.power_bank_serial])
         bank = banks.get(event.power_bank_serial)
         if bank is None:
@@ -225,13 +254,14 @@ class StationSyncService:
         slot = slots.get(event.slot_number)
         if slot is None:
             raise SlotNotFound
-        stale = stale or not _not_after(bank.seen_at, at)
+        stale = stale or not self._not_after(bank, at)
         if not stale:
             bank.status = PowerBank.Status.AVAILABLE
-            bank.battery_level = event.battery_level
+            if level is not None:
+                bank.battery_level = slot.battery_level = level
             if event.hardware_info is not None:
                 bank.hardware_info = event.hardware_info
-            slot.status, slot.battery_level = StationSlot.Status.OCCUPIED, event.battery_level
+            slot.status = StationSlot.Status.OCCUPIED
             placement.rearrange(
                 station=station,
                 gone=[other for other in gone if other.current_slot_id == slot.pk],
@@ -246,7 +276,7 @@ class StationSyncService:
             power_bank=bank,
             station=station,
             slot_number=event.slot_number,
-            battery_level=event.battery_level,
+            battery_level=level,
             condition=event.condition or "",
             hardware_info=event.hardware_info or {},
             returned_at=read_time(event.returned_at) or at,
@@ -293,12 +323,13 @@ def _bound_lock_waits() -> None:
             cursor.execute(f"SET LOCAL lock_timeout = {round(LOCK_SECONDS * 1000)}")
 
 
-def _not_after(seen_at: datetime | None, at: datetime) -> bool:
-    return seen_at is None or seen_at <= at
+def _or(level: int | None, before: int) -> int:
+    return before if level is None else level
 
 
 def _described(row: PowerBank, told: Bank) -> PowerBank:
-    row.status, row.battery_level = told.status, told.battery_level
+    row.status = told.status
+    row.battery_level = _or(percent(told.battery_level), row.battery_level)
     if told.hardware_info is not None:
         row.hardware_info = told.hardware_info
     return row
@@ -306,7 +337,8 @@ def _described(row: PowerBank, told: Bank) -> PowerBank:
 
 def _told_slot(station: Station, told: Slot, known: StationSlot | None) -> StationSlot:
     row = known or StationSlot(station=station, slot_number=told.slot_number)
-    row.status, row.battery_level = told.status, told.battery_level
+    row.status = told.status
+    row.battery_level = _or(percent(told.battery_level), row.battery_level)
     if told.slot_metadata is not None:
         row.slot_metadata = told.slot_metadata
     return row

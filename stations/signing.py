@@ -43,6 +43,11 @@ class Signed:
         """Hexadecimal SHA-256 of the body."""
         return hashlib.sha256(self.body).hexdigest()
 
+    @property
+    def request_key(self) -> str:
+        """Hexadecimal SHA-256 of what makes the request this one: its timestamp and signature."""
+        return hashlib.sha256(f"{self.timestamp} {self.signature}".encode()).hexdigest()
+
     def _matches(self, secret: str) -> bool:
         """Whether the signature was made with this secret; an empty one makes none. In constant time."""
         expected = sign(secret, self.body, self.timestamp)

@@ -132,16 +132,10 @@ class StationDataInternalView(SignedView):
         tags=["stations"],
     )
     def post(self, request: Request) -> Response:
-        """Applies a message once; the same body again gets the first reply again."""
+        """Applies a message once; the same request or body again gets the first reply again."""
         message = self.read(request)
         assert self.signed is not None
-        outcome = sync(
-            message=message,
-            body_hash=self.signed.body_hash,
-            sent_at=self.signed.sent_at(self.now),
-            now=self.now,
-            since=self.started,
-        )
+        outcome = sync(message=message, signed=self.signed, now=self.now, since=self.started)
         logger.info(
             "StationDataInternalView: %s from station %s: %s",
             type_of(message),

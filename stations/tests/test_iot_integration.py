@@ -80,12 +80,13 @@ class FullSyncTests(StationCase):
     def test_a_repeat_is_known_for_seven_days(self) -> None:
         message = full({1: "BANK-A"}, at=T0)
         self.ok(message)
+        second = int(time.time())
         AppliedMessage.objects.update(applied_at=timezone.now() - timedelta(days=7) + timedelta(minutes=1))
-        assert self.ok(message)["replayed"] is True
+        assert self.ok(message, at=second + 1)["replayed"] is True
         AppliedMessage.objects.update(applied_at=timezone.now() - timedelta(days=7, seconds=1))
-        assert "replayed" not in self.ok(message)
+        assert "replayed" not in self.ok(message, at=second + 2)
         assert AppliedMessage.objects.count() == 1
-        assert self.ok(message)["replayed"] is True
+        assert self.ok(message, at=second + 3)["replayed"] is True
 
     def test_old_rows_go_without_a_job(self) -> None:
         station = Station.objects.create(serial_number="old")
@@ -119,11 +120,12 @@ class FullSyncTests(StationCase):
     def test_without_a_time_of_its_own(self) -> None:
         one, two = full({1: "BANK-A"}), full({2: "BANK-A"})
         del one["timestamp"], two["timestamp"]
-        self.ok(one)
-        assert self.ok(one)["replayed"] is True
-        assert "replayed" not in self.ok(two)
+        second = int(time.time())
+        self.ok(one, at=second)
+        assert self.ok(one, at=second + 1)["replayed"] is True
+        assert "replayed" not in self.ok(two, at=second + 1)
         # In the same bytes as before, but something else was true in between: no repeat.
-        assert "replayed" not in self.ok(one)
+        assert "replayed" not in self.ok(one, at=second + 2)
         assert picture() == {"BANK-A": ("AVAILABLE", SERIAL, 1)}
 
     def test_a_bank_that_leaves(self) -> None:
@@ -342,11 +344,11 @@ class StatusTests(StationCase):
 
     def test_on_and_off_without_times(self) -> None:
         self.ok(full(at=T0))
-        for word in ("OFFLINE", "ONLINE", "OFFLINE"):
+        for second, word in enumerate(("OFFLINE", "ONLINE", "OFFLINE"), int(time.time())):
             message = status(word)
             del message["timestamp"]
-            assert self.ok(message)["data"]["status_changed"] is True
-            assert self.ok(message)["replayed"] is True
+            assert self.ok(message, at=second)["data"]["status_changed"] is True
+            assert self.ok(message, at=second + 5)["replayed"] is True
             assert Station.objects.get().status == word
 
 
