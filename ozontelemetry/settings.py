@@ -120,6 +120,7 @@ else:
 
 # --- People ---------------------------------------------------------------------------------------------------
 
+AUTHENTICATION_BACKENDS = ["ozone.accounts.backends.SessionBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},

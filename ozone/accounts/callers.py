@@ -11,7 +11,7 @@ from ozone.wire.address import client_address
 from ozone.wire.http import is_from_this_machine
 
 STATION_CONNECTOR: Final = "station-connector"
-"""The group whose accounts get access tokens that are good for section 4 of the contract only."""
+"""The group whose accounts get access tokens that are good for section 4 of the contract only, and no session."""
 
 
 class LocalOperator:

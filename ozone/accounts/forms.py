@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_http_methods
 
+from ozone.accounts.callers import may_use_sections
 from ozone.accounts.signin import LONGEST_PASSWORD, InvalidCredentials, check_password
 from ozone.wire.errors import TooManyRequests
 
@@ -41,6 +42,11 @@ class SignInForm(AuthenticationForm):
                 raise ValidationError(error.detail, code=error.code) from None
             self.confirm_login_allowed(self.user_cache)
         return self.cleaned_data
+
+    def confirm_login_allowed(self, user: Any) -> None:
+        super().confirm_login_allowed(user)
+        if not may_use_sections(user):
+            raise ValidationError("This account sends stations' messages and has no pages.", code="stations_only")
 
 
 class AdminSignInForm(SignInForm, AdminAuthenticationForm):

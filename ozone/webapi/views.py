@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from ozone.accounts import crosssite, registration, tokens
 from ozone.accounts.authentication import SessionAuthentication
-from ozone.accounts.callers import address_of, is_person
+from ozone.accounts.callers import address_of, is_person, may_use_sections
 from ozone.accounts.signin import InvalidCredentials, check_password
 from ozone.webapi import serializers as wires
 from ozone.webapi.serializers import Problem
@@ -49,6 +49,8 @@ class LoginView(OpenDoorView):
         body = wires.SignIn(data=request.data)
         body.is_valid(raise_exception=True)
         user = check_password(request._request, **body.validated_data)
+        if not may_use_sections(user):
+            raise Forbidden("This account sends stations' messages and gets no session.", code="stations_only")
         login(request._request, user)
         return Response({"success": True, "user": wires.Person(user).data})
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
 from pytest_django import Settings
 
@@ -46,6 +46,27 @@ class TestSignIn:
         assert reply.status_code == 200
         assert b'role="alert"' in reply.content
         assert client.get(TOKENS).status_code == 302
+
+    @pytest.mark.parametrize("path", ["/login/", "/admin/login/"])
+    def test_a_station_connector(self, client: Client, vera: User, path: str) -> None:
+        vera.is_staff = vera.is_superuser = True
+        vera.save()
+        vera.groups.add(Group.objects.create(name="station-connector"))
+        reply = sign_in(client, PASSWORD, path)
+        assert reply.status_code == 200
+        assert b"stations&#x27; messages and has no pages" in reply.content
+        assert "sessionid" not in client.cookies
+        assert client.get(TOKENS).status_code == client.get("/admin/").status_code == 302
+
+    @pytest.mark.parametrize("path", [TOKENS, "/", "/devices", "/account", "/admin/"])
+    def test_pages_end_for_a_station_connector(self, signed_in: SignIn, vera: User, path: str) -> None:
+        vera.is_staff = vera.is_superuser = True
+        vera.save()
+        browser = signed_in(vera)
+        assert browser.get(path).status_code == 200
+        vera.groups.add(Group.objects.create(name="station-connector"))
+        reply = browser.get(path)
+        assert (reply.status_code, "login" in reply["Location"]) == (302, True)
 
     def test_lockout(self, client: Client, vera: User) -> None:
         for _ in range(10):

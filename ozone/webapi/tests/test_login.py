@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.contrib.sessions.backends.db import SessionStore
 
 from ozone.webapi.tests.conftest import PASSWORD, Http, described
@@ -86,3 +86,17 @@ def test_no_word_of_the_password_in_logs_and_replies(http: Http, vera: User, cap
         ]
     assert "hunter2" not in caplog.text
     assert not any(b"hunter2" in reply.content for reply in replies)
+
+
+def test_a_station_connector_gets_no_session(http: Http, connector: User) -> None:
+    reply = http.send(URL, {"username": "kiosk", "password": PASSWORD})
+    assert (reply.status_code, reply.json()["code"]) == (403, "stations_only")
+    assert "sessionid" not in reply.cookies
+    assert http.send("/api/auth/check/", method="GET").json() == {"authenticated": False, "user": None}
+    assert http.send("/api/admin/login", {"username": "kiosk", "password": PASSWORD}).status_code == 200
+
+
+def test_a_session_ends_where_its_account_becomes_a_station_connector(http: Http, root: User) -> None:
+    assert http.send(URL, {"username": "root", "password": PASSWORD}).status_code == 200
+    root.groups.add(Group.objects.create(name="station-connector"))
+    assert http.send("/api/auth/user/", method="GET").status_code == 401
