@@ -119,8 +119,8 @@ class History(ApiView):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("start", str, description="ISO 8601, inclusive, by occurred_at"),
-            OpenApiParameter("end", str, description="ISO 8601, inclusive, by occurred_at"),
+            OpenApiParameter("start", str, description="ISO 8601, inclusive, by occurred_at; a date is its whole day"),
+            OpenApiParameter("end", str, description="ISO 8601, inclusive, by occurred_at; a date is its whole day"),
             OpenApiParameter("limit", int, description="1 to 5,000; 500 unless told"),
             OpenApiParameter("cursor", str, description="From `next`"),
             OpenApiParameter("bucket", str, enum=["minute", "hour", "day"], description="UTC"),
@@ -132,7 +132,7 @@ class History(ApiView):
     def get(self, request: Request, name: str) -> Response:
         device = _device_for(request.user, name)
         query = request.query_params
-        start, end = parse_query("start", query.get("start")), parse_query("end", query.get("end"))
+        start, end = parse_query("start", query.get("start")), parse_query("end", query.get("end"), is_end=True)
         if "bucket" in query or "fields" in query:
             bucket, fields = _bucket(query.get("bucket"), query.get("fields"))
             results = queries.bucketed(device, bucket=bucket, fields=fields, start=start, end=end)

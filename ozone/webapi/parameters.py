@@ -94,7 +94,7 @@ class Span(NamedTuple):
 
 def span(query: Query, default_days: int) -> Span:
     """`days` counts by arrival; `start` and `end` go by occurrence and switch the default of `days` off."""
-    start, end = parse_query("start", query.get("start")), parse_query("end", query.get("end"))
+    start, end = parse_query("start", query.get("start")), parse_query("end", query.get("end"), is_end=True)
     if start is not None and end is not None and end < start:
         raise refuse("end", "Not before start.")
     default = None if start or end else default_days

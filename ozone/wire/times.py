@@ -2,7 +2,7 @@
 
 import math
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ AHEAD: Final = timedelta(minutes=10)
 """How far a device's clock may be ahead of the server before it is not believed."""
 
 _NUMBER: Final = re.compile(r"[0-9]{1,17}(\.[0-9]+)?")
+_MICROSECOND: Final = timedelta(microseconds=1)
 _LONGEST: Final = 64
 """Characters of the longest time there is, and some."""
 _MILLISECONDS: Final = 1e11
@@ -47,11 +48,20 @@ def parse_iso(text: str, zone: tzinfo = UTC) -> datetime | None:
         return None
 
 
-def parse_query(name: str, text: str | None, zone: tzinfo = UTC) -> datetime | None:
-    """A time from a query string; without an offset it is the zone's. Raises Invalid naming the parameter."""
+def parse_query(name: str, text: str | None, zone: tzinfo | None = None, *, is_end: bool = False) -> datetime | None:
+    """A time from a query string; without an offset it is the zone's, without a zone UTC.
+
+    A bare date is a day of the zone, without one of STATS_TIME_ZONE: its first instant, or with `is_end` its last.
+    Raises Invalid naming the parameter.
+    """
     if not text:
         return None
-    moment = parse_iso(text, zone)
+    day = _bare_date(text)
+    if day is None:
+        moment = parse_iso(text, zone or UTC)
+    else:
+        moment = _midnight(day, zone or _zone(option("STATS_TIME_ZONE")), days=is_end)
+        moment = moment - _MICROSECOND if moment and is_end else moment
     if moment is None:
         raise Invalid(f"{name} is not an ISO 8601 time.", errors={name: ["Not an ISO 8601 time."]})
     return moment
@@ -60,6 +70,21 @@ def parse_query(name: str, text: str | None, zone: tzinfo = UTC) -> datetime | N
 @lru_cache(maxsize=8)
 def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
+
+
+def _bare_date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        return None
+
+
+def _midnight(day: date, zone: tzinfo, days: int) -> datetime | None:
+    """When the day begins, or the one `days` after it; None beyond the calendar."""
+    try:
+        return datetime.combine(day + timedelta(days=days), time(), zone).astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 @lru_cache(maxsize=8)

@@ -29,8 +29,8 @@ BIGGEST = 2**63 - 1
 EVENT_FILTERS = [
     OpenApiParameter("device_id", str, description="Any name of the device, or its integer id"),
     OpenApiParameter("days", int, description="By arrival; 7 unless start or end is given"),
-    OpenApiParameter("start", str, description="ISO 8601, inclusive, by occurred_at"),
-    OpenApiParameter("end", str, description="ISO 8601, inclusive, by occurred_at"),
+    OpenApiParameter("start", str, description="ISO 8601, inclusive, by occurred_at; a date is its whole day"),
+    OpenApiParameter("end", str, description="ISO 8601, inclusive, by occurred_at; a date is its whole day"),
 ]
 NARROWING_FILTERS = [
     OpenApiParameter("exclude_status", bool, description="Leaves status messages out; false unless told"),

@@ -33,8 +33,10 @@ PARAMETERS = [
     OpenApiParameter("machine_id", int),
     OpenApiParameter("device_id", str, description="Any name of the device, or its integer id"),
     OpenApiParameter("granularity", str, enum=GRANULARITIES, description="day unless told"),
-    OpenApiParameter("start", str, description="ISO 8601, inclusive; without an offset, of tz"),
-    OpenApiParameter("end", str, description="ISO 8601, inclusive; without an offset, of tz"),
+    OpenApiParameter(
+        "start", str, description="ISO 8601, inclusive; without an offset, of tz; a date is its whole day"
+    ),
+    OpenApiParameter("end", str, description="ISO 8601, inclusive; without an offset, of tz; a date is its whole day"),
     OpenApiParameter("days", int, description="Days up to end, or now; 7 unless told. start overrides it"),
     OpenApiParameter("cumulative", bool, description="Adds the series up"),
     OpenApiParameter("ma", int, description="Averages the series over so many buckets; 0: not"),
@@ -101,8 +103,8 @@ def _zone(query: Query) -> ZoneInfo:
 
 
 def _instant(query: Query, name: str, zone: ZoneInfo) -> datetime | None:
-    instant = parse_query(name, query.get(name), zone)
-    if instant is not None and instant.year not in YEARS:
+    instant = parse_query(name, query.get(name), zone, is_end=name == "end")
+    if instant is not None and instant.astimezone(zone).year not in YEARS:
         raise Invalid.named(name, f"In the years {YEARS[0]} to {YEARS[-1]}.")
     return instant
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given
@@ -197,6 +198,38 @@ class TestQuery:
 
     def test_a_blank_before_the_time_is_no_offset(self) -> None:
         assert parse_query("start", "2025-09-16 12:34") == MOMENT.replace(second=0)
+
+    @pytest.mark.parametrize(
+        ("zone", "begins", "ends"),
+        [
+            ("UTC", "2026-03-29T00:00:00Z", "2026-03-29T23:59:59.999999Z"),
+            ("Europe/Berlin", "2026-03-28T23:00:00Z", "2026-03-29T21:59:59.999999Z"),  # a day of 23 hours
+            ("Asia/Kathmandu", "2026-03-28T18:15:00Z", "2026-03-29T18:14:59.999999Z"),
+        ],
+    )
+    def test_a_date_is_its_whole_day(self, settings: Settings, zone: str, begins: str, ends: str) -> None:
+        settings.STATS_TIME_ZONE = zone
+        for text in ("2026-03-29", "20260329", " 2026-03-29 "):
+            assert parse_query("start", text) == parse_iso(begins)
+            assert parse_query("end", text, is_end=True) == parse_iso(ends)
+        assert parse_query("end", "2026-03-29T00:00", is_end=True) == parse_iso("2026-03-29T00:00:00Z")
+        settings.STATS_TIME_ZONE = "UTC"
+        assert parse_query("end", "2026-03-29", ZoneInfo(zone), is_end=True) == parse_iso(ends)
+
+    def test_midnights_that_are_skipped_or_repeated(self) -> None:
+        skipped, repeated = ZoneInfo("Africa/Cairo"), ZoneInfo("America/Havana")
+        # On 25 April 2025 Cairo's clock went from 23:59:59 of the 24th to 01:00.
+        assert parse_query("start", "2025-04-25", skipped) == parse_iso("2025-04-24T22:00:00Z")
+        assert parse_query("end", "2025-04-24", skipped, is_end=True) == parse_iso("2025-04-24T21:59:59.999999Z")
+        # On 2 November 2025 Havana's went from 01:00 back to 00:00: the day began with the first midnight.
+        assert parse_query("start", "2025-11-02", repeated) == parse_iso("2025-11-02T04:00:00Z")
+
+    @pytest.mark.parametrize(
+        ("text", "zone", "is_end"), [("0001-01-01", "Asia/Singapore", False), ("9999-12-31", "America/New_York", True)]
+    )
+    def test_beyond_the_calendar(self, text: str, zone: str, is_end: bool) -> None:
+        with pytest.raises(Invalid):
+            parse_query("x", text, ZoneInfo(zone), is_end=is_end)
 
     def test_absent(self) -> None:
         assert parse_query("start", None) is None
