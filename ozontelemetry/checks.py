@@ -16,10 +16,13 @@ from ozone.wire.address import network
 from ozone.wire.conf import option
 from ozone.wire.limits import rate
 from ozone.wire.times import parse_iso
+from ozontelemetry import passwords
 from stations.addresses import entries_of_no_use
 from stations.switch import stations_enabled
 
 TAG = "ozone"
+ACCOUNTS_TAG = "ozone-accounts"
+"""What needs the database."""
 
 
 def sound_or_exit(*, quiet: bool = False) -> None:
@@ -28,7 +31,13 @@ def sound_or_exit(*, quiet: bool = False) -> None:
     Management commands run without these settings: the seeds' `migrate` and `createsuperuser` need none.
     """
     try:
-        call_command("check", tags=[TAG], deploy=True, stdout=io.StringIO(), stderr=io.StringIO() if quiet else None)
+        call_command(
+            "check",
+            tags=[TAG, ACCOUNTS_TAG],
+            deploy=True,
+            stdout=io.StringIO(),
+            stderr=io.StringIO() if quiet else None,
+        )
     except SystemCheckError as error:
         sys.exit(str(error))
 
@@ -122,6 +131,12 @@ def production_is_set_up(**_: Any) -> list[CheckMessage]:
             Warning("DEVICE_DATA_KEY is not set: devices cannot be provisioned with encryption.", id="ozone.W002")
         )
     return found
+
+
+@register(ACCOUNTS_TAG, deploy=True)
+def nobody_knows_the_password(**_: Any) -> list[CheckMessage]:
+    """Production with a superuser of development's first start, on loopback neither: a proxy stands in front."""
+    return [] if settings.DEBUG else list(passwords.with_known_password())
 
 
 @register(TAG, deploy=True)

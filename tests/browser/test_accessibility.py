@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.browser.furnished import filled, furnished_server, pages_for
 from tests.browser.harness import MIDDLE, SMALL, WIDE, Visit, visitor
+from tests.support.server import PASSWORD
 
 pytestmark = pytest.mark.browser
 
@@ -96,7 +97,7 @@ def walk(visit: Visit) -> None:
     page.goto("/login/")
     page.keyboard.type("admin")
     page.keyboard.press("Tab")
-    page.keyboard.type("password")
+    page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url("/")
     reach(page, page.get_by_role("link", name="Devices", exact=True))

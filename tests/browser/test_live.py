@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, Response, expect
 
 from tests.browser.fleet import Fleet
 from tests.browser.harness import Visit, visitor
-from tests.support.server import LiveServer
+from tests.support.server import PASSWORD, LiveServer
 
 pytestmark = pytest.mark.browser
 
@@ -232,7 +232,7 @@ def test_signed_out_elsewhere(visit: Visit, fleet: Fleet) -> None:
     expect(page.get_by_text("You are signed out: load the page again to sign in.")).to_be_visible()
     other.goto("/login/")
     other.get_by_label("Username").fill("admin")
-    other.get_by_label("Password").fill("password")
+    other.get_by_label("Password").fill(PASSWORD)
     other.get_by_role("button", name="Sign in").click()
     expect(page.locator("#away")).to_be_hidden(timeout=10_000)
     visit.faults = [fault for fault in visit.faults if "401" not in fault]

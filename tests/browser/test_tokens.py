@@ -6,7 +6,7 @@ import segno
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.harness import SMALL, Visit, visitor
-from tests.support.server import LiveServer
+from tests.support.server import PASSWORD, LiveServer
 
 pytestmark = pytest.mark.browser
 
@@ -89,7 +89,7 @@ def test_revoking(visit: Visit, server: LiveServer) -> None:
     page.get_by_label("Your password").fill("not it")
     page.get_by_role("button", name="Revoke the key").click()
     expect(page.get_by_text("This is not your password.")).to_be_visible()
-    page.get_by_label("Your password").fill("password")
+    page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Revoke the key").click()
     expect(page.get_by_role("status").first).to_contain_text("The key of Cold store is revoked.")
     reply = httpx.post(
@@ -110,7 +110,7 @@ def test_by_keyboard(visit: Visit) -> None:
     page.goto("/login/")
     page.keyboard.type("admin")  # the first field has the focus
     page.keyboard.press("Tab")
-    page.keyboard.type("password")
+    page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url("/")
     page.keyboard.press("Tab")

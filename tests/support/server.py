@@ -34,7 +34,7 @@ STOP_SECONDS = 15.0
 END_SECONDS = 6.0
 """An end in order takes less, whatever is under way."""
 DATA_KEY = "Zm9yLXRlc3RzLW9ubHktYW5kLWdvb2QtZm9yLW5vdGg="
-ADMIN, PASSWORD = "admin", "password"
+ADMIN, PASSWORD = "admin", "of the operator in tests"
 SHELL_FILES = 1024
 """Open files a login shell allows before anybody raises the limit: a server must not depend on more."""
 

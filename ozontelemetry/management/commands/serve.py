@@ -20,6 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 from ozone.wire.address import is_loopback
 from ozontelemetry.checks import sound_or_exit
 from ozontelemetry.environment import env
+from ozontelemetry.passwords import KNOWN, with_known_password
 from ozontelemetry.server import granian_arguments, hold_ends
 
 LOCK = 0x020E_0001
@@ -41,7 +42,14 @@ class Command(BaseCommand):
         workers = env.int("WORKERS", default=1 if connection.vendor == "sqlite" else 2)
         _must_be_free(host, port)
         prepare_database()
-        self.first_operator(on_loopback=host == "localhost" or is_loopback(host))
+        on_loopback = host == "localhost" or is_loopback(host)
+        self.first_operator(on_loopback=on_loopback)
+        if not on_loopback and (known := list(with_known_password())):
+            # Of development: production has not come here.
+            host = "127.0.0.1"
+            sentences = " ".join(message.msg for message in known)
+            self.stderr.write(f"Serving this machine only, at {host}. {sentences}")
+            _must_be_free(host, port)
         self.what_next(host, port)
         if workers > 1:
             os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", _metrics_folder(port))
@@ -63,8 +71,10 @@ class Command(BaseCommand):
         email = env.str("DJANGO_SUPERUSER_EMAIL", default="admin@example.com")
         password = env.str("DJANGO_SUPERUSER_PASSWORD", default="")
         shown = "the password of DJANGO_SUPERUSER_PASSWORD"
+        if password == KNOWN and not (settings.DEBUG and on_loopback):
+            raise CommandError("DJANGO_SUPERUSER_PASSWORD is the password that everybody knows. Set another one.")
         if not password and settings.DEBUG and on_loopback:
-            password = shown = "password"  # noqa: S105 (the seeds show it)
+            password = shown = KNOWN  # the seeds show it
         elif not password:
             password = shown = secrets.token_urlsafe(12)
         accounts.create_superuser(username=username, email=email, password=password)
