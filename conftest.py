@@ -35,7 +35,7 @@ def _nothing_remembered() -> Iterator[None]:
 
     from device_gateway.registry import registry
     from ozone.wire import limits
-    from ozone.wire.conf import option
+    from ozone.wire.conf import options
     from pages.kit.live import built
     from pages.machines.screen import past_totals
 
@@ -45,7 +45,7 @@ def _nothing_remembered() -> Iterator[None]:
     built.clear()
     past_totals.cache_clear()
     limits._limiter.cache_clear()
-    option.cache_clear()
+    options.cache_clear()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import Invalid, Unavailable
 
 ENVELOPE: Final = frozenset({"algorithm", "nonce", "ciphertext"})
@@ -25,17 +25,17 @@ def _fernet(keys: tuple[str, ...]) -> MultiFernet:
 
 
 def can_encrypt() -> bool:
-    return bool(option("DEVICE_DATA_KEY"))
+    return bool(options().DEVICE_DATA_KEY)
 
 
 def new_data_key() -> str:
     """A fresh AES-256 key, sealed under the newest DEVICE_DATA_KEY: what a database may hold."""
-    return _fernet(tuple(option("DEVICE_DATA_KEY"))).encrypt(AESGCM.generate_key(256)).decode()
+    return _fernet(options().DEVICE_DATA_KEY).encrypt(AESGCM.generate_key(256)).decode()
 
 
 def open_data_key(sealed: str) -> bytes:
     """The 32 bytes of an AES key. Raises Unavailable when no DEVICE_DATA_KEY opens it."""
-    keys = tuple(option("DEVICE_DATA_KEY"))
+    keys = options().DEVICE_DATA_KEY
     try:
         if keys:
             return _fernet(keys).decrypt(sealed)

@@ -22,7 +22,7 @@ from device_gateway.models import (
     new_secret,
 )
 from device_gateway.services import revoke_key, set_key
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import Forbidden, TooManyRequests
 
 ATTEMPTS_KEPT: Final = 20
@@ -82,7 +82,7 @@ def register_itself(*, mac: str, now: datetime) -> Device:
     Raises TooManyRequests when none can: what they have sent is kept.
     """
     strays = Device.objects.filter(provisional=True)
-    if strays.count() >= option("SELF_REGISTERED_DEVICES"):
+    if strays.count() >= options().SELF_REGISTERED_DEVICES:
         oldest = strays.filter(state__latest_received_at=None).order_by(F("state__last_seen").asc(nulls_first=True))
         leaves = next((stray for stray in oldest[:100] if not _has_sent(stray)), None)
         if leaves is None:
@@ -107,7 +107,7 @@ def _has_sent(device: Device) -> bool:
 def _may_have_one(device: Device, enrolment: Enrolment, key: Credential | None, client: str, now: datetime) -> bool:
     if key is not None and key.source == Credential.Source.CLAIM:
         return False  # never replaced by a handshake: the meter would be out until somebody visits it
-    if not device.assigned or option("HANDSHAKE_POLICY") == "open":
+    if not device.assigned or options().HANDSHAKE_POLICY == "open":
         return True
     if not is_open(enrolment, key, now):
         return False

@@ -23,7 +23,7 @@ from device_gateway.readings import KEY_USES
 from device_gateway.registry import registry
 from ozone import intake
 from ozone.wire import bodies, metrics
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.deadlines import deadlines
 from ozone.wire.errors import (
     ApiError,
@@ -183,7 +183,7 @@ class DeviceRoute:
         scheme = scope.get("scheme", "http")
         self._begin(method, scheme, peer, headers)
         try:
-            body = await deadlines().within(option("BODY_SECONDS"), read_body(receive, option("BODY_LIMIT")))
+            body = await deadlines().within(options().BODY_SECONDS, read_body(receive, options().BODY_LIMIT))
         except TimeoutError:
             raise BodyTimeout from None
         request = Request(
@@ -243,11 +243,11 @@ class DeviceRoute:
         self._begin(method, scheme, peer, headers)
         try:
             # Not `.body`: a host project's DATA_UPLOAD_MAX_MEMORY_SIZE is about its forms.
-            body = django_request.read(option("BODY_LIMIT") + 1)
+            body = django_request.read(options().BODY_LIMIT + 1)
         except UnreadablePostError:
             raise BodyTimeout from None
-        if len(body) > option("BODY_LIMIT"):
-            raise BodyTooLarge(option("BODY_LIMIT"))
+        if len(body) > options().BODY_LIMIT:
+            raise BodyTooLarge(options().BODY_LIMIT)
         request = Request(
             method=method,
             path=django_request.path,

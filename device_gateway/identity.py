@@ -6,6 +6,7 @@ from typing import Any
 
 from device_gateway.crypto import Cipher
 from device_gateway.names import spelled_mac
+from ozone.wire.conf import options
 from ozone.wire.limits import rate
 
 
@@ -63,7 +64,7 @@ class Identity:
 
         The leaky bucket as one number: the moment by which all it has written would be paid off at the steady rate.
         """
-        burst, seconds = rate("LIMIT_DEVICE_WRITES")
+        burst, seconds = rate(options().LIMIT_DEVICE_WRITES)
         paid_off = max(self.not_before, now) + seconds / burst
         if paid_off - now > seconds:
             return paid_off - now - seconds

@@ -13,7 +13,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from device_gateway.names import check_device_id, default_device_id, spelled_mac, validate_mac
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 
 PREFIX_LENGTH = 8
 SHORTEST_KEY, LONGEST_KEY = 16, 127
@@ -286,7 +286,7 @@ class Enrolment(models.Model):
         The first use of a token issued from now on closes it; `on_assigning` of the one before, too: that is the one
         the device got while it waited for somebody to assign it.
         """
-        until = now + timedelta(hours=option("ENROLMENT_HOURS"))
+        until = now + timedelta(hours=options().ENROLMENT_HOURS)
         since = None if on_assigning else now
         Enrolment.objects.bulk_create(
             [Enrolment(device_id=pk, opened_at=now, open_until=until, counts_from=since) for pk in sorted(devices)],

@@ -19,10 +19,13 @@ from device_gateway.identity import Identity
 from device_gateway.models import Credential, Device, RegistryVersion
 from ozone.intake import Watcher
 from ozone.wire.address import limit_key
+from ozone.wire.conf import options
 from ozone.wire.errors import Unauthorized, Unavailable
 from ozone.wire.limits import Limit
 
-UNKNOWN_KEYS: Final = Limit("LIMIT_UNKNOWN_KEYS", "Too many unknown keys from this address.")
+UNKNOWN_KEYS: Final = Limit(
+    "unknown_keys", lambda: options().LIMIT_UNKNOWN_KEYS, "Too many unknown keys from this address."
+)
 _NAMES: Final = """
     SELECT n.device_id, n.name
     FROM device_gateway_devicename n JOIN device_gateway_device d ON d.id = n.device_id

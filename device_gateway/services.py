@@ -22,11 +22,13 @@ from device_gateway.models import (
     shown_prefix,
 )
 from ozone.wire.address import limit_key
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import Conflict, Forbidden, Invalid
 from ozone.wire.limits import Limit
 
-FAILED_CLAIMS: Final = Limit("LIMIT_FAILED_CLAIMS", "Too many failed claims from this address.")
+FAILED_CLAIMS: Final = Limit(
+    "failed_claims", lambda: options().LIMIT_FAILED_CLAIMS, "Too many failed claims from this address."
+)
 MAX_TOKEN: Final = 127
 MAX_LIFETIME_MINUTES: Final = 525_600 * 10
 
@@ -205,7 +207,7 @@ def _may_repeat(row: ProvisioningToken, client: str, now: datetime) -> bool:
         and key.last_used_at is None
         and row.claimed_from == client
         and row.claimed_at is not None
-        and now - row.claimed_at <= timedelta(seconds=option("CLAIM_REPEAT_SECONDS"))
+        and now - row.claimed_at <= timedelta(seconds=options().CLAIM_REPEAT_SECONDS)
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from device_gateway.gate import ClientLeft, read_body
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.deadlines import deadlines
 from ozone.wire.errors import ApiError, BodyTimeout
 from ozone.wire.heads import fold_headers
@@ -107,9 +107,9 @@ class DjangoBridge:
 
 
 async def _read(scope: Scope, receive: Callable[[], Awaitable[Any]]) -> bytes:
-    limit = option("BODY_LIMIT") if is_api(scope["path"]) else UPLOAD_LIMIT
+    limit = options().BODY_LIMIT if is_api(scope["path"]) else UPLOAD_LIMIT
     try:
-        body: bytes = await deadlines().within(option("BODY_SECONDS"), read_body(receive, limit))
+        body: bytes = await deadlines().within(options().BODY_SECONDS, read_body(receive, limit))
         return body
     except TimeoutError:
         raise BodyTimeout from None

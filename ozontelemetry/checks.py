@@ -13,7 +13,7 @@ from django.core.management.base import SystemCheckError
 
 from device_gateway.payloads import LONGEST_HOST
 from ozone.wire.address import network
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.limits import rate
 from ozone.wire.times import parse_iso
 from ozontelemetry import passwords
@@ -46,12 +46,11 @@ def sound_or_exit(*, quiet: bool = False) -> None:
 def settings_are_usable(**_: Any) -> list[CheckMessage]:
     """Values that would otherwise fail at the first request."""
     found: list[CheckMessage] = []
-    for name in ("TRUSTED_PROXIES",):
-        for text in option(name):
-            try:
-                network(text)
-            except ValueError:
-                found.append(Error(f"{name} holds {text!r}, which is no address or network.", id="ozone.E004"))
+    for text in options().TRUSTED_PROXIES:
+        try:
+            network(text)
+        except ValueError:
+            found.append(Error(f"TRUSTED_PROXIES holds {text!r}, which is no address or network.", id="ozone.E004"))
     found += [
         Error(
             f"IOT_SYSTEM_ALLOWED_IPS holds {text!r}, which is no address, network or host name.",
@@ -60,7 +59,7 @@ def settings_are_usable(**_: Any) -> list[CheckMessage]:
         )
         for text in entries_of_no_use()
     ]
-    for key in option("DEVICE_DATA_KEY"):
+    for key in options().DEVICE_DATA_KEY:
         try:
             Fernet(key)
         except ValueError:
@@ -72,29 +71,32 @@ def settings_are_usable(**_: Any) -> list[CheckMessage]:
                     id="ozone.E005",
                 )
             )
-    for name in sorted({name for name in dir(settings) if name.startswith("LIMIT_")}):
+    for name, value in sorted(vars(options()).items()):
+        if not name.startswith("LIMIT_"):
+            continue
         try:
-            rate(name)
+            rate(value)
         except ValueError:
             found.append(Error(f"{name} must read <number>/<seconds>, as 20/60.", id="ozone.E006"))
-    for name in ("DEVICE_TIME_ZONE", "STATS_TIME_ZONE"):
+    zones = {"DEVICE_TIME_ZONE": options().DEVICE_TIME_ZONE, "STATS_TIME_ZONE": options().STATS_TIME_ZONE}
+    for name, zone in zones.items():
         try:
-            ZoneInfo(option(name))
+            ZoneInfo(zone)
         except (ValueError, OSError, ZoneInfoNotFoundError):
             found.append(
                 Error(f"{name} names no time zone.", hint="Write it as Asia/Singapore, or UTC.", id="ozone.E012")
             )
-    if option("HANDSHAKE_POLICY") not in ("guarded", "open"):
+    if options().HANDSHAKE_POLICY not in ("guarded", "open"):
         found.append(Error("HANDSHAKE_POLICY must be guarded or open.", id="ozone.E013"))
-    if option("LEGACY_INGEST") not in ("", "on", "assigned", "off"):
+    if options().LEGACY_INGEST not in ("", "on", "assigned", "off"):
         found.append(Error("LEGACY_INGEST must be on, assigned, off or empty.", id="ozone.E014"))
-    if parse_iso(option("DEVICE_EPOCH")) is None:
+    if parse_iso(options().DEVICE_EPOCH) is None:
         found.append(Error("DEVICE_EPOCH is not an ISO 8601 time.", id="ozone.E007"))
     try:
         stations_enabled()
     except ValueError as error:
         found.append(Error(str(error), id="ozone.E011"))
-    if option("REGISTRATION") not in ("open", "closed"):
+    if options().REGISTRATION not in ("open", "closed"):
         found.append(Error("REGISTRATION must be open or closed.", id="ozone.E008"))
     if not settings.USE_TZ:
         found.append(Error("USE_TZ must be on: every time here is an instant.", id="ozone.E009"))
@@ -118,7 +120,7 @@ def production_is_set_up(**_: Any) -> list[CheckMessage]:
         )
     if not settings.ALLOWED_HOSTS:
         found.append(Error("Set DJANGO_ALLOWED_HOSTS to the names this server is reached by.", id="ozone.E002"))
-    if option("ALLOW_PLAIN_HTTP"):
+    if options().ALLOW_PLAIN_HTTP:
         found.append(
             Warning(
                 "ALLOW_PLAIN_HTTP is on: keys and readings cross the network unencrypted.",
@@ -126,7 +128,7 @@ def production_is_set_up(**_: Any) -> list[CheckMessage]:
                 id="ozone.W001",
             )
         )
-    if not option("DEVICE_DATA_KEY"):
+    if not options().DEVICE_DATA_KEY:
         found.append(
             Warning("DEVICE_DATA_KEY is not set: devices cannot be provisioned with encryption.", id="ozone.W002")
         )
@@ -148,8 +150,11 @@ def stations_are_guarded(**_: Any) -> list[CheckMessage]:
     except ValueError:  # ozone.E011 has said so
         return []
     found: list[CheckMessage] = []
-    for name in ("IOT_SYSTEM_SIGNATURE_SECRET", "IOT_SYSTEM_SIGNATURE_SECRET_PREVIOUS"):
-        secret = option(name)
+    secrets = {
+        "IOT_SYSTEM_SIGNATURE_SECRET": options().IOT_SYSTEM_SIGNATURE_SECRET,
+        "IOT_SYSTEM_SIGNATURE_SECRET_PREVIOUS": options().IOT_SYSTEM_SIGNATURE_SECRET_PREVIOUS,
+    }
+    for name, secret in secrets.items():
         if len(secret) < SHORTEST_SECRET and (secret or name == "IOT_SYSTEM_SIGNATURE_SECRET"):
             found.append(
                 Error(
@@ -159,7 +164,7 @@ def stations_are_guarded(**_: Any) -> list[CheckMessage]:
                     id="ozone.E010",
                 )
             )
-    if not any(text.strip() for text in option("IOT_SYSTEM_ALLOWED_IPS")):
+    if not any(text.strip() for text in options().IOT_SYSTEM_ALLOWED_IPS):
         found.append(
             Warning(
                 "IOT_SYSTEM_ALLOWED_IPS is empty: stations' messages are taken from any address.",

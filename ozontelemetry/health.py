@@ -8,7 +8,7 @@ from device_gateway.gate import Call, DeviceRoute
 from device_gateway.models import RegistryVersion
 from ozone.intake import writer
 from ozone.wire import metrics
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import Unauthorized, Unavailable
 from ozone.wire.http import Reply, Request, is_from_this_machine
 
@@ -47,7 +47,7 @@ def _touch() -> None:
 
 def metrics_page(request: Request) -> Reply:
     """Prometheus' text format; from this machine, or with METRICS_TOKEN as bearer."""
-    token = option("METRICS_TOKEN")
+    token = options().METRICS_TOKEN
     allowed = hmac.compare_digest(request.bearer().encode(), token.encode()) if token else False
     if not allowed and not is_from_this_machine(request.peer, request.headers, request.scheme):
         raise Unauthorized("Metrics are for this machine, or for a bearer of METRICS_TOKEN.")

@@ -6,12 +6,13 @@ product itself, with their defaults, are in ozone/wire/conf.py: an app of ours w
 
 import secrets
 import sys
+from dataclasses import Field
 from pathlib import Path
 from typing import Any
 
 from corsheaders.defaults import default_headers
 
-from ozone.wire.conf import DEFAULTS
+from ozone.wire.conf import documented_options
 from ozontelemetry import __version__
 from ozontelemetry.environment import env
 
@@ -19,13 +20,12 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_env(BASE_DIR / ".env")
 
 
-def product_option(name: str) -> Any:
-    """The option of ozone/wire/conf.py, read from the environment as the type of its default."""
-    default = DEFAULTS[name]
-    if isinstance(default, list):
-        return env.list(name, default=default)
+def product_option(option: Field[Any]) -> Any:
+    """An option of ozone/wire/conf.py, read from the environment as the type of its default; a tuple as a list."""
+    if isinstance(option.default, tuple):
+        return env.list(option.name, default=list(option.default))
     reader: dict[type, Any] = {bool: env.bool, int: env.int, float: env.float, str: env.str}
-    return reader[type(default)](name, default=default)
+    return reader[type(option.default)](option.name, default=option.default)
 
 
 # `runserver` is Django's development server: what the seeds print works without any setting. `make run` passes
@@ -132,8 +132,8 @@ if not DEBUG:  # the seeds' own examples (`password`, `password123`) are among t
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 
-for _name in DEFAULTS:
-    globals()[_name] = product_option(_name)
+for _option in documented_options():
+    globals()[_option.name] = product_option(_option)
 
 if DEBUG:
     CORS_ALLOWED_ORIGINS: list[str] = env.list(

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import Invalid, NotFound
 from pages.kit import charts
 from pages.kit.frame import signed_in_page
@@ -50,7 +50,7 @@ class Asked:
 
     @property
     def zone(self) -> ZoneInfo:
-        return self.filters.zone or ZoneInfo(option("STATS_TIME_ZONE"))
+        return self.filters.zone or ZoneInfo(options().STATS_TIME_ZONE)
 
     @property
     def query(self) -> str:
@@ -97,7 +97,7 @@ def stats(request: HttpRequest) -> HttpResponse:
         lambda: _screen(request.user, asked, timezone.now()),
         asked=asked,
         granularities=GRANULARITIES,
-        zones=sorted({option("STATS_TIME_ZONE"), option("DEVICE_TIME_ZONE"), "UTC"}),
+        zones=sorted({options().STATS_TIME_ZONE, options().DEVICE_TIME_ZONE, "UTC"}),
         options=lambda: _options(request.user, asked.filters),
     )
 

@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from ozone.wire import address
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import Unavailable
 from stations.errors import IpNotAllowed
 from stations.switch import stations_enabled
@@ -92,7 +92,7 @@ host_names: Final = HostNames()
 
 def _names() -> frozenset[str]:
     """The entries of the list that are neither an address nor a network."""
-    return frozenset(text.strip() for text in option("IOT_SYSTEM_ALLOWED_IPS") if _is_name(text))
+    return frozenset(text.strip() for text in options().IOT_SYSTEM_ALLOWED_IPS if _is_name(text))
 
 
 def _is_name(text: str) -> bool:
@@ -119,7 +119,7 @@ def check_address(client: str) -> None:
 
     Raises IpNotAllowed; Unavailable while a name of the list is being asked for the first time.
     """
-    entries = [text for text in option("IOT_SYSTEM_ALLOWED_IPS") if text.strip()]
+    entries = [text for text in options().IOT_SYSTEM_ALLOWED_IPS if text.strip()]
     if not entries:
         return
     names = _names()

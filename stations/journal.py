@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from stations.bulk import insert
 from stations.models import AcknowledgedRequest, AppliedMessage, SyncLog
 
@@ -48,12 +48,12 @@ def clean(*, now: datetime) -> None:
     Called after every hundredth message, so the tables stay bounded without a job of their own.
     """
     messages = AppliedMessage.objects.filter(applied_at__lte=now - REPLAY_SPAN).order_by("applied_at")
-    lines = SyncLog.objects.filter(received_at__lte=now - timedelta(days=option("STATION_LOG_DAYS"))).order_by(
+    lines = SyncLog.objects.filter(received_at__lte=now - timedelta(days=options().STATION_LOG_DAYS)).order_by(
         "received_at"
     )
     requests = AcknowledgedRequest.objects.filter(
         acknowledged_at__lte=now - REPLAY_SPAN,
-        timestamp__lt=int(now.timestamp()) - option("IOT_SYSTEM_SIGNATURE_TIMEOUT"),
+        timestamp__lt=int(now.timestamp()) - options().IOT_SYSTEM_SIGNATURE_TIMEOUT,
     ).order_by("acknowledged_at")
     AcknowledgedRequest.objects.filter(pk__in=requests.values("pk")[:_CLEAN_ROWS]).delete()
     AppliedMessage.objects.filter(pk__in=messages.values("pk")[:_CLEAN_ROWS]).delete()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ozone.wire.bodies import require_json
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import WrongContentType
 from ozone.wire.times import AHEAD
 from stations.errors import (
@@ -22,7 +22,6 @@ from stations.errors import (
 )
 
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}")
-_SECRETS: Final = ("IOT_SYSTEM_SIGNATURE_SECRET", "IOT_SYSTEM_SIGNATURE_SECRET_PREVIOUS")
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,13 @@ class Signed:
 
     def described(self, now: float) -> dict[str, Any]:
         """What was signed, for whoever looks for the reason of a refusal."""
-        previous = option("IOT_SYSTEM_SIGNATURE_SECRET_PREVIOUS")
+        previous = options().IOT_SYSTEM_SIGNATURE_SECRET_PREVIOUS
         return {
             "body_bytes": len(self.body),
             "body_sha256": self.body_hash,
             "timestamp": self.timestamp,
             "server_time": int(now),
-            "matches_current": self._matches(option("IOT_SYSTEM_SIGNATURE_SECRET")),
+            "matches_current": self._matches(options().IOT_SYSTEM_SIGNATURE_SECRET),
             "matches_previous": self._matches(previous) if previous else None,
         }
 
@@ -82,10 +81,11 @@ class Signed:
         if not _TIMESTAMP.fullmatch(self.timestamp):
             raise InvalidTimestamp
         self._check_content_type()
-        timeout = option("IOT_SYSTEM_SIGNATURE_TIMEOUT")
+        timeout = options().IOT_SYSTEM_SIGNATURE_TIMEOUT
         if abs(now - int(self.timestamp)) > timeout:
             raise TimestampExpired(f"X-Timestamp is more than {timeout} seconds from the server's time.")
-        current, previous = (self._matches(option(name)) for name in _SECRETS)
+        current = self._matches(options().IOT_SYSTEM_SIGNATURE_SECRET)
+        previous = self._matches(options().IOT_SYSTEM_SIGNATURE_SECRET_PREVIOUS)
         if not (current or previous):
             raise InvalidSignature
         return current

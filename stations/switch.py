@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 
 _WORDS: Final = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
@@ -12,9 +12,9 @@ _WORDS: Final = {
 
 def stations_enabled() -> bool:
     """STATIONS_ENABLED; unset, whether there is a signature secret. Raises ValueError for a word that is neither."""
-    words = str(option("STATIONS_ENABLED")).strip().lower()
+    words = str(options().STATIONS_ENABLED).strip().lower()
     if not words:
-        return bool(option("IOT_SYSTEM_SIGNATURE_SECRET"))
+        return bool(options().IOT_SYSTEM_SIGNATURE_SECRET)
     if words not in _WORDS:
         raise ValueError(f"STATIONS_ENABLED is {words!r}; use 1, 0, or leave it empty.")
     return _WORDS[words]

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 
 POLLING: Final = timedelta(seconds=90)
 """The firmware polls every 30 s: one that has not for so long has missed two."""
@@ -22,9 +22,9 @@ def presence(last_poll: datetime | None, last_seen: datetime | None, now: dateti
     if heard is None:
         return Presence.OFFLINE
     silence = now - heard
-    if silence <= timedelta(seconds=option("STATUS_ONLINE_SECONDS")):
+    if silence <= timedelta(seconds=options().STATUS_ONLINE_SECONDS):
         return Presence.ONLINE
-    return Presence.IDLE if silence <= timedelta(seconds=option("STATUS_IDLE_SECONDS")) else Presence.OFFLINE
+    return Presence.IDLE if silence <= timedelta(seconds=options().STATUS_IDLE_SECONDS) else Presence.OFFLINE
 
 
 def is_polling(last_poll: datetime | None, now: datetime) -> bool:

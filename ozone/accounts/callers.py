@@ -2,12 +2,12 @@
 
 from typing import Final, TypeAlias, TypeGuard
 
-from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 
 from ozone.wire.address import client_address
+from ozone.wire.conf import options
 from ozone.wire.http import is_from_this_machine
 
 STATION_CONNECTOR: Final = "station-connector"
@@ -77,4 +77,4 @@ def address_of(request: HttpRequest) -> str:
 
 def is_local_operator(request: HttpRequest) -> bool:
     """Whether a request without credentials is to be taken as the local operator's. Never in production."""
-    return settings.DEBUG and is_from_this_machine(peer_of(request), headers_of(request), request.scheme or "http")
+    return options().DEBUG and is_from_this_machine(peer_of(request), headers_of(request), request.scheme or "http")

@@ -6,7 +6,7 @@ It stands in the place of Django's CSRF token, so that a client with a cookie ja
 from django.http import HttpRequest
 
 from ozone.accounts.callers import headers_of, peer_of
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import Forbidden
 from ozone.wire.http import public_host, public_scheme
 
@@ -16,7 +16,7 @@ def check(request: HttpRequest) -> None:
     headers = headers_of(request)
     origin = headers.get("origin")
     fetch_site = headers.get("sec-fetch-site")
-    if origin in option("CORS_ALLOWED_ORIGINS") or fetch_site in ("same-origin", "none"):
+    if origin in options().CORS_ALLOWED_ORIGINS or fetch_site in ("same-origin", "none"):
         return
     peer = peer_of(request)
     if origin == f"{public_scheme(request.scheme or 'http', peer, headers)}://{public_host(peer, headers)}":

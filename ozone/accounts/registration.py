@@ -11,18 +11,20 @@ from django.db import IntegrityError, connection, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from ozone.wire.address import limit_key
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import Forbidden, Invalid
 from ozone.wire.limits import Limit
 
-_REGISTRATIONS: Final = Limit("LIMIT_REGISTRATIONS", "Too many accounts were made from this address. Try later.")
+_REGISTRATIONS: Final = Limit(
+    "registrations", lambda: options().LIMIT_REGISTRATIONS, "Too many accounts were made from this address. Try later."
+)
 
 FieldErrors = Mapping[str, Sequence[str]]
 
 
 def require_open() -> None:
     """Raises Forbidden where people may not register themselves."""
-    if option("REGISTRATION") == "closed":
+    if options().REGISTRATION == "closed":
         raise Forbidden("Registration is closed. Ask an operator for an account.", code="registration_closed")
 
 

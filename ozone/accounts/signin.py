@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ozone.accounts.callers import address_of
 from ozone.wire.address import limit_key
+from ozone.wire.conf import options
 from ozone.wire.errors import Unauthorized
 from ozone.wire.limits import Limit
 
@@ -22,8 +23,8 @@ LONGEST_NAME: Final = 254
 """Characters of a user name or an e-mail address; what is longer belongs to nobody."""
 LONGEST_PASSWORD: Final = 1024
 _SENTENCE: Final = "Too many failed sign-ins. Wait and try again."
-_PAIR: Final = Limit("LIMIT_SIGN_IN_PAIR", _SENTENCE)
-_ADDRESS: Final = Limit("LIMIT_SIGN_IN_ADDRESS", _SENTENCE)
+_PAIR: Final = Limit("sign_in_pair", lambda: options().LIMIT_SIGN_IN_PAIR, _SENTENCE)
+_ADDRESS: Final = Limit("sign_in_address", lambda: options().LIMIT_SIGN_IN_ADDRESS, _SENTENCE)
 
 
 class InvalidCredentials(Unauthorized):

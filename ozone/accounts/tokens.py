@@ -16,7 +16,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
 
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import Unauthorized
 
 AUDIENCE: Final = "ozone-telemetry"
@@ -47,7 +47,7 @@ def refresh(token: str) -> str:
 
 
 def _sign(user: User, use: str, as_staff: bool) -> str:
-    minutes = option("ACCESS_TOKEN_MINUTES") if use == _ACCESS else option("REFRESH_TOKEN_HOURS") * 60
+    minutes = options().ACCESS_TOKEN_MINUTES if use == _ACCESS else options().REFRESH_TOKEN_HOURS * 60
     claims = {
         "use": use,
         "user": str(user.pk),

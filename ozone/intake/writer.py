@@ -35,7 +35,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ozone.intake.turns import turns
 from ozone.wire import metrics
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.deadlines import deadlines
 from ozone.wire.errors import ApiError, Invalid, ServerError, Unavailable
 from ozone.wire.tracebacks import let_go
@@ -96,7 +96,7 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        deadlines().add(future, option("WRITE_REPLY_SECONDS"), _no_answer)
+        deadlines().add(future, options().WRITE_REPLY_SECONDS, _no_answer)
         self._enqueue(Submission(kind, row, size, rows, time.monotonic(), loop, future))
         return future
 
@@ -112,7 +112,7 @@ class Writer:
         Raises what refused the row, or Unavailable as above.
         """
         try:
-            return self.post(kind, row, size, rows).result(option("WRITE_REPLY_SECONDS"))
+            return self.post(kind, row, size, rows).result(options().WRITE_REPLY_SECONDS)
         except concurrent.futures.TimeoutError:
             raise _no_answer() from None
 
@@ -146,7 +146,7 @@ class Writer:
             raise LookupError(f"nobody has registered a store for the kind {submission.kind!r}")
         submission.size = max(submission.size, MIN_SIZE)
         with self._lock:
-            if self._waiting_bytes + submission.size > option("WRITE_QUEUE_BYTES"):
+            if self._waiting_bytes + submission.size > options().WRITE_QUEUE_BYTES:
                 raise Unavailable("The server has more to write than it can. Send it again.", code="queue_full")
             self._waiting_bytes += submission.size
             if self._thread is None:
@@ -191,7 +191,7 @@ class Writer:
         return batch, True
 
     def _write(self, connection: BaseDatabaseWrapper, batch: list[Submission]) -> None:
-        too_old = time.monotonic() - option("WRITE_QUEUE_SECONDS")
+        too_old = time.monotonic() - options().WRITE_QUEUE_SECONDS
         late = [item for item in batch if item.since < too_old]
         _fail(late, lambda: Unavailable(code="queued_too_long"))
         fresh = [item for item in batch if item.since >= too_old] if late else batch

@@ -21,13 +21,13 @@ from ozone.accounts.permissions import SignedIn
 from ozone.webapi.errors import as_api_error
 from ozone.wire import jsonio, metrics
 from ozone.wire.bodies import check_length, require_json
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import ApiError, BodyTooLarge, Forbidden, MethodNotAllowed, ServerError, WrongContentType
 from ozone.wire.limits import Limit
 
 logger = logging.getLogger("ozone.webapi")
 
-_PERSON_CALLS: Final = Limit("LIMIT_PERSON_CALLS", "Too many calls. Slow down.")
+_PERSON_CALLS: Final = Limit("person_calls", lambda: options().LIMIT_PERSON_CALLS, "Too many calls. Slow down.")
 
 
 class StrictJsonParser(BaseParser):
@@ -36,7 +36,7 @@ class StrictJsonParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        limit = option("BODY_LIMIT")
+        limit = options().BODY_LIMIT
         body = stream.read(limit + 1)
         if len(body) > limit:
             raise BodyTooLarge(limit)

@@ -4,7 +4,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 
 _LONGEST: Final = 100
 """Characters: an IPv6 address in brackets with zone and port. What is longer is not remembered."""
@@ -36,7 +36,7 @@ def network(text: str) -> IPv4Network | IPv6Network:
 
 def is_trusted(address: IPv4Address | IPv6Address | None) -> bool:
     """Whether forwarded headers from this peer are believed (TRUSTED_PROXIES)."""
-    return address is not None and any(address in network(text) for text in option("TRUSTED_PROXIES"))
+    return address is not None and any(address in network(text) for text in options().TRUSTED_PROXIES)
 
 
 def client_address(peer: str, forwarded_for: str | None) -> str:
@@ -45,7 +45,7 @@ def client_address(peer: str, forwarded_for: str | None) -> str:
     `forwarded_for` is the whole X-Forwarded-For, several headers joined by commas.
     """
     address = parse(peer)
-    if forwarded_for and option("TRUSTED_PROXIES") and is_trusted(address):
+    if forwarded_for and options().TRUSTED_PROXIES and is_trusted(address):
         for hop in reversed(forwarded_for.split(",")):
             # A hop that is no address ends the chain: what stands left of it was written by a stranger.
             candidate = parse(hop)

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Final
 
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import BadEncoding, BodyTooLarge, WrongContentType
 
 MAX_MEMBERS: Final = 32
@@ -14,7 +14,7 @@ MAX_MEMBERS: Final = 32
 def check_length(headers: Mapping[str, str]) -> None:
     """Raises BodyTooLarge for a body that announces more than the limit, before it is read."""
     length = headers.get("content-length", "")
-    limit = option("BODY_LIMIT")
+    limit = options().BODY_LIMIT
     # Digits of other scripts are no length, and a number of thousands of digits is never computed.
     if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > limit):
         raise BodyTooLarge(limit)
@@ -30,7 +30,7 @@ def decompress(body: bytes, headers: Mapping[str, str]) -> bytes:
         return body
     if encoding not in ("gzip", "x-gzip"):
         raise WrongContentType("Content-Encoding may be gzip.", code="wrong_content_encoding")
-    limit = option("BODY_LIMIT")
+    limit = options().BODY_LIMIT
     plain = b""
     rest = body
     try:

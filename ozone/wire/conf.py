@@ -1,73 +1,200 @@
 """Every option of the product with its default, so that an app of ours works inside any Django project.
 
-The project's own `settings.py` reads the same names from the environment; a host project may set any of them
-in its settings, or none.
+The project's own `settings.py` reads the same names from the environment; a host project may set any of them in its
+settings, or none. `python manage.py document_options` writes the tables of docs/configuration.md from here.
 """
 
+from dataclasses import Field, dataclass, field, fields
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from django.conf import settings
 from django.core.signals import setting_changed
 
-DEFAULTS: Final[dict[str, Any]] = {
-    # The way in
-    "BODY_LIMIT": 256 * 1024,  # bytes, also after decompression
-    "BODY_SECONDS": 10.0,
-    "TRUSTED_PROXIES": [],  # networks whose X-Forwarded-* are believed
-    "DEVICE_TIME_ZONE": "UTC",
-    "DEVICE_EPOCH": "2020-01-01T00:00:00Z",
-    "DEVICE_DATA_KEY": [],  # Fernet keys, newest first; the others still decrypt
-    "CLAIM_REPEAT_SECONDS": 600,
-    # The write path
-    "WRITE_QUEUE_BYTES": 64 * 1024 * 1024,
-    "WRITE_QUEUE_SECONDS": 4.0,  # older rows are refused before their transaction begins
-    "WRITE_REPLY_SECONDS": 4.5,  # the firmware hangs up after 5
-    # Limits: number, seconds
-    "LIMITS_STORAGE": "memory://",
-    "LIMIT_FAILED_CLAIMS": "20/60",
-    "LIMIT_UNKNOWN_KEYS": "1000/10",
-    "LIMIT_DEVICE_WRITES": "2000/10",
-    "LIMIT_SIGN_IN_PAIR": "10/300",
-    "LIMIT_SIGN_IN_ADDRESS": "100/300",
-    "LIMIT_REGISTRATIONS": "10/3600",
-    "LIMIT_PERSON_CALLS": "500/10",
-    # Ozone machines
-    "HANDSHAKE_POLICY": "guarded",  # or open: whoever knows a MAC gets its token
-    "ENROLMENT_HOURS": 24,  # how long a window for a new token stays open
-    "SELF_REGISTERED_DEVICES": 10_000,  # never assigned; past it the one least recently seen makes room
-    "LIMIT_HANDSHAKES": "200/10",
-    "LEGACY_INGEST": "",  # on, assigned or off; empty: on in development, assigned in production
-    "LIMIT_LEGACY": "200/10",
-    "COMMAND_TYPES": [],  # beyond the firmware's own
-    "COMMAND_RESULT_SECONDS": 120,  # without a result a sent command is delivered again, or has timed out
-    "STATUS_ONLINE_SECONDS": 960,
-    "STATUS_IDLE_SECONDS": 3600,
-    "STATS_TIME_ZONE": "UTC",  # whose hours and days the statistics are kept in
-    # Charging stations
-    "STATIONS_ENABLED": "",  # 1 or 0; empty: on when there is a signature secret
-    "IOT_SYSTEM_SIGNATURE_SECRET": "",
-    "IOT_SYSTEM_SIGNATURE_SECRET_PREVIOUS": "",  # accepted too, while the partner's system changes over
-    "IOT_SYSTEM_ALLOWED_IPS": [],  # addresses, networks, host names; empty: any
-    "IOT_SYSTEM_SIGNATURE_TIMEOUT": 300,  # seconds, either way
-    "STATION_LOG_DAYS": 90,
-    # People
-    "CORS_ALLOWED_ORIGINS": [],
-    "REGISTRATION": "open",
-    "ACCESS_TOKEN_MINUTES": 60,
-    "REFRESH_TOKEN_HOURS": 24,
-    "ALLOW_PLAIN_HTTP": False,
-    "METRICS_TOKEN": "",
-}
+# Sections of docs/configuration.md
+THE_WAY_IN: Final = "The way in"
+THE_WRITE_PATH: Final = "The write path"
+LIMITS: Final = "Limits"
+OZONE_MACHINES: Final = "Ozone machines"
+CHARGING_STATIONS: Final = "Charging stations"
+PEOPLE: Final = "People"
+
+T = TypeVar("T")
+
+
+def documented(default: T, section: str, kind: str, meaning: str) -> T:
+    """An option with what the table of its section says: its kind or unit, and what it means, in Markdown."""
+    metadata = {"section": section, "kind": kind, "meaning": meaning}
+    declared: Any = field(default=default, metadata=metadata)
+    return declared
+
+
+@dataclass(frozen=True, repr=False)  # secrets are among them
+class Options:
+    """The settings that the product asks for, each under its own name. `options()` has them as they are now."""
+
+    # Django's own
+    DEBUG: bool = False
+    ALLOWED_HOSTS: tuple[str, ...] = ()
+
+    BODY_LIMIT: int = documented(
+        256 * 1024, THE_WAY_IN, "bytes", "Largest body of an API request, also after decompression"
+    )
+    BODY_SECONDS: float = documented(10.0, THE_WAY_IN, "seconds", "Time for a body to arrive; then 408")
+    TRUSTED_PROXIES: tuple[str, ...] = documented(
+        (), THE_WAY_IN, "list of networks", "Peers whose `X-Forwarded-For`, `-Proto` and `-Host` are believed"
+    )
+    ALLOW_PLAIN_HTTP: bool = documented(
+        False, THE_WAY_IN, "boolean", "Production without TLS, on a LAN under test; warns at start"
+    )
+    DEVICE_TIME_ZONE: str = documented(
+        "UTC",
+        THE_WAY_IN,
+        "zone name",
+        "How a device's time without an offset is read: `YYYY-MM-DD HH:MM:SS`, or with a `T`",
+    )
+    DEVICE_EPOCH: str = documented(
+        "2020-01-01T00:00:00Z", THE_WAY_IN, "ISO 8601", "Earlier times of devices are not believed"
+    )
+    DEVICE_DATA_KEY: tuple[str, ...] = documented(
+        (),
+        THE_WAY_IN,
+        "list of Fernet keys",
+        "Encrypts the AES keys of devices at rest. The first encrypts, all decrypt: "
+        "[rotation](operations.md#rotating-device_data_key)",
+    )
+    CLAIM_REPEAT_SECONDS: int = documented(
+        600, THE_WAY_IN, "seconds", "How long a claim may be repeated by the device that made it"
+    )
+    METRICS_TOKEN: str = documented(
+        "", THE_WAY_IN, "text", "Bearer for `/metrics` from other machines; empty: this machine only"
+    )
+
+    WRITE_QUEUE_BYTES: int = documented(
+        64 * 1024 * 1024,
+        THE_WRITE_PATH,
+        "bytes",
+        "What may wait to be written, in each process; past it 503 `queue_full`",
+    )
+    WRITE_QUEUE_SECONDS: float = documented(
+        4.0,
+        THE_WRITE_PATH,
+        "seconds",
+        "What has waited longer is refused before its transaction begins: 503 `queued_too_long`",
+    )
+    WRITE_REPLY_SECONDS: float = documented(
+        4.5, THE_WRITE_PATH, "seconds", "Without an answer by then: 503 `commit_timeout`. The firmware hangs up after 5"
+    )
+
+    LIMITS_STORAGE: str = documented(
+        "memory://",
+        LIMITS,
+        "URL",
+        "Where limits are counted: in each process, or in Redis for all (`redis://host:6379/0`)",
+    )
+    LIMIT_FAILED_CLAIMS: str = documented("20/60", LIMITS, "limit", "Failed claims of an address")
+    LIMIT_UNKNOWN_KEYS: str = documented(
+        "1000/10", LIMITS, "limit", "Requests of an address with a key that is not in force"
+    )
+    LIMIT_DEVICE_WRITES: str = documented(
+        "2000/10", LIMITS, "limit", "Writes of a device: 200 a second, bursts of 2,000. Always counted in each process"
+    )
+    LIMIT_SIGN_IN_PAIR: str = documented("10/300", LIMITS, "limit", "Failed sign-ins of an account from an address")
+    LIMIT_SIGN_IN_ADDRESS: str = documented("100/300", LIMITS, "limit", "Failed sign-ins of an address")
+    LIMIT_REGISTRATIONS: str = documented("10/3600", LIMITS, "limit", "Accounts made from an address")
+    LIMIT_PERSON_CALLS: str = documented("500/10", LIMITS, "limit", "API calls of a signed-in person")
+
+    HANDSHAKE_POLICY: str = documented(
+        "guarded",
+        OZONE_MACHINES,
+        "text",
+        "`guarded`, or `open`: whoever knows a MAC gets its token, for fleets whose firmware forgets it",
+    )
+    ENROLMENT_HOURS: int = documented(24, OZONE_MACHINES, "hours", "How long a window for a new token stays open")
+    SELF_REGISTERED_DEVICES: int = documented(
+        10_000,
+        OZONE_MACHINES,
+        "number",
+        "Devices that registered themselves and were never assigned; past it the one least recently seen makes room",
+    )
+    LIMIT_HANDSHAKES: str = documented("200/10", OZONE_MACHINES, "limit", "Handshakes of an address")
+    LEGACY_INGEST: str = documented(
+        "",
+        OZONE_MACHINES,
+        "text",
+        "`on`, `assigned` (the MAC must be an assigned device's) or `off` (404). Empty: `on` in development, "
+        "`assigned` in production",
+    )
+    LIMIT_LEGACY: str = documented("200/10", OZONE_MACHINES, "limit", "Legacy messages of an address")
+    COMMAND_TYPES: tuple[str, ...] = documented(
+        (), OZONE_MACHINES, "list", "Types of commands beyond the firmware's own"
+    )
+    COMMAND_RESULT_SECONDS: int = documented(
+        120, OZONE_MACHINES, "seconds", "A delivered command without a result is then delivered again, or has timed out"
+    )
+    STATUS_ONLINE_SECONDS: int = documented(
+        960, OZONE_MACHINES, "seconds", "A device heard from no longer ago is online"
+    )
+    STATUS_IDLE_SECONDS: int = documented(3600, OZONE_MACHINES, "seconds", "No longer ago: idle; else offline")
+    STATS_TIME_ZONE: str = documented(
+        "UTC",
+        OZONE_MACHINES,
+        "zone name",
+        "Whose hours and days the counts of treatments are kept in, and statistics shown unless they ask for "
+        "another. After a change: `recompute_statistics` ([operations.md](operations.md#statistics))",
+    )
+
+    STATIONS_ENABLED: str = documented(
+        "",
+        CHARGING_STATIONS,
+        "boolean or empty",
+        "`1` on, `0` off; empty: on when there is a signature secret. Off is 404",
+    )
+    IOT_SYSTEM_SIGNATURE_SECRET: str = documented(
+        "", CHARGING_STATIONS, "text", "Signs the partner's messages; in production at least 32 characters"
+    )
+    IOT_SYSTEM_SIGNATURE_SECRET_PREVIOUS: str = documented(
+        "", CHARGING_STATIONS, "text", "Accepted too, during a change"
+    )
+    IOT_SYSTEM_ALLOWED_IPS: tuple[str, ...] = documented(
+        (), CHARGING_STATIONS, "list", "Addresses, networks, host names that may send; empty: any"
+    )
+    IOT_SYSTEM_SIGNATURE_TIMEOUT: int = documented(
+        300, CHARGING_STATIONS, "seconds", "How far `X-Timestamp` may be from the server's clock, either way"
+    )
+    STATION_LOG_DAYS: int = documented(90, CHARGING_STATIONS, "days", "How long lines of the sync log are kept")
+
+    CORS_ALLOWED_ORIGINS: tuple[str, ...] = documented(
+        (),
+        PEOPLE,
+        "list",
+        "Origins of web pages that may use the API with a person's cookie, and read `ETag`, `Link` and "
+        "`Retry-After`. Development: `http://localhost` and `http://127.0.0.1` on ports 3000 and 5173",
+    )
+    REGISTRATION: str = documented(
+        "open", PEOPLE, "text", "`open`, or `closed`: people may not make accounts for themselves"
+    )
+    ACCESS_TOKEN_MINUTES: int = documented(60, PEOPLE, "minutes", "Life of an access token")
+    REFRESH_TOKEN_HOURS: int = documented(24, PEOPLE, "hours", "Life of a refresh token")
+
+
+def documented_options() -> list[Field[Any]]:
+    """The product's own, in the order of their tables; Django's are left out."""
+    return [option for option in fields(Options) if option.metadata]
 
 
 @cache
-def option(name: str) -> Any:
-    """The value of an option: the Django setting of that name, else the default above.
+def options() -> Options:
+    """Each option as Django's settings have it, else its default; lists are tuples here.
 
     Remembered: a request asks a dozen times, and Django's lazy settings take a microsecond each.
     """
-    return getattr(settings, name, DEFAULTS[name]) if name in DEFAULTS else getattr(settings, name)
+    values: dict[str, Any] = {}
+    for option in fields(Options):
+        default: Any = option.default
+        value = getattr(settings, option.name, default)
+        values[option.name] = tuple(value) if isinstance(default, tuple) else value
+    return Options(**values)
 
 
-setting_changed.connect(lambda **_: option.cache_clear(), weak=False)
+setting_changed.connect(lambda **_: options.cache_clear(), weak=False)

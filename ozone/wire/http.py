@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.http.request import split_domain_port, validate_host
 
 from ozone.wire import address, jsonio
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import ApiError, BadHost
 
 JSON_TYPE: Final = "application/json"
@@ -86,7 +86,7 @@ class Reply:
 def _forwarded(name: str, peer: str, headers: Mapping[str, str]) -> str:
     """The last value of a forwarded header, the one our own proxy wrote; "" from anybody we do not trust."""
     value = headers.get(name)
-    if not value or not option("TRUSTED_PROXIES") or not address.is_trusted(address.parse(peer)):
+    if not value or not options().TRUSTED_PROXIES or not address.is_trusted(address.parse(peer)):
         return ""
     return value.rpartition(",")[2].strip()
 
@@ -110,8 +110,8 @@ def _allowed(host: str, allowed: tuple[str, ...]) -> bool:
 
 def check_host(host: str) -> None:
     """Raises BadHost unless `host` is one of ALLOWED_HOSTS (in development also the loopback names)."""
-    allowed = tuple(option("ALLOWED_HOSTS"))
-    if not allowed and option("DEBUG"):
+    allowed = options().ALLOWED_HOSTS
+    if not allowed and options().DEBUG:
         allowed = (".localhost", "127.0.0.1", "[::1]")
     if len(host) > LONGEST_HOST or not _allowed(host, allowed):
         raise BadHost
@@ -119,7 +119,7 @@ def check_host(host: str) -> None:
 
 def is_plain_http(scheme: str, peer: str, headers: Mapping[str, str]) -> bool:
     """Whether production must refuse this request: it, or the hop before our proxy, came without TLS."""
-    return not option("DEBUG") and not option("ALLOW_PLAIN_HTTP") and public_scheme(scheme, peer, headers) != "https"
+    return not options().DEBUG and not options().ALLOW_PLAIN_HTTP and public_scheme(scheme, peer, headers) != "https"
 
 
 def is_from_this_machine(peer: str, headers: Mapping[str, str], scheme: str) -> bool:

@@ -5,7 +5,7 @@ The hot limit, a device's own writes, is not here: docs/decisions/0003 says why.
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final
@@ -15,7 +15,7 @@ from limits.errors import StorageError
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import TooManyRequests, Unavailable
 
 logger = logging.getLogger("ozone.wire")
@@ -23,13 +23,12 @@ logger = logging.getLogger("ozone.wire")
 OUTAGE_SECONDS: Final = 5.0
 
 
-def rate(name: str) -> tuple[int, int]:
-    """The option's two numbers: how many, in how many seconds, both at least 1. Raises ValueError."""
-    return _parse(option(name))
-
-
 @lru_cache(maxsize=64)
-def _parse(text: str) -> tuple[int, int]:
+def rate(text: str) -> tuple[int, int]:
+    """The two numbers of an option such as `20/60`: how many, in how many seconds, both at least 1.
+
+    Raises ValueError.
+    """
     amount, seconds = map(int, text.split("/"))
     if min(amount, seconds) < 1:
         raise ValueError(f"{text!r} is no rate")
@@ -47,7 +46,7 @@ def _limiter(storage: str) -> FixedWindowRateLimiter:
 
 @lru_cache(maxsize=64)
 def _item(name: str, amount: int, seconds: int) -> RateLimitItemPerSecond:
-    return RateLimitItemPerSecond(amount, seconds, namespace=f"ozone-{name.lower()}")
+    return RateLimitItemPerSecond(amount, seconds, namespace=f"ozone-{name}")
 
 
 class _Outage:
@@ -73,14 +72,18 @@ def _unavailable() -> Unavailable:
 
 
 class Limit:
-    """One limit of the contract, by the name of its option. Raises Unavailable when the storage is away."""
+    """One limit of the contract. Raises Unavailable when the storage is away.
 
-    def __init__(self, name: str, sentence: str) -> None:
+    `name`: what it is counted under, of no other limit. `text`: gives its option as it is now, such as `20/60`.
+    """
+
+    def __init__(self, name: str, text: Callable[[], str], sentence: str) -> None:
         self.name = name
+        self.text = text
         self.sentence = sentence
 
     def _parts(self) -> tuple[FixedWindowRateLimiter, RateLimitItemPerSecond]:
-        return _limiter(option("LIMITS_STORAGE")), _item(self.name, *rate(self.name))
+        return _limiter(options().LIMITS_STORAGE), _item(self.name, *rate(self.text()))
 
     def check(self, *key: str) -> None:
         """Raises TooManyRequests when the key has used up its share; counts nothing."""

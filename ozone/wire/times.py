@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import Invalid
 
 AHEAD: Final = timedelta(minutes=10)
@@ -60,7 +60,7 @@ def parse_query(name: str, text: str | None, zone: tzinfo | None = None, *, is_e
     if day is None:
         moment = parse_iso(text, zone or UTC)
     else:
-        moment = _midnight(day, zone or _zone(option("STATS_TIME_ZONE")), days=is_end)
+        moment = _midnight(day, zone or _zone(options().STATS_TIME_ZONE), days=is_end)
         moment = moment - _MICROSECOND if moment and is_end else moment
     if moment is None:
         raise Invalid(f"{name} is not an ISO 8601 time.", errors={name: ["Not an ISO 8601 time."]})
@@ -120,7 +120,7 @@ def read_time(words: Any, zone: tzinfo) -> tuple[datetime, ...]:
 
 def read_device_time(words: Any) -> tuple[datetime, ...]:
     """As read_time, in DEVICE_TIME_ZONE."""
-    return read_time(words, _zone(option("DEVICE_TIME_ZONE")))
+    return read_time(words, _zone(options().DEVICE_TIME_ZONE))
 
 
 def _since_1970(number: float) -> datetime:
@@ -151,7 +151,7 @@ def believed(words: Any, received_at: datetime) -> Told:
     minutes ahead of the server; else NOT_TOLD. Of two meanings the one within ten minutes of the arrival is taken."""
     if words is None:
         return NOT_TOLD
-    epoch = _epoch(option("DEVICE_EPOCH"))
+    epoch = _epoch(options().DEVICE_EPOCH)
     possible = [moment for moment in read_device_time(words) if epoch <= moment <= received_at + AHEAD]
     if len(possible) < 2:
         return Told(possible[0]) if possible else NOT_TOLD

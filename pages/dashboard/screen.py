@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from device_gateway.models import Device, HandshakeAttempt, ProvisioningToken
 from device_gateway.queries import visible_devices
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from pages.kit import charts
 from pages.kit.queries import presence_is
 from telemetry.commands.lifecycle import state_at
@@ -120,7 +120,7 @@ def _is_quiet(now: datetime) -> Q:
 def today(actor: Any, now: datetime) -> Today:
     day = starts(now)[1]
     before = starts(day - timedelta(hours=1))[1]
-    zone = ZoneInfo(option("STATS_TIME_ZONE"))
+    zone = ZoneInfo(options().STATS_TIME_ZONE)
     hour = now.astimezone(zone).replace(minute=0, second=0, microsecond=0, tzinfo=None) + timedelta(hours=1)
     until = (hour - timedelta(days=1)).replace(tzinfo=zone)
     return Today(
@@ -224,7 +224,7 @@ def _failed(now: datetime, since: datetime) -> dict[int, int]:
     )
     # In words rather than as parameters, so that SQLite finds its index of the open ones.
     still_open = commands.extra(where=["telemetry_command.status IN ('pending', 'sent')"])
-    overdue = now - timedelta(seconds=option("COMMAND_RESULT_SECONDS"))
+    overdue = now - timedelta(seconds=options().COMMAND_RESULT_SECONDS)
     has_expired, is_unanswered = Q(expires_at__range=(since, now)), Q(sent_at__range=(since, overdue))
     facts = ("device_id", "status", "command_type", "sent_at", "expires_at", "deliveries")
     for command in still_open.filter(has_expired | is_unanswered).only(*facts):

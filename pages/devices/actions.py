@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 from device_gateway import enrolment, services
 from device_gateway.models import Credential, Device
 from device_gateway.queries import find_device, visible_devices
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import Conflict
 from pages.devices.forms import AllowForm, AssignForm, EditForm, RenameForm
 from pages.kit.actions import Confirmation, action
@@ -164,7 +164,7 @@ def rotate(request: HttpRequest, name: str) -> HttpResponse:
             "Its key came by a claim. A meter that is refused erases its key and waits for a new provisioning token:"
             " somebody may have to go there."
         )
-    hours = duration(option("ENROLMENT_HOURS") * 3600)
+    hours = duration(options().ENROLMENT_HOURS * 3600)
     return action(
         request,
         Confirmation(sent(request)),

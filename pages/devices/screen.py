@@ -9,7 +9,7 @@ from django.urls import reverse
 from device_gateway.enrolment import HOLD, is_open
 from device_gateway.models import Credential, Device
 from device_gateway.queries import find_device, visible_devices
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from pages.devices import rows as shown
 from pages.kit.live import Screen, part, rows, screen
 from pages.templatetags.facts import duration
@@ -105,7 +105,7 @@ def _why(device: Device, status: Presence) -> str:
     if state.last_poll is None and state.last_seen is None:
         return "It was never heard from."
     what = "poll" if state.last_poll else "message"
-    online, idle = (duration(option(name)) for name in ("STATUS_ONLINE_SECONDS", "STATUS_IDLE_SECONDS"))
+    online, idle = map(duration, (options().STATUS_ONLINE_SECONDS, options().STATUS_IDLE_SECONDS))
     if status == Presence.ONLINE:
         return f"Its last {what} is no older than {online}."
     words = f"Its last {what} is older than {online if status == Presence.IDLE else idle}."
@@ -154,7 +154,7 @@ def _former_names(device: Device) -> list[str]:
 def _window(device: Device, key: Credential | None, now: datetime) -> Window:
     if key is not None and key.source == Credential.Source.CLAIM:
         return Window("Closed: its key came by a claim, and no handshake replaces it.")
-    if option("HANDSHAKE_POLICY") == "open":
+    if options().HANDSHAKE_POLICY == "open":
         return Window("Open to everybody: HANDSHAKE_POLICY is “open”.")
     if not device.assigned:
         return Window("Open until it is assigned.")

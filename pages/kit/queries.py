@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from device_gateway.models import Device
 from device_gateway.names import normal_mac
 from device_gateway.queries import visible_devices
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from telemetry.presence import Presence
 
 CHOICES: Final = 200
@@ -37,8 +37,8 @@ def in_presence(devices: "QuerySet[Any]", status: Presence, now: datetime) -> "Q
 
 def presence_is(status: Presence, now: datetime) -> Q:
     """The same as a condition."""
-    online = now - timedelta(seconds=option("STATUS_ONLINE_SECONDS"))
-    idle = now - timedelta(seconds=option("STATUS_IDLE_SECONDS"))
+    online = now - timedelta(seconds=options().STATUS_ONLINE_SECONDS)
+    idle = now - timedelta(seconds=options().STATUS_IDLE_SECONDS)
     if status == Presence.ONLINE:
         return Q(heard__gte=online)
     if status == Presence.IDLE:

@@ -9,7 +9,7 @@ from typing import Final
 from django.db import connection
 
 from ozone.intake.sql import moment
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from telemetry.presence import POLLING
 
 _HEARD: Final = "COALESCE(last_poll, last_seen)"
@@ -81,10 +81,10 @@ def _read(now: datetime, follows: Sequence[str], owner: int | None) -> str:
         sources["unsettled"] = _UNSETTLED
     given = {
         "now": now,
-        "online": now - timedelta(seconds=option("STATUS_ONLINE_SECONDS")),
-        "idle": now - timedelta(seconds=option("STATUS_IDLE_SECONDS")),
+        "online": now - timedelta(seconds=options().STATUS_ONLINE_SECONDS),
+        "idle": now - timedelta(seconds=options().STATUS_IDLE_SECONDS),
         "polling": now - POLLING,
-        "overdue": now - timedelta(seconds=option("COMMAND_RESULT_SECONDS")),
+        "overdue": now - timedelta(seconds=options().COMMAND_RESULT_SECONDS),
     }
     with connection.cursor() as cursor:
         tables = ", ".join(f"({query}) AS {name}" for name, query in sources.items())

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from ozone.accounts.forms import SignInForm, sign_in_page
 from ozone.accounts.registration import require_open
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import Forbidden
 from pages.kit.frame import page, refused, signed_in_page
 from pages.people.forms import NewPasswordForm, RegisterForm
@@ -21,7 +21,7 @@ sign_in = page(
             form_class=SignInForm,
             template_name="pages/login.html",
             redirect_authenticated_user=True,
-            extra_context={"registration_is_open": lambda: option("REGISTRATION") == "open"},
+            extra_context={"registration_is_open": lambda: options().REGISTRATION == "open"},
         )
     )
 )

@@ -7,7 +7,7 @@ nobody reported, has timed out whether or not anybody looks (contract, 2.1 and 2
 from datetime import datetime, timedelta
 from typing import Final
 
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from telemetry.models import Command
 
 PENDING, SENT, EXECUTED, FAILED, TIMEOUT, CANCELLED = Command.Status
@@ -48,7 +48,7 @@ PRIORITIES: Final = tuple(Command.Priority.values)
 
 def command_types() -> tuple[str, ...]:
     """The firmware's own, and those of the deployment."""
-    return (*TYPES, *option("COMMAND_TYPES"))
+    return (*TYPES, *options().COMMAND_TYPES)
 
 
 def state_at(command: Command, now: datetime) -> Command.Status:
@@ -64,7 +64,7 @@ def state_at(command: Command, now: datetime) -> Command.Status:
 
 def is_overdue(command: Command, now: datetime) -> bool:
     """Whether a sent command's result should have come."""
-    return command.sent_at is not None and now - command.sent_at >= timedelta(seconds=option("COMMAND_RESULT_SECONDS"))
+    return command.sent_at is not None and now - command.sent_at >= timedelta(seconds=options().COMMAND_RESULT_SECONDS)
 
 
 def may_repeat(command: Command) -> bool:

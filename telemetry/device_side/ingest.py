@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-from django.conf import settings
-
 from device_gateway.enrolment import Enrolled
 from device_gateway.gate import Call, DeviceRoute, Write
 from device_gateway.identity import Identity
@@ -11,7 +9,7 @@ from device_gateway.names import NO_MAC, normal_mac
 from device_gateway.payloads import NO_STORE
 from ozone.wire import bodies, jsonio
 from ozone.wire.address import limit_key
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import Forbidden, Invalid, NotFound, Unauthorized, WrongContentType
 from ozone.wire.http import Reply, Request
 from ozone.wire.limits import Limit
@@ -20,8 +18,8 @@ from telemetry.device_side.legacy import read_form, read_legacy
 from telemetry.events.payloads import MAX_FIRMWARE, Parsed, read_events
 from telemetry.events.storing import EVENTS, Arrival
 
-_HANDSHAKES: Final = Limit("LIMIT_HANDSHAKES", "Too many handshakes from this address.")
-_LEGACY: Final = Limit("LIMIT_LEGACY", "Too many messages from this address.")
+_HANDSHAKES: Final = Limit("handshakes", lambda: options().LIMIT_HANDSHAKES, "Too many handshakes from this address.")
+_LEGACY: Final = Limit("legacy", lambda: options().LIMIT_LEGACY, "Too many messages from this address.")
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -91,7 +89,7 @@ def _of_batch(parsed: Parsed, let_go: list[bool]) -> Reply:
 
 def legacy(request: Request) -> Call:
     """A press or a status message of a machine that knows no token."""
-    policy = option("LEGACY_INGEST") or ("on" if settings.DEBUG else "assigned")
+    policy = options().LEGACY_INGEST or ("on" if options().DEBUG else "assigned")
     if policy == "off":
         raise NotFound
     _LEGACY.hit(limit_key(request.client))

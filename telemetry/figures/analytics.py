@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Func, IntegerField, Max, Min, QuerySet
 
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.times import iso_or_none
 from telemetry.events.payloads import COUNTERS, TREATMENTS
 from telemetry.models import TelemetryEvent
@@ -38,7 +38,7 @@ def figures(events: "QuerySet[TelemetryEvent]") -> dict[str, Any]:
     `by_hour` (24 hours of the day); `first_event`, `last_event`; `busiest_hour` of the day. Days and hours are those of
     STATS_TIME_ZONE in which the treatments occurred.
     """
-    zone = ZoneInfo(option("STATS_TIME_ZONE"))
+    zone = ZoneInfo(options().STATS_TIME_ZONE)
     totals = _Tally()
     days: dict[date, _Tally] = {}
     hours = [_Tally() for _ in range(24)]

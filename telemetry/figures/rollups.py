@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ozone.intake.sql import BulkInsert, moment
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from telemetry.events.payloads import TREATMENTS
 
 
@@ -72,7 +72,7 @@ def starts(occurred_at: datetime) -> tuple[datetime, datetime]:
 
     A change of the zone's offset begins an hour, too: where the clock goes on within one, or back into it.
     """
-    return _starts(int(occurred_at.timestamp()) // _MINUTE, option("STATS_TIME_ZONE"))
+    return _starts(int(occurred_at.timestamp()) // _MINUTE, options().STATS_TIME_ZONE)
 
 
 @lru_cache(maxsize=16384)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, QuerySet, Sum
 
 from device_gateway.queries import find_device, visible_devices
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import Invalid
 from telemetry.events.payloads import COUNTERS, TREATMENTS
 from telemetry.figures.analytics import Slot
@@ -104,7 +104,7 @@ def statistics_options(actor: Any, *, outlet_id: int | None = None, machine_id: 
 
 
 def _buckets(filters: Filters, now: datetime) -> Buckets:
-    zone = filters.zone or ZoneInfo(option("STATS_TIME_ZONE"))
+    zone = filters.zone or ZoneInfo(options().STATS_TIME_ZONE)
     end = filters.end or now
     if filters.start is None:
         midnight = wall_time(end, zone).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -171,7 +171,7 @@ def _bindings(actor: Any) -> "QuerySet[MachineDevice]":
 def _source(buckets: Buckets) -> str:
     """`days`, `hours`, `quarters` or `minutes`: the first two are kept counts, the others of events. Each of the
     stretches it counts is in one bucket."""
-    zone, kept = buckets.zone, ZoneInfo(option("STATS_TIME_ZONE"))
+    zone, kept = buckets.zone, ZoneInfo(options().STATS_TIME_ZONE)
     start, end = _window(buckets)
     if buckets.granularity == "minute":
         return "minutes"

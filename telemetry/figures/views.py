@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from ozone.webapi.parameters import MAX_DAYS, Query, choice, flag, whole
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from ozone.wire.errors import Invalid
 from ozone.wire.times import parse_query
 from telemetry.figures.buckets import GRANULARITIES, MAX_BUCKETS
@@ -96,8 +96,8 @@ def _zone_names() -> set[str]:
 
 
 def _zone(query: Query) -> ZoneInfo:
-    name = query.get("tz") or option("STATS_TIME_ZONE")
-    if name != option("STATS_TIME_ZONE") and name not in _zone_names():
+    name = query.get("tz") or options().STATS_TIME_ZONE
+    if name != options().STATS_TIME_ZONE and name not in _zone_names():
         raise Invalid.named("tz", "The name of a time zone, as Asia/Singapore.")
     return ZoneInfo(name)
 

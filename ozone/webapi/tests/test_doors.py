@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from ozone.webapi.tests.conftest import PASSWORD, Http, described
-from ozone.wire.conf import DEFAULTS
+from ozone.wire.conf import Options
 
 pytestmark = pytest.mark.django_db
 
@@ -54,7 +54,7 @@ def test_a_compressed_body(http: Http, door: str) -> None:
         (b"{}", "", 415, "wrong_content_type"),
         (b"{}", "application/json; charset=latin-1", 415, "wrong_content_type"),
         (b"username=a&password=b", "application/x-www-form-urlencoded", 415, "wrong_content_type"),
-        (b" " * (DEFAULTS["BODY_LIMIT"] + 1), "application/json", 413, "body_too_large"),
+        (b" " * (Options.BODY_LIMIT + 1), "application/json", 413, "body_too_large"),
     ],
 )
 def test_bad_body(http: Http, door: str, body: bytes, kind: str, status: int, code: str) -> None:

@@ -6,10 +6,11 @@ import pytest
 import time_machine
 from pytest_django import Settings
 
+from ozone.wire.conf import options
 from ozone.wire.errors import TooManyRequests
 from ozone.wire.limits import Limit, rate
 
-LIMIT = Limit("LIMIT_FAILED_CLAIMS", "Too many.")
+LIMIT = Limit("failed_claims", lambda: options().LIMIT_FAILED_CLAIMS, "Too many.")
 NOON = 1_800_000_000  # at the beginning of a minute
 
 
@@ -68,7 +69,7 @@ def test_after_the_wait_it_is_open_again(settings: Settings) -> None:
 
 def test_limits_of_different_names_do_not_meet(settings: Settings) -> None:
     settings.LIMIT_FAILED_CLAIMS = settings.LIMIT_UNKNOWN_KEYS = "1/60"
-    other = Limit("LIMIT_UNKNOWN_KEYS", "Too many.")
+    other = Limit("unknown_keys", lambda: options().LIMIT_UNKNOWN_KEYS, "Too many.")
     LIMIT.hit("a")
     other.hit("a")
     assert refused(LIMIT, "a")
@@ -80,16 +81,16 @@ def test_retry_after_is_at_least_a_second(wait: float) -> None:
 
 
 def test_the_defaults_of_the_contract() -> None:
-    assert rate("LIMIT_FAILED_CLAIMS") == (20, 60)
-    assert rate("LIMIT_DEVICE_WRITES") == (2000, 10)
-    assert rate("LIMIT_SIGN_IN_PAIR") == (10, 300)
-    assert rate("LIMIT_SIGN_IN_ADDRESS") == (100, 300)
-    assert rate("LIMIT_REGISTRATIONS") == (10, 3600)
-    assert rate("LIMIT_PERSON_CALLS") == (500, 10)
+    assert rate(options().LIMIT_FAILED_CLAIMS) == (20, 60)
+    assert rate(options().LIMIT_DEVICE_WRITES) == (2000, 10)
+    assert rate(options().LIMIT_SIGN_IN_PAIR) == (10, 300)
+    assert rate(options().LIMIT_SIGN_IN_ADDRESS) == (100, 300)
+    assert rate(options().LIMIT_REGISTRATIONS) == (10, 3600)
+    assert rate(options().LIMIT_PERSON_CALLS) == (500, 10)
 
 
 @pytest.mark.parametrize("text", ["", "20", "20/", "a/b", "20/60/1", "20 per minute", "0/60", "20/0", "-1/60"])
 def test_unusable(settings: Settings, text: str) -> None:
     settings.LIMIT_FAILED_CLAIMS = text
     with pytest.raises(ValueError):
-        rate("LIMIT_FAILED_CLAIMS")
+        rate(options().LIMIT_FAILED_CLAIMS)

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ozone.wire.conf import option
+from ozone.wire.conf import options
 from stations.signing import sign
 
 PATH = "/api/internal/stations/data"
@@ -24,28 +24,28 @@ class Command(BaseCommand):
         parser.add_argument("--timestamp", help="Unix seconds (now)")
         parser.add_argument("--verify", action="store_true", help="for stations/verify, which applies nothing")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        secret = option("IOT_SYSTEM_SIGNATURE_SECRET")
+    def handle(self, *args: Any, **given: Any) -> None:
+        secret = options().IOT_SYSTEM_SIGNATURE_SECRET
         if not secret:
             raise CommandError("Set IOT_SYSTEM_SIGNATURE_SECRET, in the environment or in .env.")
-        name = options["payload"]
+        name = given["payload"]
         try:
             body = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
         except OSError as error:
             raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
-        timestamp = options["timestamp"] or str(int(time.time()))
+        timestamp = given["timestamp"] or str(int(time.time()))
         headers = {
             "Content-Type": "application/json",
             "X-Timestamp": timestamp,
             "X-Signature": sign(secret, body, timestamp),
         }
-        path = PATH.replace("/data", "/verify") if options["verify"] else PATH
-        lines = [f"curl -X POST {shlex.quote(options['url'].rstrip('/') + path)}"]
+        path = PATH.replace("/data", "/verify") if given["verify"] else PATH
+        lines = [f"curl -X POST {shlex.quote(given['url'].rstrip('/') + path)}"]
         lines.append("-H 'Authorization: Bearer '\"$ACCESS_TOKEN\"")
         lines += [f"-H {shlex.quote(f'{header}: {value}')}" for header, value in headers.items()]
         # --data-binary: plain -d would drop line ends, and with them the signature.
         lines.append(f"--data-binary {shlex.quote('@' + name)}")
         for header, value in headers.items():
             self.stdout.write(f"{header}: {value}")
-        self.stdout.write(f"\n# {len(body)} bytes; good for {option('IOT_SYSTEM_SIGNATURE_TIMEOUT')} seconds")
+        self.stdout.write(f"\n# {len(body)} bytes; good for {options().IOT_SYSTEM_SIGNATURE_TIMEOUT} seconds")
         self.stdout.write(" \\\n     ".join(lines))
