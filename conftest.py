@@ -48,6 +48,26 @@ def _nothing_remembered() -> Iterator[None]:
     options.cache_clear()
 
 
+class MonotonicClock:
+    """The clock of the limits, which stands still unless it is moved."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def shift(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def limits_clock(monkeypatch: pytest.MonkeyPatch) -> MonotonicClock:
+    clock = MonotonicClock()
+    monkeypatch.setattr("ozone.wire.limits.monotonic", clock)
+    return clock
+
+
 @pytest.fixture
 def write_path(transactional_db: Any) -> Iterator[None]:
     """Real transactions and a running writer, whose connection is closed before the database is emptied."""

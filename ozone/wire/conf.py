@@ -90,7 +90,8 @@ class Options:
         "memory://",
         LIMITS,
         "URL",
-        "Where limits are counted: in each process, or in Redis for all (`redis://host:6379/0`)",
+        "Where limits are counted: in each process (on a clock that nobody sets, 10,000 keys a limit), "
+        "or in Redis for all (`redis://host:6379/0`)",
     )
     LIMIT_FAILED_CLAIMS: str = documented("20/60", LIMITS, "limit", "Failed claims of an address")
     LIMIT_UNKNOWN_KEYS: str = documented(

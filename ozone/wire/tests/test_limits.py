@@ -6,9 +6,10 @@ import pytest
 import time_machine
 from pytest_django import Settings
 
+from conftest import MonotonicClock
 from ozone.wire.conf import options
 from ozone.wire.errors import TooManyRequests
-from ozone.wire.limits import Limit, rate
+from ozone.wire.limits import Limit, _limiter, rate
 
 LIMIT = Limit("failed_claims", lambda: options().LIMIT_FAILED_CLAIMS, "Too many.")
 NOON = 1_800_000_000  # at the beginning of a minute
@@ -57,14 +58,55 @@ def test_hits_count_and_refuse(settings: Settings) -> None:
         LIMIT.hit("a", "y")
 
 
-def test_after_the_wait_it_is_open_again(settings: Settings) -> None:
+def test_after_the_wait_it_is_open_again(settings: Settings, limits_clock: MonotonicClock) -> None:
     settings.LIMIT_FAILED_CLAIMS = "1/60"
-    with time_machine.travel(NOON, tick=False) as clock:
+    LIMIT.hit("a")
+    assert refused(LIMIT, "a") == 60
+    limits_clock.shift(59.9)
+    assert refused(LIMIT, "a") == 1
+    limits_clock.shift(0.1)
+    assert refused(LIMIT, "a") == 0
+    LIMIT.hit("a")
+    assert refused(LIMIT, "a") == 60
+
+
+@pytest.mark.parametrize("hours", [3, -3])
+def test_the_servers_time_is_set(settings: Settings, limits_clock: MonotonicClock, hours: int) -> None:
+    """Back by three hours it made every limit refuse for three hours; ahead, every limit forget."""
+    settings.LIMIT_FAILED_CLAIMS = "1/60"
+    with time_machine.travel(NOON, tick=False) as server_time:
         LIMIT.hit("a")
-        wait = refused(LIMIT, "a")
-        assert 1 <= wait <= 60
-        clock.shift(timedelta(seconds=wait + 1))
+        server_time.shift(timedelta(hours=hours))
+        assert refused(LIMIT, "a") == 60
+        limits_clock.shift(60)
         assert refused(LIMIT, "a") == 0
+
+
+def test_memory_is_bounded(settings: Settings, limits_clock: MonotonicClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ozone.wire.limits.MOST_KEYS", 3)
+    settings.LIMIT_FAILED_CLAIMS, settings.LIMIT_UNKNOWN_KEYS = "1/60", "1/10"
+    other = Limit("unknown_keys", lambda: options().LIMIT_UNKNOWN_KEYS, "Too many.")
+    for name in "abcde":
+        LIMIT.hit(name)
+        other.hit(name)
+        limits_clock.shift(1)
+    assert [bool(refused(LIMIT, name)) for name in "abcde"] == [False, False, True, True, True]
+    assert len(_limiter("memory://")) == 6  # type: ignore[arg-type]
+    limits_clock.shift(20)  # those of the other have ended: the next one takes their room
+    other.hit("f")
+    assert len(_limiter("memory://")) == 4  # type: ignore[arg-type]
+    assert refused(LIMIT, "e") == 39
+
+
+def test_refunds(settings: Settings, limits_clock: MonotonicClock) -> None:
+    settings.LIMIT_FAILED_CLAIMS = "1/60"
+    LIMIT.hit("a")
+    LIMIT.refund("a")
+    LIMIT.hit("a")
+    limits_clock.shift(60)
+    LIMIT.refund("a")  # of a window that has ended: nothing to give back
+    LIMIT.hit("a")
+    assert refused(LIMIT, "a") == 60
 
 
 def test_limits_of_different_names_do_not_meet(settings: Settings) -> None:
