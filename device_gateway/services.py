@@ -162,7 +162,7 @@ def issue_token(
 def claim(*, token: Any, device_metadata: Mapping[str, Any], client: str, now: datetime) -> Claimed:
     """The device's new key for a pending token; again the same one to the same address, if its reply was lost.
 
-    Raises InvalidToken, Forbidden for an archived device.
+    Raises InvalidToken, TooManyRequests instead after too many of them, Forbidden for an archived device.
     """
     if not isinstance(token, str) or not 1 <= len(token) <= MAX_TOKEN:
         raise _failed(client)
@@ -223,7 +223,11 @@ def _claimed(row: ProvisioningToken, device: Device, token: str) -> Claimed:
 
 
 def _failed(client: str) -> InvalidToken:
-    FAILED_CLAIMS.count(limit_key(client))
+    """Raises TooManyRequests where the address has failed too often.
+
+    A good token does not come here: a meter that tries its spent one for ever keeps nobody else of its site out.
+    """
+    FAILED_CLAIMS.hit(limit_key(client))
     return InvalidToken()
 
 

@@ -284,14 +284,25 @@ class TestGuessing:
         settings.LIMIT_FAILED_CLAIMS = "3/60"
 
     def test_failures_are_limited_by_address(self, door: Door, device: Device) -> None:
-        token = provisioned(device)
         for _ in range(3):
             assert claim_from(door, PEER, "guess").json() == INVALID
-        for guess in ("guess", token):  # a hit, too, tells nothing now
-            answer = claim_from(door, PEER, guess)
-            assert refusal(answer) == (429, "too_many_requests")
-            assert 1 <= int(answer.headers["retry-after"]) <= 60
-        assert claim_from(door, "203.0.113.10", token).status == 201
+        answer = claim_from(door, PEER, "guess")
+        assert refusal(answer) == (429, "too_many_requests")
+        assert 1 <= int(answer.headers["retry-after"]) <= 60
+        assert claim_from(door, "203.0.113.10", "guess").json() == INVALID
+
+    def test_a_good_token_is_never_limited(self, door: Door, device: Device, vera: User) -> None:
+        """A meter that tries its spent token for ever, and others behind the same address."""
+        spent = provisioned(device)
+        assert claim_from(door, "203.0.113.10", spent).status == 201
+        answers = [claim_from(door, PEER, spent).status for _ in range(9)]
+        assert answers == [400] * 3 + [429] * 6
+        for other in [Device.objects.create(owner=vera) for _ in range(5)]:
+            token = provisioned(other)
+            answer = claim_from(door, PEER, token)
+            assert (answer.status, answer.json()["device_id"]) == (201, other.pk)
+            assert claim_from(door, PEER, token).json() == answer.json()  # nor a repeat of it
+        assert claim_from(door, PEER, spent).status == 429
 
     def test_success_is_not_counted(self, door: Door, vera: User) -> None:
         devices = [Device.objects.create(owner=vera) for _ in range(8)]
