@@ -72,10 +72,10 @@ def limits_clock(monkeypatch: pytest.MonkeyPatch) -> MonotonicClock:
 def write_path(transactional_db: Any) -> Iterator[None]:
     """Real transactions and a running writer, whose connection is closed before the database is emptied."""
     from device_gateway.registry import registry
-    from ozone.intake import writer
+    from ozone.intake import write_path
 
     yield
-    writer.stop()
+    write_path.stop()
     registry.watcher.stop()
 
 

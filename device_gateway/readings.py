@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from device_gateway.payloads import Reading
-from ozone.intake import writer
+from ozone.intake import write_path
 from ozone.intake.sql import BulkInsert, moment
 
 READINGS: Final = "readings"
@@ -136,5 +136,5 @@ def store_key_uses(connection: BaseDatabaseWrapper, uses: list[tuple[int, dateti
 
 
 def register_kinds() -> None:
-    writer.register(KEY_USES, store_key_uses)
-    writer.register(READINGS, store_readings)
+    write_path.register(KEY_USES, store_key_uses)
+    write_path.register(READINGS, store_readings)

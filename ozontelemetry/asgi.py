@@ -29,7 +29,7 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402
 import device_gateway.door  # noqa: E402
 import telemetry.device_side.routes  # noqa: E402
 from device_gateway.gate import DeviceRoute  # noqa: E402
-from ozone.intake import writer  # noqa: E402
+from ozone.intake import write_path  # noqa: E402
 from ozontelemetry import checks, health  # noqa: E402
 from ozontelemetry.bridge import DjangoBridge  # noqa: E402
 from ozontelemetry.openapi.shapes import is_api, one_slash  # noqa: E402
@@ -86,7 +86,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     await asyncio.sleep(LOOP_RUNS_AFTER)
     hear_ends()
     await receive()  # lifespan.shutdown
-    writer.stop()
+    write_path.stop()
     await send({"type": "lifespan.shutdown.complete"})
 
 

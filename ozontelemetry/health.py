@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from device_gateway.gate import Call, DeviceRoute
 from device_gateway.models import RegistryVersion
-from ozone.intake import writer
+from ozone.intake import write_path
 from ozone.wire import metrics
 from ozone.wire.conf import options
 from ozone.wire.errors import Unauthorized, Unavailable
@@ -24,7 +24,7 @@ class _Ready:
 
 def healthz(request: Request) -> Reply:
     """200 while the process can work; 503 when its writer has died and only a restart helps."""
-    if not writer.is_healthy:
+    if not write_path.is_healthy:
         raise Unavailable("The writer has stopped. Restart the server.", code="writer_dead")
     return _OK
 

@@ -1,19 +1,24 @@
 """The durable write path (docs/dataflows.md): submit a row, hear when it is committed."""
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ozone.intake.watcher import Watcher
-from ozone.intake.writer import CALL, Writer, writer
+from ozone.intake.writer import CALL, Writer
 
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["Watcher", "Writer", "call", "call_and_wait", "post", "submit", "submit_and_wait", "writer"]
+__all__ = ["Watcher", "Writer", "call", "call_and_wait", "post", "submit", "submit_and_wait", "write_path"]
 
-post = writer.post
-submit = writer.submit
-submit_and_wait = writer.submit_and_wait
+write_path = Writer()
+"""The process's own writer. Rows of the main database go through it."""
+os.register_at_fork(after_in_child=write_path.reset_after_fork)
+
+post = write_path.post
+submit = write_path.submit
+submit_and_wait = write_path.submit_and_wait
 
 
 def call(service: Callable[..., Any], **arguments: Any) -> "asyncio.Future[Any]":

@@ -11,7 +11,6 @@ import asyncio
 import concurrent.futures
 import itertools
 import logging
-import os
 import queue
 import threading
 import time
@@ -38,7 +37,7 @@ from ozone.wire import metrics
 from ozone.wire.conf import options
 from ozone.wire.deadlines import deadlines
 from ozone.wire.errors import ApiError, Invalid, ServerError, Unavailable
-from ozone.wire.tracebacks import let_go
+from ozone.wire.tracebacks import clear_frames
 
 logger = logging.getLogger("ozone.intake")
 
@@ -167,7 +166,7 @@ class Writer:
             except BaseException as error:  # nothing may end this thread: whoever waits must hear
                 logger.exception("writer: unexpected failure, %d submissions refused", len(batch))
                 _fail(batch, lambda: ServerError())
-                let_go(error)
+                clear_frames(error)
             _settle(batch)
             with self._lock:
                 self._waiting_bytes -= sum(item.size for item in batch)
@@ -214,7 +213,7 @@ class Writer:
             lost = before is not None and connection.connection is not before
             retryable = may_retry and not at_commit and (lost or _is_transient(connection, error))
             _repair(connection, before)
-            let_go(error)
+            clear_frames(error)
             if retryable:
                 self._commit(connection, batch, may_retry=False)
             else:
@@ -223,14 +222,14 @@ class Writer:
         except Exception as error:
             _repair(connection, before)
             if len(batch) > 1:
-                let_go(error)
+                clear_frames(error)
                 # Savepoints would not isolate it: foreign keys are checked at COMMIT.
                 middle = len(batch) // 2
                 self._commit(connection, batch[:middle])
                 self._commit(connection, batch[middle:])
             else:
                 logger.exception("writer: one submission of kind %r refused", batch[0].kind)
-                let_go(error)
+                clear_frames(error)
                 batch[0].error = _poison(error)
         else:
             metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
@@ -258,11 +257,11 @@ class Writer:
             except (OperationalError, InterfaceError):
                 raise
             except ApiError as error:
-                let_go(error)
+                clear_frames(error)
                 item.error = error
             except Exception as error:
                 logger.exception("writer: %s failed", service.__qualname__)
-                let_go(error)
+                clear_frames(error)
                 item.error = _poison(error)
 
 
@@ -353,7 +352,3 @@ def _resolve(batch: Sequence[Submission]) -> None:
 
 def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0]
-
-
-writer = Writer()
-os.register_at_fork(after_in_child=writer.reset_after_fork)

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from device_gateway.models import Credential, Device, RegistryVersion
 from device_gateway.services import set_key
-from ozone.intake import writer
+from ozone.intake import write_path
 from ozontelemetry import health
 from tests.support.doors import Answer, Door
 
@@ -61,7 +61,7 @@ def test_a_dead_writer(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     dead.start()
     dead.join()
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "_thread", dead)
+        patch.setattr(write_path, "_thread", dead)
         answer = door.send("GET", "/healthz")
         assert refusal(answer) == (503, "writer_dead")
         assert "retry-after" in answer.headers

@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from device_gateway.models import Enrolment
 from device_gateway.states import mark_polled
-from ozone.intake import writer
+from ozone.intake import write_path
 from telemetry.commands.lifecycle import (
     CLEAR_MEMORY,
     EXECUTED,
@@ -90,4 +90,4 @@ def _move(command: Command, to: str, now: datetime, **facts: Any) -> bool:
 
 
 def register_kinds() -> None:
-    writer.register(POLLS, store_polls)
+    write_path.register(POLLS, store_polls)
