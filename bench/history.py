@@ -125,7 +125,9 @@ def _make_places() -> dict[str, int]:
 
 
 def _drop_indexes(cursor: Any, vendor: str) -> list[str]:
-    """Of the three tables, those that no constraint needs; the statements that make them again, at once and faster."""
+    """Drops the indexes of the three tables that no constraint needs; returns the statements that make them again,
+    at once and faster.
+    """
     tables = ("telemetry_telemetryevent", "telemetry_hourlycount", "telemetry_dailycount")
     named = ", ".join(f"'{table}'" for table in tables)
     if vendor == "sqlite":

@@ -64,7 +64,7 @@ class Client:
         return time.perf_counter() - began, found
 
     def count_lines(self, path: str) -> int:
-        """Of a stream that is forgotten as it is read."""
+        """How many lines a stream has; it is forgotten as it is read."""
         reply = self._ask("GET", path)
         lines = 0
         while piece := reply.read1(MEGABYTE):
@@ -160,7 +160,7 @@ def _group_by(plain: Any, granularity: str, days: int, of_outlet: bool) -> tuple
 
 
 def _export(server: servers.Server, client: Client, plain: Any) -> dict[str, Any]:
-    """Of at least EXPORTED rows: by how much the server grew, and whether they all came."""
+    """An export of at least EXPORTED rows: by how much the server grew, and whether they all came."""
     # By whole days of arrival, of which each has as many.
     start = datetime.now(UTC).replace(hour=0, minute=0, second=0) - timedelta(days=EXPORTED * DAYS // LARGE + 1)
     path = f"/api/export/?start={start:%Y-%m-%dT%H:%M:%SZ}"

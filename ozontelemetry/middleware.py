@@ -21,7 +21,7 @@ from ozone.wire.errors import (
 )
 from ozone.wire.heads import tidy
 from ozone.wire.http import check_host, is_plain_http, public_host, public_scheme
-from ozone.wire.tracebacks import let_go
+from ozone.wire.tracebacks import clear_frames
 from ozontelemetry.openapi.shapes import STRICT, error_reply, is_api, one_slash
 
 logger = logging.getLogger("ozontelemetry")
@@ -76,7 +76,7 @@ class ApiErrors:
             return None
         if isinstance(exception, OperationalError):
             logger.warning("%s %s: %s", request.method, request.path_info, exception)
-            let_go(exception)
+            clear_frames(exception)
             exception = Unavailable("The database does not answer now. Try again.")
         if isinstance(exception, ApiError) and (_is_api(request) or exception.status == 503):
             return _response(exception, request)

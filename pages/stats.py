@@ -54,7 +54,7 @@ class Asked:
 
     @property
     def query(self) -> str:
-        """Of what could be read: the API takes the same."""
+        """The query string of what could be read: the API takes the same."""
         return urlencode(self._given)
 
     @property

@@ -26,7 +26,7 @@ class Trouble(Enum):
 
 
 CHANCES = {Trouble.CUT: 0.02, Trouble.DROPPED: 0.015, Trouble.LOST: 0.03, Trouble.TWICE: 0.03, Trouble.LATE: 0.002}
-"""Of a hostile network, for each request."""
+"""How likely each trouble is on a hostile network, for one request."""
 
 
 @dataclass(slots=True)

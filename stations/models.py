@@ -166,7 +166,7 @@ class SyncLog(models.Model):
     """The station's, as far as the message was read."""
     outcome = models.CharField(max_length=8, choices=Outcome.choices)
     code = models.CharField(max_length=32, blank=True, default="")
-    """Of a refusal."""
+    """The error code of a refusal."""
     warnings = models.CharField(max_length=200, blank=True, default="")
     """Places of values that could not be taken and were left as they were, as far as they fit."""
     milliseconds = models.PositiveIntegerField()

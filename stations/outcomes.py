@@ -8,7 +8,7 @@ from stations.models import SyncLog
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Acknowledgement:
     """The reply to a message that was acknowledged."""
 
     message: str
@@ -35,7 +35,7 @@ class Outcome:
         return jsonio.encode(kept).decode()
 
     @classmethod
-    def read_again(cls, reply: str) -> "Outcome":
+    def read_again(cls, reply: str) -> "Acknowledgement":
         """What was written, as a repeat gets it."""
         return cls(**jsonio.decode(reply.encode()), replayed=True)
 

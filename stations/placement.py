@@ -18,7 +18,7 @@ Slots = dict[int, StationSlot]
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """A power bank, its new facts already on it, and the slot of this station that it sits in."""
 
     bank: PowerBank
@@ -69,7 +69,7 @@ def rearrange(
     *,
     station: Station,
     gone: Sequence[PowerBank],
-    placed: Sequence[Place],
+    placed: Sequence[Placement],
     told: Sequence[StationSlot],
     slots: Slots,
     at: datetime,

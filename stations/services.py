@@ -22,7 +22,7 @@ from stations.models import (
     StationSlot,
     SyncLog,
 )
-from stations.outcomes import Outcome
+from stations.outcomes import Acknowledgement
 from stations.payloads import (
     Bank,
     Full,
@@ -35,7 +35,7 @@ from stations.payloads import (
     type_of,
     warnings_of,
 )
-from stations.placement import Place
+from stations.placement import Placement
 from stations.signals import power_bank_returned
 from stations.signing import Signed
 from stations.writing import write
@@ -47,7 +47,7 @@ LOCK_SECONDS: float = 4.0
 """How long a message waits for another of the same station; then 503, and the connector sends it again."""
 
 
-def sync(*, message: Message, signed: Signed, now: datetime, since: float) -> Outcome:
+def sync(*, message: Message, signed: Signed, now: datetime, since: float) -> Acknowledgement:
     """Applies a verified message, once; returns when it is committed. The arguments are StationSyncService's.
 
     Raises what `StationSyncService.apply` raises, and Unavailable: then it is to be sent again.
@@ -91,7 +91,7 @@ class StationSyncService:
         if self._moment is None and isinstance(message, Returned):
             self._moment = read_time(message.return_event.returned_at)
 
-    def apply(self) -> Outcome:
+    def apply(self) -> Acknowledgement:
         """Applies the message, or finds that it has been; the reply is committed with it.
 
         Raises StationNotFound, PowerBankNotFound, SlotNotFound, and what a receiver of `power_bank_returned` raises:
@@ -119,7 +119,7 @@ class StationSyncService:
             )
         return outcome
 
-    def _same_request(self) -> Outcome | None:
+    def _same_request(self) -> Acknowledgement | None:
         """The reply to this very request, if it has been acknowledged before, whatever came between.
 
         Its row is made at once: a second copy waits here for the first, and a failure takes the row back.
@@ -127,7 +127,7 @@ class StationSyncService:
         if insert_missing([self._request], unique=("key",)):
             return None
         (known,) = fetch_locked(AcknowledgedRequest, "key = %s", [self._request.key], order="key")
-        return Outcome.read_again(known.reply)
+        return Acknowledgement.read_again(known.reply)
 
     def _lock_station(self) -> Station:
         """The station's row, locked: messages of one station are applied one after another, two copies too."""
@@ -140,7 +140,7 @@ class StationSyncService:
             raise StationNotFound
         return found[0]
 
-    def _replay(self, station: Station) -> Outcome | None:
+    def _replay(self, station: Station) -> Acknowledgement | None:
         """The first reply to this body, if it has been acknowledged before.
 
         A picture or a status without a `timestamp` of its own may rightly come again after others, in the same
@@ -154,15 +154,15 @@ class StationSyncService:
             return None
         for known in fetch_locked(AppliedMessage, "body_hash = %s", [self._body_hash], order="body_hash"):
             if known.applied_at > self._now - REPLAY_SPAN:
-                return Outcome.read_again(known.reply)
+                return Acknowledgement.read_again(known.reply)
         return None
 
-    def _remember(self, station: Station, outcome: Outcome) -> None:
+    def _remember(self, station: Station, outcome: Acknowledgement) -> None:
         row = AppliedMessage(body_hash=self._body_hash, station=station, applied_at=self._now, reply=outcome.written())
         # A body that was forgotten after its 7 days, or had no time of its own, may have its row already.
         upsert([row], unique=("body_hash",), update=("station", "applied_at", "reply"))
 
-    def _dispatch(self, station: Station) -> Outcome:
+    def _dispatch(self, station: Station) -> Acknowledgement:
         # Without a time of its own a message speaks of the moment it was sent, and is never stale. By the sender's
         # clock, as all the others: by ours, a snapshot it takes a moment later could seem older.
         last = self._believed(station.last_message_at)
@@ -186,7 +186,7 @@ class StationSyncService:
         seen_at = self._believed(bank.seen_at)
         return seen_at is None or seen_at <= at
 
-    def _full(self, station: Station, message: Full, at: datetime, stale: bool) -> Outcome:
+    def _full(self, station: Station, message: Full, at: datetime, stale: bool) -> Acknowledgement:
         data: dict[str, Any] = {
             "station_id": station.pk,
             "station_serial": station.serial_number,
@@ -195,14 +195,14 @@ class StationSyncService:
             "timestamp": iso(self._now),
         }
         if stale:
-            return Outcome(STALE, data, stale=True)
+            return Acknowledgement(STALE, data, stale=True)
         told = {bank.serial_number: bank for bank in message.power_banks or ()}
         banks = placement.lock_banks(station, told, make=True)
         # A newer message may have seen one of them in another station meanwhile.
         described = [
             _described(banks[serial], bank) for serial, bank in told.items() if self._not_after(banks[serial], at)
         ]
-        placed = [Place(bank, number) for bank in described if (number := told[bank.serial_number].current_slot)]
+        placed = [Placement(bank, number) for bank in described if (number := told[bank.serial_number].current_slot)]
         unplaced = [bank for bank in described if not told[bank.serial_number].current_slot]
         gone = []
         if message.power_banks is not None:
@@ -223,13 +223,13 @@ class StationSyncService:
         )
         placement.remove_slots(slots, self._slots_no_more(message, slots, placed))
         self._save(station, at, **_station_facts(message))
-        return Outcome(
+        return Acknowledgement(
             "Station data updated successfully",
             data | {"slots_updated": len(told_slots), "powerbanks_updated": len(described)},
         )
 
     @staticmethod
-    def _slots_no_more(message: Full, slots: placement.Slots, placed: list[Place]) -> list[int]:
+    def _slots_no_more(message: Full, slots: placement.Slots, placed: list[Placement]) -> list[int]:
         """Numbers beyond the total; and those an array of slots leaves out, unless a power bank was seen there, or one
         of the array has no number and may be it."""
         here = {place.slot_number for place in placed}
@@ -238,7 +238,7 @@ class StationSyncService:
             return [number for number in slots if number not in here]
         return [number for number in slots if number > message.station.total_slots]
 
-    def _returned(self, station: Station, message: Returned, at: datetime, stale: bool) -> Outcome:
+    def _returned(self, station: Station, message: Returned, at: datetime, stale: bool) -> Acknowledgement:
         event = message.return_event
         level = percent(event.battery_level)
         banks = placement.lock_banks(station, [event.power_bank_serial])
@@ -265,7 +265,7 @@ class StationSyncService:
             placement.rearrange(
                 station=station,
                 gone=[other for other in gone if other.current_slot_id == slot.pk],
-                placed=[Place(bank, event.slot_number)],
+                placed=[Placement(bank, event.slot_number)],
                 told=[slot],
                 slots=slots,
                 at=at,
@@ -290,9 +290,9 @@ class StationSyncService:
             "station_serial": station.serial_number,
             "slot_number": event.slot_number,
         }
-        return Outcome("Return processed successfully", data, stale=stale)
+        return Acknowledgement("Return processed successfully", data, stale=stale)
 
-    def _status(self, station: Station, message: StatusChange, at: datetime, stale: bool) -> Outcome:
+    def _status(self, station: Station, message: StatusChange, at: datetime, stale: bool) -> Acknowledgement:
         changed = not stale and station.status != message.device.status
         if not stale:
             facts: dict[str, Any] = {"status": message.device.status}
@@ -306,7 +306,7 @@ class StationSyncService:
             "status_changed": changed,
             "last_heartbeat": iso_or_none(station.last_heartbeat),
         }
-        return Outcome(STALE if stale else "Station status updated successfully", data, stale=stale)
+        return Acknowledgement(STALE if stale else "Station status updated successfully", data, stale=stale)
 
     def _save(self, station: Station, at: datetime, **facts: Any) -> None:
         """The station's own row: new facts, and that this message is now the last one applied."""

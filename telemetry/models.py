@@ -133,7 +133,7 @@ class DeviceStatus(models.Model):
     uptime_seconds = models.BigIntegerField(null=True)
     device_timestamp = models.CharField(max_length=64, blank=True, default="")
     on_time = models.JSONField(null=True)
-    """Of a legacy device: its three on-time values, as sent."""
+    """The three on-time values of a legacy device, as sent."""
     resets = models.PositiveIntegerField(default=0)
     """Counter resets seen: a legacy press is known again only since the last one."""
 
@@ -191,7 +191,7 @@ class TelemetryEvent(models.Model):
     source = models.CharField(max_length=8, choices=Source.choices)
     payload = models.JSONField()
     digest = models.BigIntegerField()
-    """Of what the device said, to know a repeat from another event under the same id."""
+    """A hash of what the device said, to know a repeat from another event under the same id."""
     machine = models.ForeignKey(
         Machine, on_delete=models.DO_NOTHING, null=True, related_name="events", db_constraint=False, db_index=False
     )

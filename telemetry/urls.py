@@ -64,7 +64,7 @@ urlpatterns = [
     re_path(rf"^devices/{DEVICE}/quarantine/{NUMBER}/accept/?$", quarantine.Accept.as_view(), name="accept"),
     re_path(rf"^devices/{DEVICE}/redate/?$", quarantine.Redate.as_view(), name="redate"),
     re_path(r"^telemetry/summary/?$", devices.Summary.as_view(), name="telemetry-summary"),
-    re_path(r"^telemetry/latest/?$", devices.Latest.as_view(), name="telemetry-latest-of-any"),
+    re_path(r"^telemetry/latest/?$", devices.Newest.as_view(), name="telemetry-latest-of-any"),
     re_path(r"^outlets/?$", machines.Outlets.as_view(), name="outlets"),
     re_path(rf"^outlets/{NUMBER}/?$", machines.OutletDetail.as_view(), name="outlet"),
     re_path(r"^machines/?$", machines.Machines.as_view(), name="machines"),
@@ -73,10 +73,10 @@ urlpatterns = [
     re_path(rf"^machines/{NUMBER}/?$", machines.MachineDetail.as_view(), name="machine"),
     re_path(rf"^machines/{NUMBER}/logs/?$", logs.MachineLogs.as_view(), name="machine-logs"),
     re_path(r"^stats/?$", stats.Stats.as_view(), name="stats"),
-    re_path(r"^stats/options/?$", stats.Options.as_view(), name="stats-options"),
-    re_path(r"^stats/export\.csv/?$", stats.Export.as_view(), name="stats-export"),
+    re_path(r"^stats/options/?$", stats.StatsOptions.as_view(), name="stats-options"),
+    re_path(r"^stats/export\.csv/?$", stats.StatsExport.as_view(), name="stats-export"),
     # As the seeds print them.
     re_path(r"^test/stats/?$", stats.StatsAlias.as_view()),
-    re_path(r"^test/stats-options/?$", stats.OptionsAlias.as_view()),
-    re_path(r"^test/stats-export\.csv/?$", stats.ExportAlias.as_view()),
+    re_path(r"^test/stats-options/?$", stats.StatsOptionsAlias.as_view()),
+    re_path(r"^test/stats-export\.csv/?$", stats.StatsExportAlias.as_view()),
 ]

@@ -22,7 +22,7 @@ from ozone.wire.errors import (
     Unavailable,
     WrongContentType,
 )
-from ozone.wire.tracebacks import let_go
+from ozone.wire.tracebacks import clear_frames
 
 logger = logging.getLogger("ozone.webapi")
 
@@ -50,7 +50,7 @@ def as_api_error(error: Exception, allowed: Sequence[str]) -> ApiError | None:
             return MalformedJson(str(error.detail))
         case OperationalError() | InterfaceError():
             logger.warning("the database failed a request: %s", error)
-            let_go(error)
+            clear_frames(error)
             return Unavailable("The database does not answer now. Try again.")
         case DisallowedHost():
             return BadHost()

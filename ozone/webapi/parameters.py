@@ -56,7 +56,7 @@ def choice(query: Query, name: str, choices: Sequence[str]) -> str | None:
     return text
 
 
-class Place(NamedTuple):
+class PageCursor(NamedTuple):
     """How far a reader has come in a list: written out, it is a cursor."""
 
     moment: datetime = _EPOCH
@@ -66,14 +66,14 @@ class Place(NamedTuple):
         return f"{(self.moment - _EPOCH) // _MICROSECOND}-{self.number}"
 
 
-def place(query: Query, name: str) -> Place | None:
+def page_cursor(query: Query, name: str) -> PageCursor | None:
     text = query.get(name)
     if not text:
         return None
     found = _PLACE(text)
     if found is None:
         raise refuse(name, "Not a cursor of ours.")
-    return Place(_EPOCH + int(found[1]) * _MICROSECOND, int(found[2]))
+    return PageCursor(_EPOCH + int(found[1]) * _MICROSECOND, int(found[2]))
 
 
 class Span(NamedTuple):

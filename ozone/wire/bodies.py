@@ -8,7 +8,8 @@ from ozone.wire.conf import options
 from ozone.wire.errors import BadEncoding, BodyTooLarge, WrongContentType
 
 MAX_MEMBERS: Final = 32
-"""Of one gzip body: thousands of empty ones would cost a tenth of a second, in which no other request is served."""
+"""How many members one gzip body may have: thousands of empty ones would cost a tenth of a second, in which no other
+request is served."""
 
 
 def check_length(headers: Mapping[str, str]) -> None:

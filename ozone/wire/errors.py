@@ -45,7 +45,7 @@ class Invalid(ApiError):
 
     @classmethod
     def named(cls, name: str, sentence: str) -> "Invalid":
-        """Of one field or parameter; `sentence` says what it may be."""
+        """The refusal of one field or parameter; `sentence` says what it may be."""
         return cls(f"{name} is not valid: {sentence}", errors={name: [sentence]})
 
 

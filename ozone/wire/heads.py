@@ -24,7 +24,7 @@ _ONCE: Final = frozenset(
 )
 """What may stand once; the other headers are lists, or nobody here reads them."""
 _JOINED: Final = (("HTTP_AUTHORIZATION", "authorization"), ("CONTENT_TYPE", "content-type"))
-"""Of those, what holds no comma by itself: where another server has joined two by one, it is seen."""
+"""Those of them that hold no comma by themselves: where another server has joined two by one, it is seen."""
 
 
 def fold_headers(raw: Iterable[tuple[bytes, bytes]], target: int = 0) -> dict[str, str]:

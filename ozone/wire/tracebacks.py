@@ -1,9 +1,9 @@
-"""Letting go of what a failure remembers."""
+"""What an exception remembers of the frames it went through."""
 
 import traceback
 
 
-def let_go(error: BaseException) -> None:
+def clear_frames(error: BaseException) -> None:
     """Empties the frames of an exception, and of those behind it, that have ended; what it says is kept.
 
     A database's exception stands in a circle with the frames it went through, and those hold cursors. Left to the

@@ -24,7 +24,7 @@ ACCESS: Final[dict[str, Any]] = {
     "permission_classes": [MayRead],
     "authentication_classes": [AccessTokenAuthentication, SessionAuthentication],
 }
-"""Of the views that show it."""
+"""What the views that show the description take."""
 
 _CLAIM: Final = {
     "post": {

@@ -66,7 +66,7 @@ class QuietRow(NamedTuple):
     location: str
 
 
-class Place(NamedTuple):
+class Link(NamedTuple):
     name: str
     href: str
 
@@ -76,7 +76,7 @@ class Waiting(NamedTuple):
 
     number: int
     words: str
-    places: tuple[Place, ...]
+    places: tuple[Link, ...]
     more: int
 
 
@@ -109,7 +109,7 @@ def _heard(devices: "QuerySet[Device]") -> "QuerySet[Device]":
 
 
 def _is_quiet(now: datetime) -> Q:
-    """Of devices that should be heard from."""
+    """Idle or offline, among devices that should be heard from."""
     is_expected = Q(assigned=True) | Q(machine__isnull=False)
     return is_expected & (presence_is(Presence.IDLE, now) | presence_is(Presence.OFFLINE, now))
 
@@ -177,7 +177,7 @@ def ticker_rows(actor: Any, now: datetime) -> Iterator[tuple[int, TickerRow]]:
 
 
 def waiting(now: datetime) -> list[Waiting]:
-    """Of all devices: for staff."""
+    """What waits, of all devices: for staff."""
     since = now - LATELY
     there = Q(device__archived_at=None)
     unassigned = Device.objects.filter(archived_at=None, assigned=False).count()
@@ -194,7 +194,7 @@ def waiting(now: datetime) -> list[Waiting]:
     of_devices = [_of_devices(numbers, named, *words) for numbers, *words in found if numbers]
     if not unassigned:
         return of_devices
-    to_devices = Place("Show", reverse("devices") + "?assigned=no")
+    to_devices = Link("Show", reverse("devices") + "?assigned=no")
     return [Waiting(unassigned, f"device{_s(unassigned)} not assigned yet", (to_devices,), 0), *of_devices]
 
 
@@ -205,7 +205,7 @@ def _most(numbers: dict[int, int]) -> list[int]:
 
 def _of_devices(numbers: dict[int, int], named: dict[int, Device], words: str, page: str, anchor: str) -> Waiting:
     devices = [named[pk] for pk in _most(numbers)]
-    places = tuple(Place(str(device), reverse(page, args=[device.device_id]) + anchor) for device in devices)
+    places = tuple(Link(str(device), reverse(page, args=[device.device_id]) + anchor) for device in devices)
     number = sum(numbers.values())
     return Waiting(number, words.format(_s(number)), places, len(numbers) - len(devices))
 

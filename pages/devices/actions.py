@@ -13,8 +13,8 @@ from device_gateway.models import Credential, Device
 from device_gateway.queries import find_device, visible_devices
 from ozone.wire.conf import options
 from ozone.wire.errors import Conflict
-from pages.devices.forms import AllowForm, AssignForm, EditForm, RenameForm
-from pages.kit.actions import Confirmation, action
+from pages.devices.forms import AllowForm, AssignDeviceForm, EditForm, RenameForm
+from pages.kit.actions import Confirmation, action, sent
 from pages.kit.frame import staff_page
 from pages.templatetags.facts import ago, duration
 from telemetry.device_side.services import redate as redate_events
@@ -32,11 +32,6 @@ def device_named(request: HttpRequest, name: str, *, archived: bool = False) -> 
 
 def home(device: Device) -> str:
     return reverse("device", args=[device.device_id])
-
-
-def sent(request: HttpRequest) -> Any:
-    """What a form is bound to; None before it was sent."""
-    return request.POST if request.method == "POST" else None
 
 
 @staff_page
@@ -80,7 +75,7 @@ def rename(request: HttpRequest, name: str) -> HttpResponse:
 @either
 def assign(request: HttpRequest, name: str) -> HttpResponse:
     device = device_named(request, name)
-    form = AssignForm(request.user, device, request.GET.get("q", ""), sent(request))
+    form = AssignDeviceForm(request.user, device, request.GET.get("q", ""), sent(request))
 
     def perform(data: dict[str, Any]) -> str:
         machine = assign_device(machine=data["machine"], device=device, move=bool(data["sure_of"]))

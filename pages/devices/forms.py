@@ -98,7 +98,7 @@ class RenameForm(forms.Form):
     )
 
 
-class AssignForm(AsksAgain):
+class AssignDeviceForm(AsksAgain):
     """Into which machine a device goes. Asks again where that ends a binding."""
 
     machine = forms.ModelChoiceField(queryset=Machine.objects.none(), empty_label=None)

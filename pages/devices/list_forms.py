@@ -17,7 +17,7 @@ def _field(label: str, longest: int, help_text: str = "", **attributes: str) -> 
     return forms.CharField(label=label, required=False, max_length=longest, help_text=help_text, widget=widget)
 
 
-class DeviceForm(forms.Form):
+class NewDeviceForm(forms.Form):
     """A new device. Its `cleaned_data` are those fields that were filled in."""
 
     name = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}))

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from device_gateway.models import Device
 from device_gateway.services import register_device
-from pages.devices.list_forms import DeviceForm
+from pages.devices.list_forms import NewDeviceForm
 from pages.kit.actions import action, sent
 from pages.kit.frame import signed_in_page, staff_page
 from pages.kit.listing import Listing
@@ -135,7 +135,7 @@ def add(request: HttpRequest) -> HttpResponse:
 
     return action(
         request,
-        DeviceForm(sent(request)),
+        NewDeviceForm(sent(request)),
         perform,
         title="Add a device",
         back=reverse("devices"),

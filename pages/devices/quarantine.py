@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from device_gateway.models import Device
 from ozone.intake import call_and_wait
 from ozone.wire.errors import Conflict, NotFound
-from pages.devices.actions import device_named, either, home, sent
+from pages.devices.actions import device_named, either, home
 from pages.devices.forms import CorrectionForm
-from pages.kit.actions import Confirmation, action
+from pages.kit.actions import Confirmation, action, sent
 from pages.kit.frame import staff_page
 from telemetry.device_side.services import accept_refused, discard_refused
 from telemetry.models import QuarantinedEvent

@@ -48,7 +48,7 @@ class ReadingRow(NamedTuple):
     words: str
 
 
-class CommandRow(NamedTuple):
+class LatestCommandRow(NamedTuple):
     command_type: str
     priority: str
     state: str
@@ -78,7 +78,7 @@ class AttemptRow(NamedTuple):
     permitted: bool
 
 
-class BindingRow(NamedTuple):
+class DeviceBindingRow(NamedTuple):
     """`machine_pk` and `outlet_pk` where there is a page to go to."""
 
     machine: str
@@ -159,12 +159,12 @@ def _number(value: Any) -> float | None:
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def commands(device: Device, now: datetime) -> Iterator[tuple[int, CommandRow]]:
+def commands(device: Device, now: datetime) -> Iterator[tuple[int, LatestCommandRow]]:
     for command in device.commands.order_by("-pk")[:COMMANDS]:
         said = command.error_message or command.message or command.description
         yield (
             command.pk,
-            CommandRow(
+            LatestCommandRow(
                 command.command_type,
                 command.priority,
                 state_at(command, now),
@@ -203,7 +203,7 @@ def attempts(found: Sequence[HandshakeAttempt]) -> Iterator[tuple[int, AttemptRo
         yield attempt.pk, AttemptRow(attempt.at, attempt.address, attempt.firmware, attempt.permitted)
 
 
-def bindings(device: Device, machine: Machine | None, actor: Any) -> Iterator[tuple[int, BindingRow]]:
+def bindings(device: Device, machine: Machine | None, actor: Any) -> Iterator[tuple[int, DeviceBindingRow]]:
     """To a person who is not staff a machine is open while it has a device of theirs: the present one is."""
     for binding in device.bindings.select_related("machine", "outlet")[:BINDINGS]:
         held, outlet = binding.machine, binding.outlet
@@ -211,7 +211,7 @@ def bindings(device: Device, machine: Machine | None, actor: Any) -> Iterator[tu
         at_now = outlet is not None and machine is not None and outlet.pk == machine.outlet_id
         yield (
             binding.pk,
-            BindingRow(
+            DeviceBindingRow(
                 held.name,
                 held.pk if held.archived_at is None and (actor.is_staff or is_now) else None,
                 outlet.name if outlet else "",

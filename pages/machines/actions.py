@@ -11,7 +11,7 @@ from device_gateway.models import Device
 from ozone.wire.errors import Conflict
 from pages.kit.actions import Confirmation, action, sent
 from pages.kit.frame import staff_page
-from pages.machines.forms import AssignForm, MachineForm, NewMachineForm, UnassignForm, free_devices
+from pages.machines.forms import AssignMachineForm, MachineForm, NewMachineForm, UnassignForm, free_devices
 from telemetry.figures.totals import totals
 from telemetry.machines import bindings
 from telemetry.machines.queries import find, visible_machines
@@ -74,7 +74,7 @@ def edit(request: HttpRequest, number: str) -> HttpResponse:
 @require_http_methods(_METHODS)
 def assign(request: HttpRequest, number: str) -> HttpResponse:
     machine = _machine(request, number)
-    form = AssignForm(request.user, machine, sent(request))
+    form = AssignMachineForm(request.user, machine, sent(request))
     question = _question(machine, form) if form.is_valid() else ""
     return action(
         request,
@@ -89,7 +89,7 @@ def assign(request: HttpRequest, number: str) -> HttpResponse:
     )
 
 
-def _question(machine: Machine, form: AssignForm) -> str:
+def _question(machine: Machine, form: AssignMachineForm) -> str:
     """What has to be asked before the device is moved; "" where nothing is, or it has been answered."""
     device: Device | None = form.cleaned_data.get("device")
     if device is None or device == machine.device or form.cleaned_data["move"]:

@@ -68,7 +68,7 @@ class NewMachineForm(MachineForm):
         self.fields["device"] = DeviceField(actor)
 
 
-class AssignForm(forms.Form):
+class AssignMachineForm(forms.Form):
     """Where a machine stands and which device it has. What a caller does not send at all stays as it is."""
 
     outlet = _outlets()

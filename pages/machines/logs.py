@@ -26,7 +26,7 @@ LATE: Final = timedelta(minutes=1)
 """An event that took longer to arrive says so."""
 
 
-class BindingRow(NamedTuple):
+class MachineBindingRow(NamedTuple):
     device_id: str
     outlet: str | None
     since: datetime
@@ -100,12 +100,12 @@ def _figures(actor: Any, machine: Machine, now: datetime) -> list[tuple[str, Tot
     return [*given, ("Counter now", Totals(**status.counts) if status else Totals())]
 
 
-def _bindings(actor: Any, machine: Machine) -> Iterator[tuple[int, BindingRow]]:
+def _bindings(actor: Any, machine: Machine) -> Iterator[tuple[int, MachineBindingRow]]:
     """The last devices it had, of those the actor may see."""
     held = machine.bindings.filter(device__in=visible_devices(actor, archived=True))
     columns = ("device__device_id", "outlet__name", "assigned_date", "deactivated_date")
     for pk, *row in held.values_list("pk", *columns)[:LAST_DEVICES]:
-        yield pk, BindingRow._make(row)
+        yield pk, MachineBindingRow._make(row)
 
 
 def _merged(log: Log) -> list[tuple[str, LogRow]]:

@@ -69,7 +69,7 @@ def matching_machines(actor: Any, words: str) -> "QuerySet[Machine]":
 
 
 class OutletRow(NamedTuple):
-    """Of its machines those that the actor may see, `devices` how many of them have one."""
+    """`machines`: how many of its machines the actor may see; `devices`: how many of these have a device."""
 
     pk: int
     name: str

@@ -16,7 +16,7 @@ from ozone.wire.limits import Limit
 from telemetry.device_side import services
 from telemetry.device_side.legacy import read_form, read_legacy
 from telemetry.events.payloads import MAX_FIRMWARE, Parsed, read_events
-from telemetry.events.storing import EVENTS, Arrival
+from telemetry.events.storing import EVENTS, EventArrival
 
 _HANDSHAKES: Final = Limit("handshakes", lambda: options().LIMIT_HANDSHAKES, "Too many handshakes from this address.")
 _LEGACY: Final = Limit("legacy", lambda: options().LIMIT_LEGACY, "Too many messages from this address.")
@@ -60,26 +60,26 @@ def events(request: Request, identity: Identity) -> Write:
     bodies.require_json(request.body, request.headers)
     parsed = read_events(request.body, identity, request.received_at)
 
-    def reply(let_go: list[bool]) -> Reply:
+    def reply(decided: list[bool]) -> Reply:
         if parsed.events and parsed.events[-1].firmware is not None:
             identity.firmware = parsed.events[-1].firmware
-        return _of_batch(parsed, let_go) if parsed.is_batch else _of_one(parsed, let_go)
+        return _of_batch(parsed, decided) if parsed.is_batch else _of_one(parsed, decided)
 
-    arrival = Arrival(identity.pk, request.received_at, parsed.events, parsed.refused)
+    arrival = EventArrival(identity.pk, request.received_at, parsed.events, parsed.refused)
     return Write(EVENTS, arrival, len(request.body), len(parsed.events), reply)
 
 
-def _of_one(parsed: Parsed, let_go: list[bool]) -> Reply:
+def _of_one(parsed: Parsed, decided: list[bool]) -> Reply:
     event_id, place = parsed.order[0]
-    if place is not None and not let_go[place]:
+    if place is not None and not decided[place]:
         raise parsed.refused[place].error
     return Reply.json(200, {"ack": True, "event_id": event_id})
 
 
-def _of_batch(parsed: Parsed, let_go: list[bool]) -> Reply:
+def _of_batch(parsed: Parsed, decided: list[bool]) -> Reply:
     results: list[dict[str, Any]] = []
     for event_id, place in parsed.order:
-        if place is None or let_go[place]:
+        if place is None or decided[place]:
             results.append({"event_id": event_id, "ack": True})
         else:
             error = parsed.refused[place].error

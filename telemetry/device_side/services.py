@@ -13,9 +13,9 @@ from ozone.intake import call_and_wait
 from ozone.wire.errors import Forbidden
 from telemetry.device_side.legacy import LegacyMessage
 from telemetry.events.payloads import read_event
-from telemetry.events.quarantine import let_go, members
+from telemetry.events.quarantine import decide, members
 from telemetry.events.storing import Bindings, lock_statuses, store_once
-from telemetry.figures.rollups import Held, Tally
+from telemetry.figures.rollups import Attribution, Tally
 from telemetry.models import DeviceStatus, QuarantinedEvent, TelemetryEvent
 
 REDATED_AT_ONCE: Final = 500
@@ -67,7 +67,7 @@ def take_legacy(*, message: LegacyMessage, policy: str, now: datetime) -> int:
 @transaction.atomic
 def discard_refused(*, device: Device, number: int) -> None:
     """Drops a quarantined event: the device's next retry is acknowledged. Raises NotFound, Conflict."""
-    let_go(device, number, QuarantinedEvent.State.DISCARDED)
+    decide(device, number, QuarantinedEvent.State.DISCARDED)
 
 
 @transaction.atomic
@@ -77,7 +77,7 @@ def accept_refused(*, device: Device, number: int, correction: Mapping[str, Any]
     A member that is None in `correction` is left out. The device's next retry is acknowledged. Returns the event_id.
     Raises Invalid where the result is still no event, NotFound, Conflict.
     """
-    row = let_go(device, number, QuarantinedEvent.State.ACCEPTED)
+    row = decide(device, number, QuarantinedEvent.State.ACCEPTED)
     left_out = {name for name, value in correction.items() if value is None}
     told = {name: value for name, value in {**members(row.body), **correction}.items() if name not in left_out}
     event = read_event(told, device.pk, row.first_at, source="operator")
@@ -112,7 +112,9 @@ def redate_some(*, device: int, until: datetime | None) -> int:
     for event in events:
         held = bindings.holder(device, event.received_at)
         if event.treatment is not None:
-            tally.add(Held(device, event.machine_id or 0, event.outlet_id or 0), event.treatment, event.occurred_at, -1)
+            tally.add(
+                Attribution(device, event.machine_id or 0, event.outlet_id or 0), event.treatment, event.occurred_at, -1
+            )
             tally.add(held, event.treatment, event.received_at)
         event.occurred_at = event.received_at
         event.clock_suspect = False

@@ -108,7 +108,8 @@ class _Pace:
 
 
 def _forget_events(devices: set[int], most: int) -> "Counter[str]":
-    """Of the devices up to `most` rows; how many of each table. Takes those out of `devices` of which nothing is left.
+    """Deletes up to `most` rows of the devices; returns how many of each table. Takes those out of `devices` of which
+    nothing is left.
 
     The status rows are the lock, and go last.
     """

@@ -21,7 +21,7 @@ KEPT: Final = 200
 
 
 def keep_refused(device: int, received_at: datetime, refused: Sequence[Refused]) -> list[bool]:
-    """Notes each refused body, once for all its retries; whether it has been let go (then it is acknowledged)."""
+    """Notes each refused body, once for all its retries; whether it has been decided on (then it is acknowledged)."""
     return [_keep(device, received_at, item) for item in refused]
 
 
@@ -53,7 +53,7 @@ def _reason(refused: Refused) -> str:
 
 
 def members(body: str) -> dict[str, Any]:
-    """Of a refused body, if it was an object at all."""
+    """The members of a refused body; none where it was no object."""
     try:
         value = jsonio.decode(body.encode())
     except MalformedJson:
@@ -61,8 +61,11 @@ def members(body: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def let_go(device: Device, number: int, state: str) -> QuarantinedEvent:
-    """The device's next retry of this body is acknowledged. Raises NotFound, Conflict."""
+def decide(device: Device, number: int, state: str) -> QuarantinedEvent:
+    """An operator's decision: the device's next retry of this body is acknowledged. Raises NotFound, Conflict.
+
+    `state`: what was decided, DISCARDED or ACCEPTED.
+    """
     row = QuarantinedEvent.objects.select_for_update().filter(device=device, pk=number).first()
     if row is None:
         raise NotFound("There is no such quarantined event.", code="unknown_quarantined_event")

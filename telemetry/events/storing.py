@@ -15,11 +15,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from prometheus_client import Counter
 
 from device_gateway.states import mark_seen
-from ozone.intake import writer
+from ozone.intake import write_path
 from ozone.intake.sql import BulkInsert, moment, read_moment
 from telemetry.events.payloads import TREATMENTS, Counters, Event, Flags, Refused
 from telemetry.events.quarantine import keep_refused
-from telemetry.figures.rollups import Held, Tally
+from telemetry.figures.rollups import Attribution, Tally
 
 logger = logging.getLogger("telemetry")
 
@@ -91,7 +91,7 @@ _SQLITE_IN: Final = " IN (SELECT value FROM json_each(%s))"
 _POSTGRES_IN: Final = " = ANY(%s)"
 
 
-class Arrival(NamedTuple):
+class EventArrival(NamedTuple):
     """One submission: what a device sent in one request."""
 
     device: int
@@ -101,7 +101,7 @@ class Arrival(NamedTuple):
 
 
 @dataclass(slots=True)
-class Status:
+class LockedStatus:
     """A row of DeviceStatus, locked."""
 
     device: int
@@ -185,15 +185,15 @@ def _counters(event: Event, counts: Sequence[int]) -> Sequence[int]:
     return [event.counter if index == place else count for index, count in enumerate(counts)]
 
 
-def store_events(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> list[list[bool]]:
-    """Stores each event once, whatever was sent how often. For each arrival: whether each refused one is let go."""
+def store_events(connection: BaseDatabaseWrapper, arrivals: list[EventArrival]) -> list[list[bool]]:
+    """Stores each event once, however often it was sent. Returns of each arrival which refused ones are decided."""
     events = [event for arrival in arrivals for event in arrival.events]
     if events:
         store_once(connection, events)
-    let_go = [keep_refused(arrival.device, arrival.received_at, arrival.refused) for arrival in arrivals]
+    decided = [keep_refused(arrival.device, arrival.received_at, arrival.refused) for arrival in arrivals]
     mark_seen(connection, ((arrival.device, arrival.received_at) for arrival in arrivals))
     _note_firmware(connection, events)
-    return let_go
+    return decided
 
 
 def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> None:
@@ -206,7 +206,7 @@ def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> None
     statuses = lock_statuses(connection, sorted({event.device for event in once.values()}))
     bindings = Bindings(connection, statuses)
     rows = []
-    places: dict[tuple[int, str], tuple[Held, datetime, datetime]] = {}
+    places: dict[tuple[int, str], tuple[Attribution, datetime, datetime]] = {}
     for key, event in once.items():
         status = statuses[event.device]
         if event.told_again is not None and status.has_events_after(event.told):
@@ -258,12 +258,12 @@ def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> None
         _note_repeats(connection, [event for key, event in once.items() if key not in new])
 
 
-def lock_statuses(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> dict[int, Status]:
+def lock_statuses(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> dict[int, LockedStatus]:
     """The devices' rows of DeviceStatus, locked until the commit; made where there are none. `devices` is sorted."""
     found = _select_statuses(connection, devices)
     if len(found) < len(devices):
         missing = [
-            Status(device, [0, 0, 0], None, None, "", ["", None, None, None, None], "", 0, _NEVER)
+            LockedStatus(device, [0, 0, 0], None, None, "", ["", None, None, None, None], "", 0, _NEVER)
             for device in devices
             if device not in found
         ]
@@ -275,15 +275,15 @@ def lock_statuses(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> di
 _NEVER: Final = datetime.fromtimestamp(0, UTC)
 
 
-def save_statuses(connection: BaseDatabaseWrapper, statuses: Sequence[Status]) -> None:
+def save_statuses(connection: BaseDatabaseWrapper, statuses: Sequence[LockedStatus]) -> None:
     """Writes locked rows back; sorted by device."""
     _save_status.run(connection, [status.row(connection) for status in statuses])
 
 
-def _select_statuses(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> dict[int, Status]:
+def _select_statuses(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> dict[int, LockedStatus]:
     rows = _select(connection, _SELECT_STATUS, devices, " ORDER BY s.device_id", " FOR UPDATE OF s")
     return {
-        row[0]: Status(
+        row[0]: LockedStatus(
             row[0],
             list(row[1:4]),
             read_moment(row[4]),
@@ -313,16 +313,16 @@ class Bindings:
     """Which machine and outlet held which of some devices when."""
 
     def __init__(self, connection: BaseDatabaseWrapper, devices: Iterable[int]) -> None:
-        self._spans: dict[int, list[tuple[datetime, datetime | None, Held]]] = {}
+        self._spans: dict[int, list[tuple[datetime, datetime | None, Attribution]]] = {}
         for device, machine, outlet, start, end in _select(connection, _SELECT_BINDINGS, devices):
-            span = (read_moment(start), read_moment(end), Held(device, machine, outlet or 0))
+            span = (read_moment(start), read_moment(end), Attribution(device, machine, outlet or 0))
             self._spans.setdefault(device, []).append(span)  # type: ignore[arg-type]
 
-    def holder(self, device: int, at: datetime) -> Held:
+    def holder(self, device: int, at: datetime) -> Attribution:
         for start, end, held in self._spans.get(device, ()):
             if start <= at and (end is None or at < end):
                 return held
-        return Held(device, 0, 0)
+        return Attribution(device, 0, 0)
 
 
 def _note_repeats(connection: BaseDatabaseWrapper, repeats: Sequence[Event]) -> None:
@@ -360,4 +360,4 @@ def _note_firmware(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> 
 
 
 def register_kinds() -> None:
-    writer.register(EVENTS, store_events)
+    write_path.register(EVENTS, store_events)

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from device_gateway.models import Device
 from device_gateway.queries import find_device, visible_devices
-from ozone.webapi.parameters import Place, Query, Span, choice, flag, given, place, span, whole
+from ozone.webapi.parameters import PageCursor, Query, Span, choice, flag, given, page_cursor, span, whole
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
 from ozone.wire.times import iso
@@ -132,7 +132,7 @@ class Events(ApiView):
         query = request.query_params
         within = span(query, DEFAULT_DAYS)
         events = narrowed(_chosen(request.user, device_named(request), within), query)
-        before = place(query, "before")
+        before = page_cursor(query, "before")
         if before is not None:
             events = events.filter(received_at__lte=before.moment)
             events = events.exclude(received_at=before.moment, pk__gte=before.number)
@@ -141,7 +141,7 @@ class Events(ApiView):
         headers = {}
         if len(found) > limit:
             last = found[limit - 1]
-            link = {**query.dict(), "before": str(Place(last.received_at, last.pk))}
+            link = {**query.dict(), "before": str(PageCursor(last.received_at, last.pk))}
             headers["Link"] = f'<{request.build_absolute_uri(request.path)}?{urlencode(link)}>; rel="next"'
         return Response([event_json(event) for event in found[:limit]], headers=headers)
 

@@ -15,7 +15,7 @@ QUARTER: Final = 900
 """Seconds. Every zone's offset from UTC is a multiple of a quarter of an hour: a quarter is in one local hour."""
 
 
-class Slot(Func):
+class TimeSlot(Func):
     """In which stretch of so many seconds a time is, counted from 1970."""
 
     output_field = IntegerField()
@@ -34,7 +34,7 @@ class Slot(Func):
 
 
 def figures(events: "QuerySet[TelemetryEvent]") -> dict[str, Any]:
-    """Of the treatments among the events, in one query: `totals`; `by_day` (days that have any, oldest first);
+    """Sums of the treatments among the events, in one query: `totals`; `by_day` (days that have any, oldest first);
     `by_hour` (24 hours of the day); `first_event`, `last_event`; `busiest_hour` of the day. Days and hours are those of
     STATS_TIME_ZONE in which the treatments occurred.
     """
@@ -44,7 +44,7 @@ def figures(events: "QuerySet[TelemetryEvent]") -> dict[str, Any]:
     hours = [_Tally() for _ in range(24)]
     first: datetime | None = None
     last: datetime | None = None
-    slot = Slot("occurred_at", seconds=QUARTER)
+    slot = TimeSlot("occurred_at", seconds=QUARTER)
     groups = events.filter(treatment__isnull=False).order_by().values("treatment", quarter=slot)
     for group in groups.annotate(number=Count("pk"), first=Min("occurred_at"), last=Max("occurred_at")):
         local = datetime.fromtimestamp(group["quarter"] * QUARTER, UTC).astimezone(zone)

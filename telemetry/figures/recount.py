@@ -13,12 +13,12 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from device_gateway.models import Device
 from telemetry.events.payloads import COUNTERS, TREATMENTS
 from telemetry.events.storing import lock_statuses
-from telemetry.figures.analytics import Slot
+from telemetry.figures.analytics import TimeSlot
 from telemetry.figures.rollups import starts
 from telemetry.models import DailyCount, HourlyCount, RollUp, TelemetryEvent
 
 EVENTS_AT_ONCE: Final = 2_000
-"""Of one device in one transaction; more only where one day has more."""
+"""How many events of a device one transaction counts; more only where one day has more."""
 _MINUTE: Final = 60
 _LATER: Final = timedelta(days=2)
 """Another day, for certain."""
@@ -80,7 +80,7 @@ def _count(treatments: "QuerySet[TelemetryEvent]") -> tuple[dict[Key, list[int]]
     hours: dict[Key, list[int]] = {}
     days: dict[Key, list[int]] = {}
     minutes = treatments.order_by().values(
-        "machine_id", "outlet_id", "treatment", minute=Slot("occurred_at", seconds=_MINUTE)
+        "machine_id", "outlet_id", "treatment", minute=TimeSlot("occurred_at", seconds=_MINUTE)
     )
     for group in minutes.annotate(number=Count("pk")):
         place = TREATMENTS.index(str(group["treatment"]))

@@ -17,7 +17,7 @@ from ozone.wire.conf import options
 from telemetry.events.payloads import TREATMENTS
 
 
-class Held(NamedTuple):
+class Attribution(NamedTuple):
     """Whose press it was: 0 for no machine, no outlet."""
 
     device: int
@@ -48,10 +48,10 @@ class Tally:
     """Presses to add to (or, with a negative number, to take from) the counts."""
 
     def __init__(self) -> None:
-        self._hours: dict[tuple[Held, datetime], list[int]] = {}
-        self._days: dict[tuple[Held, datetime], list[int]] = {}
+        self._hours: dict[tuple[Attribution, datetime], list[int]] = {}
+        self._days: dict[tuple[Attribution, datetime], list[int]] = {}
 
-    def add(self, held: Held, treatment: str, occurred_at: datetime, number: int = 1) -> None:
+    def add(self, held: Attribution, treatment: str, occurred_at: datetime, number: int = 1) -> None:
         hour, day = starts(occurred_at)
         place = TREATMENTS.index(treatment)
         self._hours.setdefault((held, hour), [0, 0, 0])[place] += number
@@ -63,7 +63,9 @@ class Tally:
         _days.run(connection, _rows(connection, self._days))
 
 
-def _rows(connection: BaseDatabaseWrapper, counts: Mapping[tuple[Held, datetime], list[int]]) -> list[tuple[Any, ...]]:
+def _rows(
+    connection: BaseDatabaseWrapper, counts: Mapping[tuple[Attribution, datetime], list[int]]
+) -> list[tuple[Any, ...]]:
     return [(*held, moment(connection, starts_at), *numbers) for (held, starts_at), numbers in sorted(counts.items())]
 
 

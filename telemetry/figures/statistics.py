@@ -17,16 +17,16 @@ from device_gateway.queries import find_device, visible_devices
 from ozone.wire.conf import options
 from ozone.wire.errors import Invalid
 from telemetry.events.payloads import COUNTERS, TREATMENTS
-from telemetry.figures.analytics import Slot
+from telemetry.figures.analytics import TimeSlot
 from telemetry.figures.buckets import MAX_BUCKETS, Buckets, wall_time
 from telemetry.figures.zones import changes, on_quarters, same_clock, same_hours
 from telemetry.machines import queries
 from telemetry.models import DailyCount, HourlyCount, Machine, MachineDevice, Outlet, RollUp, TelemetryEvent
 
 YEARS: Final = range(1900, 2200)
-"""Of start and end: no sum with such dates leaves the calendar."""
+"""Years that start and end may have: no sum with such dates leaves the calendar."""
 _NOTHING_BEFORE: Final = datetime(1972, 2, 1, tzinfo=UTC)
-"""Of machines. From then on what `zones` says of time zones holds."""
+"""No machine is older. What `zones` says of time zones holds from then on."""
 _MARGIN: Final = timedelta(days=2)
 _DAY: Final = timedelta(days=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -137,7 +137,7 @@ def _shown_between(zone: ZoneInfo, start: datetime, end: datetime) -> tuple[date
 
 
 def _conditions(actor: Any, filters: Filters) -> dict[str, Any]:
-    """Of the filters and of what the actor may see: counts and events have the same columns for it."""
+    """The filters and what the actor may see, as conditions on rows of counts or of events: both have these columns."""
     devices = visible_devices(actor, archived=True)
     found: dict[str, Any] = {} if actor.is_staff else {"device_id__in": devices.values("pk")}
     if filters.outlet_id is not None:
@@ -220,7 +220,7 @@ def _of_events(seconds: int, window: tuple[datetime, datetime], conditions: Mapp
         events = TelemetryEvent.objects.filter(
             treatment__isnull=False, occurred_at__gte=start, occurred_at__lt=stop, **conditions
         )
-        groups = events.order_by().values("treatment", slot=Slot("occurred_at", seconds=seconds))
+        groups = events.order_by().values("treatment", slot=TimeSlot("occurred_at", seconds=seconds))
         for treatment, slot, number in groups.values_list("treatment", "slot", Count("pk")):
             numbers = [number if treatment == name else 0 for name in TREATMENTS]
             yield datetime.fromtimestamp(slot * seconds, UTC), numbers[0], numbers[1], numbers[2]
@@ -245,7 +245,7 @@ def _shown(series: Mapping[str, list[int]], filters: Filters) -> dict[str, list[
 
 
 def _means(numbers: Sequence[int], width: int) -> list[float]:
-    """Of each number and those before it, `width` in all; of fewer at the beginning."""
+    """The moving mean: of each number and those before it, `width` in all; of fewer at the beginning."""
     sums = [0, *accumulate(numbers)]
     return [round((sums[end] - sums[max(0, end - width)]) / min(end, width), 2) for end in range(1, len(numbers) + 1)]
 

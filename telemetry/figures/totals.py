@@ -31,7 +31,7 @@ _SUMS: Final = [Sum(name) for name in COUNTERS]
 
 
 def totals(actor: Any, place: Machine | Outlet, *, since: datetime | None = None) -> Totals:
-    """Of one machine or outlet, by the actor's devices.
+    """The counts of one machine or outlet, by the actor's devices.
 
     Only devices that were bound there have counts there, and by their numbers an index finds the few rows there are.
     """

@@ -154,7 +154,7 @@ class StatsAlias(Stats):
     pass
 
 
-class Options(ApiView):
+class StatsOptions(ApiView):
     """The outlets, machines and devices that statistics may be asked of."""
 
     @extend_schema(
@@ -173,11 +173,11 @@ class Options(ApiView):
 
 
 @extend_schema_view(get=extend_schema(operation_id="test_statistics_options"))
-class OptionsAlias(Options):
+class StatsOptionsAlias(StatsOptions):
     pass
 
 
-class Export(ApiView):
+class StatsExport(ApiView):
     """The series as CSV, a line for each bucket."""
 
     @extend_schema(
@@ -197,5 +197,5 @@ class Export(ApiView):
 
 
 @extend_schema_view(get=extend_schema(operation_id="test_statistics_export"))
-class ExportAlias(Export):
+class StatsExportAlias(StatsExport):
     pass

@@ -171,7 +171,7 @@ class Summary(ApiView):
         )
 
 
-class Latest(ApiView):
+class Newest(ApiView):
     """The device's newest event or reading, whichever arrived last."""
 
     @extend_schema(

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ozone.webapi.parameters import Place, place
+from ozone.webapi.parameters import PageCursor, page_cursor
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
 from ozone.wire.times import iso, iso_or_none
@@ -63,7 +63,7 @@ class MachineLogs(ApiView):
     )
     def get(self, request: Request, number: str) -> Response:
         machine = queries.find(queries.visible_machines(request.user), int(number), code="unknown_machine")
-        after = place(request.query_params, "after")
+        after = page_cursor(request.query_params, "after")
         log = machine_log(
             request.user,
             machine,
@@ -74,13 +74,13 @@ class MachineLogs(ApiView):
             {
                 "treatment_logs": [{**event_json(event), "counters": counts} for event, counts in log.treatments],
                 "reset_commands": [_reset_json(reset) for reset in log.resets],
-                "cursor": str(_end(log, after or Place())),
+                "cursor": str(_end(log, after or PageCursor())),
             }
         )
 
 
-def _end(log: Log, start: Place) -> Place:
+def _end(log: Log, start: PageCursor) -> PageCursor:
     """How far a reader has come who has read this log, and was at `start` before."""
     moments = [reset.executed_at for reset in log.resets if reset.executed_at is not None]
     numbers = [event.pk for event, _ in log.treatments]
-    return Place(max([start.moment, *moments]), max([start.number, *numbers]))
+    return PageCursor(max([start.moment, *moments]), max([start.number, *numbers]))

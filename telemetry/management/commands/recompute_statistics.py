@@ -13,7 +13,7 @@ from ozone.wire.errors import NotFound
 from telemetry.figures.recount import Recounted, counted_devices, recount_some
 
 TRIES: Final = 5
-"""Of one stretch. SQLite lets each wait for 5 s."""
+"""How often one stretch is tried. SQLite lets each try wait for 5 s."""
 
 
 class Command(BaseCommand):

@@ -13,7 +13,7 @@ from device_gateway.models import Device
 from ozone.wire.times import iso
 from telemetry.device_side.services import redate_some
 from telemetry.events.payloads import TREATMENTS, read_event
-from telemetry.events.storing import Arrival, store_events
+from telemetry.events.storing import EventArrival, store_events
 from telemetry.figures.rollups import starts
 from telemetry.models import DailyCount, HourlyCount, Machine, MachineDevice, TelemetryEvent
 from telemetry.tests.conftest import NOON
@@ -49,7 +49,7 @@ def test_each_once_and_the_counts_agree(presses: list[Any], cuts: list[int], mov
             body = {"event_id": str(number), "event": "treatment", "treatment": treatment, "counter": counter, "ts": ts}
             event = read_event(body, devices[which].pk, NOON + timedelta(seconds=index))
             firsts.setdefault((event.device, event.event_id), (treatment, counter))
-            arrivals.append(Arrival(event.device, event.received_at, [event]))
+            arrivals.append(EventArrival(event.device, event.received_at, [event]))
         while arrivals:
             size = cuts[len(arrivals) % len(cuts)]
             store_events(connection, arrivals[:size])

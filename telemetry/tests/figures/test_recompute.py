@@ -17,7 +17,7 @@ from device_gateway.models import Device
 from ozone.wire.times import iso
 from telemetry.device_side.services import redate_some
 from telemetry.events.payloads import TREATMENTS, read_event
-from telemetry.events.storing import Arrival, store_events
+from telemetry.events.storing import EventArrival, store_events
 from telemetry.figures import recount
 from telemetry.figures.recount import recount_some
 from telemetry.models import DailyCount, HourlyCount, Machine, MachineDevice, TelemetryEvent
@@ -139,7 +139,7 @@ def test_what_the_devices_wrote_is_right(
             ts = iso(NOON + hours * HOUR) if isinstance(hours, int) else hours and "2001-01-01 00:00:00"
             body = {"event_id": str(number), "event": "treatment", "treatment": treatment, "counter": 1, "ts": ts}
             told = read_event(body, device.pk, NOON + timedelta(seconds=index))
-            arrivals.append(Arrival(device.pk, told.received_at, [told]))
+            arrivals.append(EventArrival(device.pk, told.received_at, [told]))
         while arrivals:
             size = cuts[len(arrivals) % len(cuts)]
             store_events(connection, arrivals[:size])
@@ -187,4 +187,4 @@ def test_while_the_device_goes_on() -> None:
 
 def store_in_one(events: list[Any]) -> None:
     with transaction.atomic():
-        store_events(connection, [Arrival(told.device, told.received_at, [told]) for told in events])
+        store_events(connection, [EventArrival(told.device, told.received_at, [told]) for told in events])
