@@ -39,6 +39,7 @@ from ozone.wire.errors import (
 )
 from ozone.wire.heads import fold_headers, tidy
 from ozone.wire.http import NOSNIFF, Reply, Request, check_host, is_plain_http, public_host
+from ozone.wire.waiting import waiting_bodies
 
 logger = logging.getLogger("device_gateway")
 
@@ -289,18 +290,28 @@ class DeviceRoute:
 async def read_body(receive: Receive, limit: int) -> bytes:
     """The whole body, within `limit` bytes.
 
-    Raises BodyTooLarge; BadEncoding where it ends too early. Chunks that are none end it, too, and that client listens.
+    Raises BodyTooLarge; Unavailable where too many others wait; BadEncoding where it ends too early. Chunks that are
+    none end it, too, and that client listens.
     """
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        whole: bytes = message.get("body", b"")
+        if len(whole) > limit:
+            raise BodyTooLarge(limit)
+        return whole
     chunks: list[bytes] = []
     size = 0
-    while (message := await receive())["type"] == "http.request":
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise BodyTooLarge(limit)
-        if not message.get("more_body"):
-            return b"".join((*chunks, chunk)) if chunks else chunk
-        chunks.append(chunk)
+    with waiting_bodies.hold() as held:
+        while message["type"] == "http.request":
+            chunk: bytes = message.get("body", b"")
+            size += len(chunk)
+            if size > limit:
+                raise BodyTooLarge(limit)
+            held.add(len(chunk))
+            chunks.append(chunk)
+            if not message.get("more_body"):
+                return b"".join(chunks)
+            message = await receive()
     raise BadEncoding("The body is cut short, or is not in chunks as its headers say.")
 
 

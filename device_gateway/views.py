@@ -116,6 +116,7 @@ class History(ApiView):
     """A device's readings, newest first; or their figures in buckets of time, oldest first."""
 
     authentication_classes = (DeviceOrPerson, SessionAuthentication)
+    is_heavy = True
 
     @extend_schema(
         parameters=[

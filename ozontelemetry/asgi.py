@@ -33,6 +33,7 @@ from ozone.intake import write_path  # noqa: E402
 from ozontelemetry import checks, health  # noqa: E402
 from ozontelemetry.bridge import DjangoBridge  # noqa: E402
 from ozontelemetry.openapi.shapes import is_api, one_slash  # noqa: E402
+from ozontelemetry.static import StaticFiles  # noqa: E402
 from stations import addresses  # noqa: E402
 from telemetry.commands.waiting import room  # noqa: E402
 
@@ -98,5 +99,5 @@ checks.sound_or_exit(quiet=True)
 addresses.watch_host_names()
 application = Door(
     [*device_gateway.door.ROUTES, *telemetry.device_side.routes.ROUTES, *health.ROUTES],
-    DjangoBridge(get_wsgi_application()),
+    StaticFiles(DjangoBridge(get_wsgi_application())),
 )

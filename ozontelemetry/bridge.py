@@ -2,6 +2,9 @@
 
 Threads that live keep their database connections. Against Django's own ASGI handler this answers five to ten times
 the requests, and a long streamed reply holds one chunk in memory (docs/decisions/0002).
+
+No thread waits for a client: bodies are read and replies are sent by the event loop, a stream's next chunk is asked
+for when the one before has been taken. Heavy reads have threads of their own.
 """
 
 import asyncio
@@ -9,27 +12,38 @@ import io
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
-from device_gateway.gate import ClientLeft, read_body
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from device_gateway.gate import read_body
+from ozone.webapi.heavy import has_heavy_path
+from ozone.wire.bodies import check_length
 from ozone.wire.conf import options
 from ozone.wire.deadlines import deadlines
 from ozone.wire.errors import ApiError, BodyTimeout
 from ozone.wire.heads import fold_headers
 from ozone.wire.http import Reply
-from ozontelemetry.openapi.shapes import error_reply, is_api
+from ozone.wire.waiting import waiting_bodies
+from ozone.wire.work import Work
+from ozontelemetry.openapi.shapes import error_reply
+from ozontelemetry.sending import SlowReader, sender
+from ozontelemetry.uploads import body_limit
 
 logger = logging.getLogger("ozontelemetry")
 
 THREADS: Final = 8
-UPLOAD_LIMIT: Final = 5 * 1024 * 1024
-"""Bytes of a form on a page, as a CSV of devices; the API has BODY_LIMIT."""
-SEND_SECONDS: Final = 30.0
-"""How long one chunk may wait for a slow reader before its thread is wanted back."""
+HEAVY_THREADS: Final = 24
+"""Most of them wait for a place (ozone.webapi.heavy), and each holds a connection to the database while it does."""
+SAFE: Final = ("GET", "HEAD")
+"""What nobody waits for any more is dropped; another method's work is done all the same."""
 
 Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
 
 
 class DjangoBridge:
@@ -38,90 +52,126 @@ class DjangoBridge:
     def __init__(self, wsgi: Callable[..., Iterable[bytes]]) -> None:
         self._wsgi = wsgi
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="django")
+        self._heavy_threads = ThreadPoolExecutor(HEAVY_THREADS, thread_name_prefix="heavy")
+        self._is_heavy = has_heavy_path()
 
-    async def __call__(
-        self, scope: Scope, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        threads = self._heavy_threads if self._is_heavy(scope["path"]) else self._threads
+        work = Work(is_dropped=scope["method"] in SAFE)
         try:
             target = len(scope["method"]) + len(scope["path"]) + len(scope.get("query_string", b""))
             headers = fold_headers(scope["headers"], target)
-            body = await _read(scope, receive)
+            body = await self._read(scope, headers, receive)
+            with waiting_bodies.hold() as held:
+                held.add(len(body))
+                watching = asyncio.create_task(_watch(receive, work))
+                environ = _environ(scope, headers, body)
+                del body
+                reply = await _in(threads, work, self._answer, environ)
         except ApiError as error:
             accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
             await _send_reply(send, error_reply(error, scope["path"], accept[:1024].decode("latin-1")))
             return
-        loop = asyncio.get_running_loop()
-        left = asyncio.Event()
-        watching = loop.create_task(_watch(receive, left))
-
-        async def deliver(message: dict[str, Any]) -> None:
-            await send(message)  # a server may return any awaitable, and the call below wants a coroutine
-
-        def send_now(message: dict[str, Any]) -> None:
-            """From the thread: waits until the server has taken the chunk. Raises ClientLeft when nobody reads."""
-            if left.is_set():
-                raise ClientLeft
-            try:
-                asyncio.run_coroutine_threadsafe(deliver(message), loop).result(SEND_SECONDS)
-            except (TimeoutError, OSError, RuntimeError):
-                raise ClientLeft from None
-
         try:
-            whole = await loop.run_in_executor(self._threads, self._run, _environ(scope, headers, body), send_now)
-            if whole is not None:
-                start, content = whole
-                await send(start)
-                await send({"type": "http.response.body", "body": content})
+            if reply is not None and not work.has_left:
+                await _send(send, reply, threads, work)
         finally:
             watching.cancel()
+            if reply is not None and reply.body is None:
+                await _in(threads, work, reply.close, even_if_left=True)
 
-    def _run(
-        self, environ: dict[str, Any], send_now: Callable[[dict[str, Any]], None]
-    ) -> tuple[dict[str, Any], bytes] | None:
-        """In a thread: the reply's start and body; None when it was a stream and has been sent."""
-        start: dict[str, Any] = {"type": "http.response.start"}
-
-        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
-            start["status"] = int(status[:3])
-            start["headers"] = [
-                (name.lower().encode("latin-1"), value.strip().encode("latin-1")) for name, value in headers
-            ]
-
-        response = self._wsgi(environ, start_response)
+    async def _read(self, scope: Scope, headers: dict[str, str], receive: Receive) -> bytes:
+        limit = options().BODY_LIMIT
+        if scope["method"] not in SAFE and (larger := body_limit(scope["path"])) is not None:
+            limit = await _in(self._threads, Work(), partial(larger, headers))
+        check_length(headers, limit)
         try:
-            if not getattr(response, "streaming", False):
-                return start, b"".join(response)
-            send_now(start)
-            for chunk in response:
-                send_now({"type": "http.response.body", "body": chunk, "more_body": True})
-            send_now({"type": "http.response.body", "body": b""})
-        except ClientLeft:
-            pass
-        except Exception:
-            # The status has gone out already; all that is left is to cut the reply short.
-            logger.exception("a streamed reply failed: %s", environ["PATH_INFO"])
+            body: bytes = await deadlines().within(options().BODY_SECONDS, read_body(receive, limit))
+            return body
+        except TimeoutError:
+            raise BodyTimeout from None
+
+    def _answer(self, environ: dict[str, Any]) -> "_Reply":
+        """In a thread."""
+        reply = _Reply()
+        reply.take(self._wsgi(environ, reply.start))
+        return reply
+
+
+class _Reply:
+    """What Django answers: `body` whole, or `chunks` where it is a stream."""
+
+    def __init__(self) -> None:
+        self.head: dict[str, Any] = {"type": "http.response.start"}
+        self.body: bytes | None = None
+        self.close: Callable[[], None] = lambda: None
+
+    def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+        self.head["status"] = int(status[:3])
+        self.head["headers"] = [
+            (name.lower().encode("latin-1"), value.strip().encode("latin-1")) for name, value in headers
+        ]
+
+    def take(self, response: Iterable[bytes]) -> None:
+        self.close = getattr(response, "close", self.close)
+        if getattr(response, "streaming", False):
+            self._chunks = iter(response)
+            return
+        try:
+            self.body = b"".join(response)
         finally:
-            if hasattr(response, "close"):
-                response.close()
-        return None
+            self.close()
+
+    def next_chunk(self) -> bytes | None:
+        """In a thread; None at its end."""
+        return next(self._chunks, None)
 
 
-async def _read(scope: Scope, receive: Callable[[], Awaitable[Any]]) -> bytes:
-    limit = options().BODY_LIMIT if is_api(scope["path"]) else UPLOAD_LIMIT
+async def _in(
+    threads: Executor, work: Work, do: Callable[..., Any], *arguments: Any, even_if_left: bool = False
+) -> Any:
+    """The result of `do` in a thread; None where the client has left before its turn came."""
+
+    def run() -> Any:
+        if work.is_off and not even_if_left:
+            return None
+        with work.in_this_thread(partial(_interrupt, connections[DEFAULT_DB_ALIAS])):
+            return do(*arguments)
+
+    return await asyncio.get_running_loop().run_in_executor(threads, run)
+
+
+def _interrupt(connection: Any) -> None:
+    """Ends the statement that a thread is at. PostgreSQL's run to their end: a cancellation is a connection of its own,
+    and may come when the thread has other work."""
+    if hasattr(connection.connection, "interrupt"):
+        connection.connection.interrupt()
+
+
+async def _send(send: Send, reply: _Reply, threads: Executor, work: Work) -> None:
     try:
-        body: bytes = await deadlines().within(options().BODY_SECONDS, read_body(receive, limit))
-        return body
-    except TimeoutError:
-        raise BodyTimeout from None
+        if reply.body is not None:
+            await sender.send_whole(send, reply.head, reply.body)
+            return
+        await sender.take(send, reply.head)
+        while not work.has_left and (chunk := await _in(threads, work, reply.next_chunk)) is not None:
+            await sender.take(send, {"type": "http.response.body", "body": chunk, "more_body": True})
+        if not work.has_left:
+            await sender.take(send, {"type": "http.response.body", "body": b""})
+    except (SlowReader, OSError, RuntimeError):
+        pass  # nobody reads it
+    except Exception:
+        # The status has gone out already; all that is left is to cut the reply short.
+        logger.exception("a streamed reply failed")
 
 
-async def _watch(receive: Callable[[], Awaitable[Any]], left: asyncio.Event) -> None:
+async def _watch(receive: Receive, work: Work) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    left.set()
+    work.stop()
 
 
-async def _send_reply(send: Callable[[Any], Awaitable[None]], reply: Reply) -> None:
+async def _send_reply(send: Send, reply: Reply) -> None:
     await send({"type": "http.response.start", "status": reply.status, "headers": reply.raw_headers()})
     await send({"type": "http.response.body", "body": reply.body})
 

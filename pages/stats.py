@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from ozone.webapi.heavy import heavy, person_of, places
 from ozone.wire.conf import options
 from ozone.wire.errors import Invalid, NotFound
 from pages.kit import charts
@@ -86,6 +87,7 @@ class Asked:
         ]
 
 
+@heavy
 @signed_in_page
 @require_safe
 def stats(request: HttpRequest) -> HttpResponse:
@@ -94,12 +96,17 @@ def stats(request: HttpRequest) -> HttpResponse:
         request,
         "pages/stats.html",
         FOLLOWS,
-        lambda: _screen(request.user, asked, timezone.now()),
+        lambda: _in_a_place(request.user, asked),
         asked=asked,
         granularities=GRANULARITIES,
         zones=sorted({options().STATS_TIME_ZONE, options().DEVICE_TIME_ZONE, "UTC"}),
         options=lambda: _options(request.user, asked.filters),
     )
+
+
+def _in_a_place(actor: Any, asked: Asked) -> Screen:
+    with places.one(person_of(actor)):
+        return _screen(actor, asked, timezone.now())
 
 
 def _screen(actor: Any, asked: Asked, now: datetime) -> Screen:

@@ -37,6 +37,7 @@ def either(route: DeviceRoute, view: Callable[..., HttpResponseBase]) -> Callabl
 
     shared.counts_all_but = set(route.allowed) - set(route.handlers)  # type: ignore[attr-defined]
     # What the OpenAPI's generator looks for.
+    shared.is_heavy = view.cls.is_heavy  # type: ignore[attr-defined]
     shared.cls, shared.initkwargs = view.cls, view.initkwargs  # type: ignore[attr-defined]
     return transaction.non_atomic_requests(csrf_exempt(shared))
 

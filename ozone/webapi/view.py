@@ -1,7 +1,8 @@
 """`ApiView`: the base of every JSON view for people. Relies on no setting of Django REST Framework."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from django.core.signals import got_request_exception
@@ -18,6 +19,7 @@ from rest_framework.views import APIView, set_rollback
 from ozone.accounts.authentication import AccessTokenAuthentication, SessionAuthentication
 from ozone.accounts.callers import LocalOperator, headers_of, is_local_operator, is_person, may_use_sections
 from ozone.accounts.permissions import SignedIn
+from ozone.webapi import heavy
 from ozone.webapi.errors import as_api_error
 from ozone.wire import jsonio, metrics
 from ozone.wire.bodies import check_length, require_json
@@ -85,9 +87,13 @@ class ApiView(APIView):
     allow_station_connector: ClassVar[bool] = False
     """Access tokens of the group `station-connector` are good here (section 4 only)."""
 
+    is_heavy: ClassVar[bool] = False
+    """Takes a place among the heavy reads, until its reply is made; of a stream, until that is closed."""
+
     http_method_names = [name for name in View.http_method_names if name not in ("options", "trace")]
     authentication_classes: Sequence[type[BaseAuthentication]] = (AccessTokenAuthentication, SessionAuthentication)
     permission_classes: Sequence[type[BasePermission]] = (SignedIn,)
+    _leave: Callable[[], None] | None = None
     throttle_classes = ()
     parser_classes = (StrictJsonParser,)
     renderer_classes = (StrictJsonRenderer,)
@@ -102,6 +108,18 @@ class ApiView(APIView):
         request._request.get_host()  # raises DisallowedHost
         check_length(headers_of(request._request))
         super().initial(request, *args, **kwargs)
+        if self.is_heavy:
+            heavy.places.take(person := heavy.person_of(request.user))
+            self._leave = partial(heavy.places.leave, person)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            if getattr(response, "streaming", False):
+                response._resource_closers.append(leave)
+            else:
+                leave()
+        return super().finalize_response(request, response, *args, **kwargs)
 
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)

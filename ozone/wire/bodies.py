@@ -12,10 +12,10 @@ MAX_MEMBERS: Final = 32
 request is served."""
 
 
-def check_length(headers: Mapping[str, str]) -> None:
-    """Raises BodyTooLarge for a body that announces more than the limit, before it is read."""
+def check_length(headers: Mapping[str, str], limit: int | None = None) -> None:
+    """Raises BodyTooLarge for a body that announces more than `limit` (BODY_LIMIT), before it is read."""
     length = headers.get("content-length", "")
-    limit = options().BODY_LIMIT
+    limit = options().BODY_LIMIT if limit is None else limit
     # Digits of other scripts are no length, and a number of thousands of digits is never computed.
     if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > limit):
         raise BodyTooLarge(limit)

@@ -41,6 +41,12 @@ class Options:
         256 * 1024, THE_WAY_IN, "bytes", "Largest body of an API request, also after decompression"
     )
     BODY_SECONDS: float = documented(10.0, THE_WAY_IN, "seconds", "Time for a body to arrive; then 408")
+    WAITING_BODY_BYTES: int = documented(
+        64 * 1024 * 1024,
+        THE_WAY_IN,
+        "bytes",
+        "Bodies that have come for requests that are not under way yet, in each process; past it 503 `too_many_bodies`",
+    )
     TRUSTED_PROXIES: tuple[str, ...] = documented(
         (), THE_WAY_IN, "list of networks", "Peers whose `X-Forwarded-For`, `-Proto` and `-Host` are believed"
     )
@@ -104,6 +110,17 @@ class Options:
     LIMIT_SIGN_IN_ADDRESS: str = documented("100/300", LIMITS, "limit", "Failed sign-ins of an address")
     LIMIT_REGISTRATIONS: str = documented("10/3600", LIMITS, "limit", "Accounts made from an address")
     LIMIT_PERSON_CALLS: str = documented("500/10", LIMITS, "limit", "API calls of a signed-in person")
+
+    HEAVY_READS_PERSON: int = documented(
+        2,
+        LIMITS,
+        "number",
+        "Heavy reads (statistics, analytics, history, exports) of a person at once, in each process",
+    )
+    HEAVY_READS: int = documented(4, LIMITS, "number", "Heavy reads of all at once, in each process")
+    HEAVY_WAIT_SECONDS: float = documented(
+        5.0, LIMITS, "seconds", "How long another heavy read waits for its place; then 429"
+    )
 
     HANDSHAKE_POLICY: str = documented(
         "guarded",

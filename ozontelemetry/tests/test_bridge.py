@@ -10,6 +10,8 @@ from pytest_django import Settings
 
 from device_gateway.gate import DeviceRoute
 from ozone.wire.http import Reply
+from ozone.wire.waiting import waiting_bodies
+from ozontelemetry import uploads
 from ozontelemetry.bridge import DjangoBridge
 
 KIB = 1024
@@ -168,9 +170,19 @@ class TestRequest:
 
 class TestBody:
     @pytest.mark.parametrize(
-        ("path", "limit"), [("/api/x", 256 * KIB), ("/gateway/x", 256 * KIB), ("/device-tokens", 5 * KIB * KIB)]
+        ("path", "limit"),
+        [
+            ("/api/x", 256 * KIB),
+            ("/gateway/x", 256 * KIB),
+            ("/device-tokens", 256 * KIB),
+            ("/device-upload", 5 * KIB * KIB),
+        ],
     )
-    def test_its_limit(self, path: str, limit: int) -> None:
+    def test_its_limit(self, path: str, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(
+            uploads._LARGER, "/device-upload", lambda headers: uploads.UPLOAD_LIMIT
+        )  # somebody signed in
+
         def sized(size: int) -> Callable[[Exchange], None]:
             def prepare(one: Exchange) -> None:
                 one.parts = [b"x" * (size // 2), b"x" * (size - size // 2)]
@@ -183,6 +195,32 @@ class TestBody:
         refused = exchanged(wsgi, sized(limit + 1), path=path)
         assert refused.status == 413
         assert b"body_too_large" in refused.body
+
+    def test_a_stranger_uploads_nothing(self, db: None) -> None:
+        """Nor does a cookie that somebody has made up."""
+
+        def large(one: Exchange) -> None:
+            one.parts = [b"x" * 300 * KIB]
+
+        wsgi = Wsgi()
+        for cookie in (b"", b"sessionid=" + b"a" * 32, b'sessionid="a'):
+            assert exchanged(wsgi, large, path="/device-upload", headers=[(b"cookie", cookie)]).status == 413
+        assert wsgi.seen == {}
+
+    def test_one_bound_for_all_that_wait(self, settings: Settings) -> None:
+        settings.WAITING_BODY_BYTES = 300 * KIB
+
+        def large(one: Exchange) -> None:
+            one.parts = [b"x" * 100 * KIB, b"x" * 100 * KIB]
+
+        with waiting_bodies.hold() as others:
+            assert exchanged(Wsgi(), large).status == 201
+            others.add(150 * KIB)
+            refused = exchanged(Wsgi(), large)
+            assert (refused.status, b"too_many_bodies" in refused.body) == (503, True)
+            assert b"retry-after" in refused.headers
+        assert exchanged(Wsgi(), large).status == 201
+        assert waiting_bodies.size == 0
 
     @pytest.mark.parametrize(("path", "kind"), [("/device-upload", "text/html"), ("/api/x", "application/json")])
     def test_too_large_a_form_in_a_browser_gets_a_page(self, path: str, kind: str) -> None:

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 from device_gateway.models import Device
 from device_gateway.queries import visible_devices
 from device_gateway.services import change_device
+from ozone.webapi.heavy import heavy, heavy_stream
 from ozone.wire.errors import ApiError, Invalid
 from pages.devices.list_forms import BulkChangeForm, BulkCommandForm
 from pages.devices.list_views import listing_of, matching
@@ -23,7 +24,7 @@ from pages.kit.frame import staff_page
 from pages.kit.listing import Listing
 from telemetry.commands.services import create
 from telemetry.commands.views import MAX_BULK
-from telemetry.events.export import Export, Walk
+from telemetry.events.export import Walk, export
 from telemetry.events.export_views import DEFAULT_DAYS
 from telemetry.models import TelemetryEvent
 from telemetry.presence import is_polling
@@ -32,6 +33,7 @@ NAMED: Final = 10
 """Devices that a question names; of more it tells the number."""
 
 
+@heavy
 @staff_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def bulk(request: HttpRequest) -> HttpResponseBase:
@@ -110,10 +112,13 @@ def _change(request: HttpRequest, chosen: list[Device], back: str) -> HttpRespon
 
 
 def _export(request: HttpRequest, chosen: list[Device], back: str) -> StreamingHttpResponse:
-    return StreamingHttpResponse(
-        Export(_walks(chosen, timezone.now() - timedelta(days=DEFAULT_DAYS))),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="events-{DEFAULT_DAYS}-days.csv"'},
+    return heavy_stream(
+        request.user,
+        lambda: StreamingHttpResponse(
+            export(_walks(chosen, timezone.now() - timedelta(days=DEFAULT_DAYS))),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="events-{DEFAULT_DAYS}-days.csv"'},
+        ),
     )
 
 

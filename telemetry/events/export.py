@@ -5,7 +5,6 @@ Between two pieces there is neither a transaction nor a cursor: while one is ope
 
 import csv
 import io
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
@@ -13,12 +12,9 @@ from typing import Any, Final, NamedTuple
 
 from django.db.models import QuerySet
 
-from ozone.wire.errors import Unavailable
 from ozone.wire.times import iso
 from telemetry.models import TelemetryEvent
 
-AT_ONCE: Final = 4
-"""Exports of one process: each keeps one of Django's threads for as long as its client reads."""
 STRETCH: Final = 2_000
 """Rows that one query looks at, whether they belong to the export or not."""
 
@@ -62,8 +58,6 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
-_places: Final = threading.BoundedSemaphore(AT_ONCE)
-
 
 class Walk(NamedTuple):
     """Rows, in the order of a time by which an index finds them, from `start` to `end`; and those `wanted` of them.
@@ -78,32 +72,14 @@ class Walk(NamedTuple):
     end: datetime | None = None
 
 
-class Export:
-    """A file under way, for a streamed response, which closes it. The first piece is made at once: what fails there
-    can still be told as an error.
+def export(walks: Iterable[Walk]) -> Iterator[bytes]:
+    """A file under way, for a streamed response. The first piece is made at once: what fails there can still be told
+    as an error.
 
-    The walks come one after another. What is stored after the start is left out. Raises Unavailable where AT_ONCE
-    others are under way.
+    The walks come one after another. What is stored after the start is left out.
     """
-
-    def __init__(self, walks: Iterable[Walk]) -> None:
-        if not _places.acquire(blocking=False):
-            raise Unavailable("Too many exports are under way. Try again when one has ended.", code="too_many_exports")
-        self._is_open = True
-        try:
-            pieces = _pieces(walks)
-            self._pieces = chain([next(pieces)], pieces)
-        except BaseException:
-            self.close()
-            raise
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._pieces
-
-    def close(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            _places.release()
+    pieces = _pieces(walks)
+    return chain([next(pieces)], pieces)
 
 
 def _pieces(walks: Iterable[Walk]) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from device_gateway.models import Device
 from device_gateway.queries import visible_devices
 from ozone.webapi.parameters import Query, given, span
 from ozone.webapi.view import ApiView
-from telemetry.events.export import Export, Walk
+from telemetry.events.export import Walk, export
 from telemetry.events.views import EVENT_FILTERS, NARROWING_FILTERS, PROBLEMS, device_named, narrowed, places_named
 from telemetry.models import TelemetryEvent
 
@@ -21,6 +21,8 @@ DEFAULT_DAYS = 30
 
 class EventsCsv(ApiView):
     """Events as CSV, streamed. A reply that is cut short, without the end of its last chunk, is not all of them."""
+
+    is_heavy = True
 
     @extend_schema(
         operation_id="export",
@@ -33,11 +35,9 @@ class EventsCsv(ApiView):
         tags=["events"],
     )
     def get(self, request: Request) -> StreamingHttpResponse:
-        export = Export(_walks(request.user, device_named(request), request.query_params))
-        if request.method == "HEAD":
-            export.close()
+        pieces = export(_walks(request.user, device_named(request), request.query_params))
         return StreamingHttpResponse(
-            export if request.method == "GET" else (),
+            pieces if request.method == "GET" else (),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": 'attachment; filename="events.csv"'},
         )

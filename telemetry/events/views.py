@@ -117,6 +117,8 @@ def event_json(event: TelemetryEvent) -> dict[str, Any]:
 class Events(ApiView):
     """Events, the last to arrive first; the next page is in the Link header."""
 
+    is_heavy = True
+
     @extend_schema(
         operation_id="events_list",
         parameters=[
@@ -186,6 +188,8 @@ class EventDetail(ApiView):
 
 class Analytics(ApiView):
     """How often which treatment was chosen, and when."""
+
+    is_heavy = True
 
     @extend_schema(
         operation_id="events_analytics",

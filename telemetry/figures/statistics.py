@@ -16,6 +16,7 @@ from django.db.models import Count, QuerySet, Sum
 from device_gateway.queries import find_device, visible_devices
 from ozone.wire.conf import options
 from ozone.wire.errors import Invalid
+from ozone.wire.work import stop_if_left
 from telemetry.events.payloads import COUNTERS, TREATMENTS
 from telemetry.figures.analytics import TimeSlot
 from telemetry.figures.buckets import MAX_BUCKETS, Buckets, wall_time
@@ -197,7 +198,9 @@ def _counted(buckets: Buckets, source: str, conditions: Mapping[str, Any]) -> li
         rows = _of_kept(DailyCount if source == "days" else HourlyCount, window, conditions)
     else:
         rows = _of_events(60 if source == "minutes" else 900, window, conditions)
-    for instant, *numbers in rows:
+    for count, (instant, *numbers) in enumerate(rows):
+        if count % 1000 == 0:
+            stop_if_left()
         counts = places.get(buckets.start_of(instant))
         if counts is not None:
             for place, number in enumerate(numbers):
@@ -216,6 +219,7 @@ def _of_events(seconds: int, window: tuple[datetime, datetime], conditions: Mapp
     start, end = window
     length = max((end - start) / MOST_STRETCHES, STRETCH)
     while start < end:
+        stop_if_left()
         stop = min(start + length, end)
         events = TelemetryEvent.objects.filter(
             treatment__isnull=False, occurred_at__gte=start, occurred_at__lt=stop, **conditions

@@ -142,6 +142,8 @@ def read_filters(query: Query) -> Filters:
 class Stats(ApiView):
     """How often which treatment was chosen, over time."""
 
+    is_heavy = True
+
     @extend_schema(
         operation_id="statistics", parameters=PARAMETERS, responses={200: StatsReply, **PROBLEMS}, tags=["statistics"]
     )
@@ -179,6 +181,8 @@ class StatsOptionsAlias(StatsOptions):
 
 class StatsExport(ApiView):
     """The series as CSV, a line for each bucket."""
+
+    is_heavy = True
 
     @extend_schema(
         operation_id="statistics_export",

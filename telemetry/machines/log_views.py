@@ -55,6 +55,8 @@ def _reset_json(reset: Command) -> dict[str, Any]:
 class MachineLogs(ApiView):
     """The newest treatments and counter resets of a machine; with `after` those that are new."""
 
+    is_heavy = True
+
     @extend_schema(
         operation_id="machine_logs",
         parameters=[OpenApiParameter("after", str, description="`cursor` of an earlier reply")],

@@ -1,0 +1,82 @@
+"""Heavy reads: two at once a person, four in all; the rest wait a little, and hold up nobody else."""
+
+import threading
+import time
+
+import pytest
+from pytest_django import Settings
+
+from ozone.webapi.heavy import MOST_WAITING, Places, has_heavy_path
+from ozone.wire.errors import TooManyRequests
+
+pytestmark = pytest.mark.sqlite_only
+
+
+@pytest.fixture
+def places(settings: Settings) -> Places:
+    settings.HEAVY_WAIT_SECONDS = 0.3
+    return Places()
+
+
+def test_two_of_a_person(places: Places) -> None:
+    places.take("vera")
+    places.take("vera")
+    began = time.monotonic()
+    with pytest.raises(TooManyRequests) as refused:
+        places.take("vera")
+    assert 0.3 <= time.monotonic() - began < 2
+    assert refused.value.headers == {"Retry-After": "5"}
+    places.take("otto")
+    places.leave("vera")
+    places.take("vera")
+
+
+def test_four_in_all(places: Places) -> None:
+    for person in "aabb":
+        places.take(person)
+    with pytest.raises(TooManyRequests):
+        places.take("c")
+    places.leave("a")
+    places.take("c")
+
+
+def test_one_that_waits_gets_the_next_place(places: Places, settings: Settings) -> None:
+    settings.HEAVY_WAIT_SECONDS = 10.0
+    places.take("vera")
+    places.take("vera")
+    threading.Timer(0.2, places.leave, ["vera"]).start()
+    began = time.monotonic()
+    with places.one("vera"):
+        assert time.monotonic() - began < 5
+
+
+def test_more_than_a_few_do_not_even_wait(places: Places, settings: Settings) -> None:
+    settings.HEAVY_WAIT_SECONDS = 2.0
+    places.take("vera")
+    places.take("vera")
+    said: list[float] = []
+
+    def wait() -> None:
+        began = time.monotonic()
+        with pytest.raises(TooManyRequests):
+            places.take("vera")
+        said.append(time.monotonic() - began)
+
+    waiting = [threading.Thread(target=wait) for _ in range(MOST_WAITING + 3)]
+    for one in waiting:
+        one.start()
+    for one in waiting:
+        one.join()
+    assert sorted(round(seconds) for seconds in said) == [0] * 3 + [2] * MOST_WAITING
+
+
+def test_which_addresses_are_heavy() -> None:
+    is_heavy = has_heavy_path()
+    for path in (
+        "/api/stats", "/api/stats/", "/api/stats/export.csv", "/api/test/stats/", "/api/events/", "/api/export/",
+        "/api/events/analytics", "/api/machines/5/logs/", "/gateway/devices/5/telemetry", "/api/devices/x/telemetry/",
+        "/stats/", "/device-bulk/",
+    ):  # fmt: skip
+        assert is_heavy(path), path
+    for path in ("/", "/login/", "/api/auth/login/", "/api/devices/", "/api/devices/5/telemetry/latest", "/api/statsx"):
+        assert not is_heavy(path), path

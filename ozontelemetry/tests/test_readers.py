@@ -1,0 +1,170 @@
+"""Clients that do not read, and clients that leave: neither holds a thread, memory or the database for long."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+from django.db import OperationalError, connection
+
+from ozone.wire.work import stop_if_left
+from ozontelemetry import sending
+from ozontelemetry.bridge import DjangoBridge
+from ozontelemetry.static import StaticFiles
+from ozontelemetry.tests.test_bridge import KIB, Exchange, Message, Stream, Wsgi, run
+
+
+class TestReaders:
+    """Nobody's reading is waited for without an end, and no thread waits for any."""
+
+    def test_one_that_does_not_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sending, "SECONDS", 0.2)
+
+        async def exchange() -> tuple[Exchange, int]:
+            bridge = DjangoBridge(Wsgi(lambda: [b"x" * 300 * KIB]))
+            one = Exchange()
+
+            async def send(message: Message) -> None:
+                one.sent.append(message)
+                if message["type"] == "http.response.body":
+                    await asyncio.sleep(60)
+
+            await bridge(one.scope, one.receive, send)
+            return one, sending.sender._size
+
+        one, size = run(exchange)
+        assert one.sent[-1]["more_body"] is True  # cut short
+        assert size == 0
+
+    def test_more_of_them_than_threads_hold_up_nobody(self) -> None:
+        async def exchange() -> int:
+            bridge = DjangoBridge(Wsgi(lambda: Stream(iter(lambda: b"x", None))))
+
+            async def never(message: Message) -> None:
+                await asyncio.sleep(60)
+
+            readers = []
+            for _ in range(40):
+                one = Exchange()
+                readers.append(asyncio.create_task(bridge(one.scope, one.receive, never)))
+            await asyncio.sleep(0.1)
+            whole = Exchange()
+            bridge._wsgi = Wsgi()
+            await bridge(whole.scope, whole.receive, whole.send)
+            for reader in readers:
+                reader.cancel()
+            return whole.status
+
+        assert run(exchange) == 201
+
+    def test_past_the_bound_the_one_that_has_waited_longest_is_dropped(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sending, "UNREAD_BYTES", 500 * KIB)
+
+        async def exchange() -> list[bool]:
+            bridge = DjangoBridge(Wsgi(lambda: [b"x" * 200 * KIB]))
+
+            async def slowly(message: Message) -> None:
+                await asyncio.sleep(60)
+
+            async def reads(one: Exchange) -> None:
+                async def send(message: Message) -> None:
+                    if message["type"] == "http.response.body":
+                        await asyncio.sleep(60)
+
+                await bridge(one.scope, one.receive, send)
+
+            readers = []
+            for _ in range(3):
+                readers.append(asyncio.create_task(reads(Exchange())))
+                await asyncio.sleep(0.1)
+            done = [reader.done() for reader in readers]
+            for reader in readers:
+                reader.cancel()
+            return done
+
+        assert run(exchange) == [True, False, False]
+
+
+class TestWorkThatNobodyWaitsFor:
+    def leaving(self, method: str, work: Callable[[], bytes]) -> Exchange:
+        async def exchange() -> Exchange:
+            one = Exchange(method=method)
+            asyncio.get_running_loop().call_later(0.1, one.left.set)
+            await DjangoBridge(Wsgi(lambda: [work()]))(one.scope, one.receive, one.send)
+            return one
+
+        found: Exchange = run(exchange)
+        return found
+
+    @pytest.mark.sqlite_only
+    def test_a_statement_is_ended(self, transactional_db: None) -> None:
+        def endless() -> bytes:
+            with connection.cursor() as cursor:
+                cursor.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
+            return b"never"
+
+        with pytest.raises(OperationalError, match="interrupted"):
+            self.leaving("GET", endless)
+
+    def test_code_between_statements_asks(self) -> None:
+        def endless() -> bytes:
+            while True:
+                stop_if_left()
+                time.sleep(0.01)
+
+        assert self.leaving("GET", endless).status == 503
+
+    def test_what_changes_something_is_done_all_the_same(self) -> None:
+        done = []
+
+        def work() -> bytes:
+            time.sleep(0.3)
+            stop_if_left()
+            done.append(1)
+            return b""
+
+        self.leaving("POST", work)
+        assert done == [1]
+
+
+class TestStaticFiles:
+    PATH = "/static/pages/pages.css"
+
+    def asked(self, path: str, method: str = "GET", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Exchange:
+        async def exchange() -> Exchange:
+            async def otherwise(scope: Message, receive: object, send: Callable[..., object]) -> None:
+                one.sent.append({"status": 404})
+
+            one = Exchange(path=path, method=method, headers=headers)
+            await StaticFiles(otherwise)(one.scope, one.receive, one.send)
+            return one
+
+        found: Exchange = run(exchange)
+        return found
+
+    def test_a_file(self) -> None:
+        one = self.asked(self.PATH)
+        assert (one.status, one.headers[b"content-type"]) == (200, b'text/css; charset="utf-8"')
+        assert one.headers[b"x-content-type-options"] == b"nosniff"
+        assert len(one.body) == int(one.headers[b"content-length"]) > 1000
+        assert self.asked(self.PATH, "HEAD").body == b""
+
+    def test_one_that_is_there_already(self) -> None:
+        tag = self.asked(self.PATH).headers[b"etag"]
+        one = self.asked(self.PATH, headers=((b"if-none-match", tag),))
+        assert (one.status, one.body) == (304, b"")
+
+    def test_a_part(self) -> None:
+        one = self.asked(self.PATH, headers=((b"range", b"bytes=10-19"),))
+        assert (one.status, len(one.body)) == (206, 10)
+        assert self.asked(self.PATH, headers=((b"range", b"bytes=" + b"9" * 5000 + b"-"),)).status in (200, 416)
+
+    @pytest.mark.parametrize(
+        "path", ["/static/none.css", "/static/../manage.py", "/static/\0", "/static/" + "a" * 9000, "/"]
+    )
+    def test_what_is_no_file(self, path: str) -> None:
+        assert self.asked(path).status == 404
+
+    def test_wrong_host_and_method(self) -> None:
+        assert self.asked(self.PATH, headers=((b"host", b"elsewhere.example"),)).status == 400
+        assert self.asked(self.PATH, "POST").status == 405
