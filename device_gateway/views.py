@@ -33,7 +33,7 @@ from ozone.accounts.authentication import AccessTokenAuthentication, SessionAuth
 from ozone.accounts.callers import address_of, is_person
 from ozone.accounts.permissions import StaffWrites
 from ozone.webapi.serializers import Problem
-from ozone.webapi.view import ApiView
+from ozone.webapi.view import ApiView, PlainJsonRenderer
 from ozone.wire.errors import Forbidden, Invalid, NotFound, Unauthorized
 from ozone.wire.times import iso, iso_or_none, parse_iso, parse_query
 
@@ -117,6 +117,7 @@ class History(ApiView):
 
     authentication_classes = (DeviceOrPerson, SessionAuthentication)
     is_heavy = True
+    renderer_classes = (PlainJsonRenderer,)
 
     @extend_schema(
         parameters=[

@@ -5,9 +5,11 @@ ESP32 ── Door ─┬─ a device route (a literal table): a bare ASGI endpoi
 """
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import re
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -101,3 +103,10 @@ application = Door(
     [*device_gateway.door.ROUTES, *telemetry.device_side.routes.ROUTES, *health.ROUTES],
     StaticFiles(DjangoBridge(get_wsgi_application())),
 )
+if IS_WORKER:
+    # Python's lock is passed on after a millisecond instead of five: a device's reply takes it four times, and every
+    # thread that computes may stand before it each time.
+    sys.setswitchinterval(0.001)
+    # What is loaded now stays: the collector need not walk through all of Django while a reply waits.
+    gc.collect()
+    gc.freeze()

@@ -17,7 +17,7 @@ UPLOAD_LIMIT: Final = 5 * 1024 * 1024
 def _with_session(headers: Mapping[str, str]) -> int:
     """In a thread: the limit of who is signed in, and of anybody else."""
     if '"' in (cookies := headers.get("cookie", "")) or "\\" in cookies:
-        return options().BODY_LIMIT  # type: ignore[no-any-return]
+        return options().BODY_LIMIT
     try:
         cookie = SimpleCookie(cookies).get(settings.SESSION_COOKIE_NAME)
     except CookieError:

@@ -23,6 +23,7 @@ _NINETEEN_DIGITS: Final = b"0" * 19
 _NUL_ESCAPE: Final = rb"\u0000"
 
 _decoder: Final = msgspec.json.Decoder()
+_PART: Final = 1000
 _raw: Final = msgspec.json.Decoder(msgspec.Raw)
 _raw_list: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
@@ -31,6 +32,16 @@ _encoder: Final = msgspec.json.Encoder(decimal_format="number")
 def encode(value: Any) -> bytes:
     """Compact UTF-8 JSON of plain values; times must already be text."""
     return _encoder.encode(value)
+
+
+def encode_in_parts(value: Any) -> bytes:
+    """The same, a thousand elements at a time: one call of the encoder keeps every other thread waiting."""
+    if type(value) is dict:
+        return b"{%b}" % b",".join(b"%b:%b" % (encode(key), encode_in_parts(item)) for key, item in value.items())
+    if type(value) is list and len(value) > _PART:
+        parts = (encode(value[start : start + _PART])[1:-1] for start in range(0, len(value), _PART))
+        return b"[%b]" % b",".join(parts)
+    return encode(value)
 
 
 def decode(body: bytes) -> Any:

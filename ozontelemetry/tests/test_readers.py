@@ -3,10 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
 
+from ozone.webapi.heavy import has_heavy_path
 from ozone.wire.work import stop_if_left
 from ozontelemetry import sending
 from ozontelemetry.bridge import DjangoBridge
@@ -132,7 +134,7 @@ class TestStaticFiles:
 
     def asked(self, path: str, method: str = "GET", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Exchange:
         async def exchange() -> Exchange:
-            async def otherwise(scope: Message, receive: object, send: Callable[..., object]) -> None:
+            async def otherwise(*_: Any) -> None:
                 one.sent.append({"status": 404})
 
             one = Exchange(path=path, method=method, headers=headers)
@@ -168,3 +170,15 @@ class TestStaticFiles:
     def test_wrong_host_and_method(self) -> None:
         assert self.asked(self.PATH, headers=((b"host", b"elsewhere.example"),)).status == 400
         assert self.asked(self.PATH, "POST").status == 405
+
+
+def test_which_addresses_are_heavy() -> None:
+    is_heavy = has_heavy_path()
+    for path in (
+        "/api/stats", "/api/stats/", "/api/stats/export.csv", "/api/test/stats/", "/api/events/", "/api/export/",
+        "/api/events/analytics", "/api/machines/5/logs/", "/gateway/devices/5/telemetry", "/api/devices/x/telemetry/",
+        "/stats/", "/device-bulk/",
+    ):  # fmt: skip
+        assert is_heavy(path), path
+    for path in ("/", "/login/", "/api/auth/login/", "/api/devices/", "/api/devices/5/telemetry/latest", "/api/statsx"):
+        assert not is_heavy(path), path

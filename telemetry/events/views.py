@@ -13,7 +13,7 @@ from device_gateway.models import Device
 from device_gateway.queries import find_device, visible_devices
 from ozone.webapi.parameters import PageCursor, Query, Span, choice, flag, given, page_cursor, span, whole
 from ozone.webapi.serializers import Problem
-from ozone.webapi.view import ApiView
+from ozone.webapi.view import ApiView, PlainJsonRenderer
 from ozone.wire.times import iso
 from telemetry.device_side.legacy import STATUS
 from telemetry.figures.analytics import figures
@@ -118,6 +118,7 @@ class Events(ApiView):
     """Events, the last to arrive first; the next page is in the Link header."""
 
     is_heavy = True
+    renderer_classes = (PlainJsonRenderer,)
 
     @extend_schema(
         operation_id="events_list",

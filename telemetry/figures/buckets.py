@@ -6,7 +6,7 @@ and what the clock skips is none.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice, takewhile
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ GRANULARITIES: Final = ("minute", "hour", "day", "month")
 MAX_BUCKETS: Final = 50_000
 _STEPS: Final = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 _LABELS: Final = {"minute": (16, ""), "hour": (13, ":00"), "day": (10, ""), "month": (7, "")}
+_DAY: Final = timedelta(days=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -66,11 +67,21 @@ def wall_time(instant: datetime, zone: ZoneInfo) -> datetime:
 
 def _existing(granularity: str, zone: ZoneInfo, start: datetime, by: int) -> Iterator[datetime]:
     """Buckets without end, forwards or backwards."""
+    day, is_calm = None, False
     while True:
+        if granularity in ("minute", "hour") and start.date() != day:
+            day = start.date()
+            is_calm = _is_calm(day, zone)
         last = _step(start, granularity, 1) - _MICROSECOND
-        if not (_is_skipped(start, zone) and _is_skipped(last, zone)):
+        if is_calm or not (_is_skipped(start, zone) and _is_skipped(last, zone)):
             yield start
         start = _step(start, granularity, by)
+
+
+def _is_calm(day: date, zone: ZoneInfo) -> bool:
+    """Whether the clock does not change near that day: from 1972 on, each change is days after the one before."""
+    noons = [datetime(day.year, day.month, day.day, 12, tzinfo=zone) + days * _DAY for days in (-2, -1, 0, 1, 2)]
+    return day.year > 1972 and len({noon.utcoffset() for noon in noons}) == 1
 
 
 def _is_skipped(local: datetime, zone: ZoneInfo) -> bool:

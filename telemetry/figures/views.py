@@ -18,7 +18,7 @@ from rest_framework.response import Response
 
 from ozone.webapi.parameters import MAX_DAYS, Query, choice, flag, whole
 from ozone.webapi.serializers import Problem
-from ozone.webapi.view import ApiView
+from ozone.webapi.view import ApiView, PlainJsonRenderer
 from ozone.wire.conf import options
 from ozone.wire.errors import Invalid
 from ozone.wire.times import parse_query
@@ -143,6 +143,7 @@ class Stats(ApiView):
     """How often which treatment was chosen, over time."""
 
     is_heavy = True
+    renderer_classes = (PlainJsonRenderer,)
 
     @extend_schema(
         operation_id="statistics", parameters=PARAMETERS, responses={200: StatsReply, **PROBLEMS}, tags=["statistics"]

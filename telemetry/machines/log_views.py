@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from ozone.webapi.parameters import PageCursor, page_cursor
 from ozone.webapi.serializers import Problem
-from ozone.webapi.view import ApiView
+from ozone.webapi.view import ApiView, PlainJsonRenderer
 from ozone.wire.times import iso, iso_or_none
 from telemetry.events.views import EventReply, event_json
 from telemetry.machines import queries
@@ -56,6 +56,7 @@ class MachineLogs(ApiView):
     """The newest treatments and counter resets of a machine; with `after` those that are new."""
 
     is_heavy = True
+    renderer_classes = (PlainJsonRenderer,)
 
     @extend_schema(
         operation_id="machine_logs",

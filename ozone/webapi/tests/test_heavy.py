@@ -6,7 +6,7 @@ import time
 import pytest
 from pytest_django import Settings
 
-from ozone.webapi.heavy import MOST_WAITING, Places, has_heavy_path
+from ozone.webapi.heavy import MOST_WAITING, Places
 from ozone.wire.errors import TooManyRequests
 
 pytestmark = pytest.mark.sqlite_only
@@ -68,15 +68,3 @@ def test_more_than_a_few_do_not_even_wait(places: Places, settings: Settings) ->
     for one in waiting:
         one.join()
     assert sorted(round(seconds) for seconds in said) == [0] * 3 + [2] * MOST_WAITING
-
-
-def test_which_addresses_are_heavy() -> None:
-    is_heavy = has_heavy_path()
-    for path in (
-        "/api/stats", "/api/stats/", "/api/stats/export.csv", "/api/test/stats/", "/api/events/", "/api/export/",
-        "/api/events/analytics", "/api/machines/5/logs/", "/gateway/devices/5/telemetry", "/api/devices/x/telemetry/",
-        "/stats/", "/device-bulk/",
-    ):  # fmt: skip
-        assert is_heavy(path), path
-    for path in ("/", "/login/", "/api/auth/login/", "/api/devices/", "/api/devices/5/telemetry/latest", "/api/statsx"):
-        assert not is_heavy(path), path
