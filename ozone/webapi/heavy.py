@@ -73,7 +73,9 @@ class Places:
             self._changed.notify_all()
 
     def _is_free(self, person: str) -> bool:
-        return self._reading[person] < options().HEAVY_READS_PERSON and sum(self._reading.values()) < options().HEAVY_READS
+        return (
+            self._reading[person] < options().HEAVY_READS_PERSON and sum(self._reading.values()) < options().HEAVY_READS
+        )
 
 
 places: Final = Places()
