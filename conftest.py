@@ -33,7 +33,7 @@ def _nothing_remembered() -> Iterator[None]:
     """Limits, keys and options in memory are a process's, not a test's."""
     from django.contrib.contenttypes.models import ContentType
 
-    from device_gateway.registry import registry
+    from device_gateway.keys.memory import keyring
     from ozone.wire import limits
     from ozone.wire.conf import options
     from pages.kit.live import built
@@ -41,7 +41,7 @@ def _nothing_remembered() -> Iterator[None]:
 
     yield
     ContentType.objects.clear_cache()
-    registry.clear()
+    keyring.clear()
     built.clear()
     past_totals.cache_clear()
     limits._limiter.cache_clear()
@@ -71,12 +71,12 @@ def limits_clock(monkeypatch: pytest.MonkeyPatch) -> MonotonicClock:
 @pytest.fixture
 def write_path(transactional_db: Any) -> Iterator[None]:
     """Real transactions and a running writer, whose connection is closed before the database is emptied."""
-    from device_gateway.registry import registry
+    from device_gateway.keys.memory import keyring
     from ozone.intake import write_path
 
     yield
     write_path.stop()
-    registry.watcher.stop()
+    keyring.watcher.stop()
 
 
 @pytest.fixture(scope="session")

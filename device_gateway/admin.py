@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from device_gateway import services
+from device_gateway.keys.credentials import set_key
 from device_gateway.models import (
     Credential,
     Device,
@@ -20,6 +20,7 @@ from device_gateway.models import (
     hash_secret,
     new_secret,
 )
+from device_gateway.registry.services import archive_device, restore_device
 
 
 class DeviceForm(forms.ModelForm):
@@ -92,7 +93,7 @@ class DeviceAdmin(admin.ModelAdmin):
         made = []
         for device in queryset:
             key = new_secret()
-            services.set_key(device=device, key=key, source=Credential.Source.ADMIN, now=timezone.now())
+            set_key(device=device, key=key, source=Credential.Source.ADMIN, now=timezone.now())
             made.append((device, key))
         # In this reply and nowhere else: a message would wait in a cookie or the session.
         response = TemplateResponse(
@@ -106,13 +107,13 @@ class DeviceAdmin(admin.ModelAdmin):
     @admin.action(description="Archive", permissions=["change"])
     def archive(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:
         for device in queryset:
-            services.archive_device(device=device, now=timezone.now())
+            archive_device(device=device, now=timezone.now())
         self.message_user(request, "Archived. Their keys are refused with 403 until they are restored.")
 
     @admin.action(description="Restore", permissions=["change"])
     def restore(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:
         for device in queryset:
-            services.restore_device(device=device)
+            restore_device(device=device)
         self.message_user(request, "Restored.")
 
 

@@ -4,22 +4,23 @@ from typing import Final
 
 from django.urls import re_path
 
-from device_gateway import enrolment_views, views
-from device_gateway.urlpatterns import DEVICE, not_found_pattern, section_1
+from device_gateway.enrolment import views as enrolment
+from device_gateway.registry import views as registry
+from device_gateway.urls import DEVICE, not_found_pattern, section_1
 
 app_name: Final = "device-api"
 
 urlpatterns = [
     *section_1,
-    re_path(r"^devices/?$", views.DeviceList.as_view(), name="devices"),
-    re_path(rf"^devices/{DEVICE}/rotate/?$", enrolment_views.Rotate.as_view(), name="device-rotate"),
+    re_path(r"^devices/?$", registry.DeviceList.as_view(), name="devices"),
+    re_path(rf"^devices/{DEVICE}/rotate/?$", enrolment.Rotate.as_view(), name="device-rotate"),
     re_path(
         rf"^devices/{DEVICE}/allow-handshake/?$",
-        enrolment_views.AllowHandshake.as_view(),
+        enrolment.AllowHandshake.as_view(),
         name="device-allow-handshake",
     ),
-    re_path(rf"^devices/{DEVICE}/handshakes/?$", enrolment_views.Handshakes.as_view(), name="device-handshakes"),
-    re_path(rf"^devices/{DEVICE}/restore/?$", views.Restore.as_view(), name="device-restore"),
-    re_path(rf"^devices/{DEVICE}/?$", views.DeviceDetail.as_view(), name="device"),
+    re_path(rf"^devices/{DEVICE}/handshakes/?$", enrolment.Handshakes.as_view(), name="device-handshakes"),
+    re_path(rf"^devices/{DEVICE}/restore/?$", registry.Restore.as_view(), name="device-restore"),
+    re_path(rf"^devices/{DEVICE}/?$", registry.DeviceDetail.as_view(), name="device"),
     not_found_pattern,
 ]

@@ -7,9 +7,12 @@ class DeviceGatewayConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # Importing the two `openapi` registers how credentials are named in the OpenAPI.
+        # Importing it registers how a person's credentials are named in the OpenAPI.
         import ozone.webapi.openapi  # noqa: F401
-        from device_gateway import openapi, readings, registry  # noqa: F401
+        from device_gateway.keys import credentials, memory
+        from device_gateway.readings import storing
 
-        registry.connect_signals()
-        readings.register_kinds()
+        credentials.connect_signals()
+        memory.connect_signals()
+        memory.register_kind()
+        storing.register_kind()

@@ -18,9 +18,8 @@ from django.db import close_old_connections, transaction
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
-from device_gateway.identity import Identity
-from device_gateway.readings import KEY_USES
-from device_gateway.registry import registry
+from device_gateway.keys.identity import Identity
+from device_gateway.keys.memory import KEY_USES, keyring
 from ozone import intake
 from ozone.wire import bodies, metrics
 from ozone.wire.conf import options
@@ -144,7 +143,7 @@ class DeviceRoute:
         wait = identity.wait_for_turn(monotonic())
         if wait:
             raise TooManyRequests(wait, "This device writes faster than it may.")
-        if (use := registry.note_use(identity, request.received_at)) is not None:
+        if (use := keyring.note_use(identity, request.received_at)) is not None:
             try:
                 noting = intake.post(KEY_USES, use)
             except Unavailable:
@@ -213,7 +212,7 @@ class DeviceRoute:
         if self.is_open:
             return self._handle(request, None)
         token = _token_of(request)
-        identity = registry.find(token)
+        identity = keyring.find(token)
         if identity is not None:
             try:
                 return self._handle(request, identity)
@@ -271,13 +270,13 @@ class DeviceRoute:
         if self.is_open:
             return self._handle(request, None)
         token = _token_of(request)
-        identity = registry.find(token)
+        identity = keyring.find(token)
         if identity is not None:
             try:
                 return self._handle(request, identity)
             except Unauthorized:
                 pass
-        return self._handle(request, registry.look_up(token, request.client))
+        return self._handle(request, keyring.look_up(token, request.client))
 
     def as_view(self) -> Callable[..., HttpResponse]:
         """The view for a URLconf: no CSRF check (no cookie is looked at) and no transaction around it, which would
@@ -324,13 +323,13 @@ def _token_of(request: Request) -> str:
 
 def _look_up(token: str, client: str) -> Identity:
     close_old_connections()
-    return registry.look_up(token, client)
+    return keyring.look_up(token, client)
 
 
 @lru_cache(maxsize=1)
 def _lookup_threads() -> ThreadPoolExecutor:
     """A few threads, each with a connection of its own, for look-ups that memory could not answer."""
-    return ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="registry-lookup")
+    return ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="key-lookup")
 
 
 LOOKUP_THREADS: Final = 4

@@ -200,11 +200,6 @@ class Device(models.Model):
             for name in {self.device_id, self.mac or self.device_id} - known:
                 self.names.create(name=name)  # refused by the database when it is another device's
             DeviceState.objects.get_or_create(device=self)
-            if self._new_token:
-                from device_gateway.services import set_key
-
-                set_key(device=self, key=self._new_token, source=Credential.Source.ADMIN, now=timezone.now())
-                self._new_token = ""
 
 
 class DeviceName(models.Model):

@@ -28,7 +28,7 @@ django.setup(set_prefix=False)
 
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 
-import device_gateway.door  # noqa: E402
+import device_gateway.routes  # noqa: E402
 import telemetry.device_side.routes  # noqa: E402
 from device_gateway.gate import DeviceRoute  # noqa: E402
 from ozone.intake import write_path  # noqa: E402
@@ -100,7 +100,7 @@ if IS_WORKER:
 checks.sound_or_exit(quiet=True)
 addresses.watch_host_names()
 application = Door(
-    [*device_gateway.door.ROUTES, *telemetry.device_side.routes.ROUTES, *health.ROUTES],
+    [*device_gateway.routes.ROUTES, *telemetry.device_side.routes.ROUTES, *health.ROUTES],
     StaticFiles(DjangoBridge(get_wsgi_application())),
 )
 if IS_WORKER:

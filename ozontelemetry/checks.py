@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
-from device_gateway.payloads import LONGEST_HOST
+from device_gateway.claims.payloads import LONGEST_HOST
 from ozone.wire.address import network
 from ozone.wire.conf import options
 from ozone.wire.limits import rate

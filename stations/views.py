@@ -15,10 +15,10 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from device_gateway import views as device_views
 from ozone.accounts.authentication import AccessTokenAuthentication
 from ozone.accounts.callers import address_of, headers_of, is_staff, is_superuser
 from ozone.accounts.permissions import Staff
+from ozone.webapi import view
 from ozone.webapi.view import ApiView
 from ozone.wire.errors import ApiError, NotFound
 from stations import queries
@@ -233,7 +233,7 @@ class StationListView(ListView):
         return self.page(request, found, wires.StationRow)
 
 
-class NothingHere(device_views.NothingHere):
+class NothingHere(view.NothingHere):
     """404 for every other path at and below those of section 4, in its shape."""
 
     def error_body(self, error: ApiError) -> dict[str, Any]:

@@ -7,11 +7,11 @@ class TelemetryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from device_gateway.registry import COMMANDS, registry
+        from device_gateway.keys.memory import COMMANDS, keyring
         from telemetry.commands import polling
         from telemetry.commands import services as commands
         from telemetry.events import storing
 
         storing.register_kinds()
         polling.register_kinds()
-        registry.watcher.tell(COMMANDS, commands.wake_waiting)
+        keyring.watcher.tell(COMMANDS, commands.wake_waiting)

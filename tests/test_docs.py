@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver
 
-import device_gateway.door
+import device_gateway.routes
 import telemetry.device_side.routes
 from ozone.wire import errors
 from ozone.wire.conf import documented_options
@@ -105,7 +105,7 @@ def _methods(view: Any) -> list[str]:
 
 
 def _routes() -> set[tuple[str, str]]:
-    doors = [*device_gateway.door.ROUTES, *telemetry.device_side.routes.ROUTES, *health.ROUTES]
+    doors = [*device_gateway.routes.ROUTES, *telemetry.device_side.routes.ROUTES, *health.ROUTES]
     found = {(method, _plain(path)) for path, route in doors for method in route.allowed if method != "HEAD"}
     served = {path for _, path in found}
     for path, view in _walk(get_resolver().url_patterns):

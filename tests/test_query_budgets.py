@@ -13,8 +13,8 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from device_gateway.claims.services import issue_token
 from device_gateway.models import Device, DeviceTelemetry, HandshakeAttempt
-from device_gateway.services import issue_token
 from stations.models import PowerBank, PowerBankReturn, Station, StationSlot, SyncLog
 from telemetry.commands import services as commands
 from telemetry.events.payloads import read_event

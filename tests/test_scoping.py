@@ -14,8 +14,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from pytest_django import Settings
 
-from device_gateway.views import NothingHere
 from ozone.accounts.tokens import issue
+from ozone.webapi.view import NothingHere
 from tests.support.doors import Answer, DjangoDoor
 from tests.support.estate import STATION_WORD, Estate, settle, station
 from tests.support.scoping import CALLERS, WITH_TOKEN, Row, rows

@@ -11,7 +11,8 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from device_gateway import services
+from device_gateway.claims.services import issue_token
+from device_gateway.keys.credentials import set_key
 from device_gateway.models import Credential, Device, DeviceTelemetry
 from ozone.accounts.tokens import issue
 from tests.support.doors import Answer, Door
@@ -80,13 +81,13 @@ def equip(device: Device, key: str | None = None) -> Meter:
     device.assigned = True
     device.save()
     key = key or f"key-of-{device.pk}-and-of-no-other"
-    services.set_key(device=device, key=key, source=Credential.Source.CLAIM, now=timezone.now())
+    set_key(device=device, key=key, source=Credential.Source.CLAIM, now=timezone.now())
     return Meter(device, key)
 
 
 def provisioned(device: Device, issuer: User | None = None, **wanted: Any) -> str:
     """A provisioning token for the device."""
-    return services.issue_token(device=device, issuer=issuer, now=timezone.now(), **wanted).token
+    return issue_token(device=device, issuer=issuer, now=timezone.now(), **wanted).token
 
 
 def token_of(user: User) -> str:

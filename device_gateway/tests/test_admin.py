@@ -9,8 +9,9 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 from django.utils import timezone
 
-from device_gateway import services
+from device_gateway.claims.services import issue_token, revoke_token
 from device_gateway.models import Credential, Device, DeviceTelemetry, ProvisioningToken, hash_secret
+from device_gateway.registry.services import change_device
 from device_gateway.tests.conftest import INGEST, Meter, equip, provisioned
 from tests.support.doors import Door
 
@@ -80,7 +81,7 @@ class TestDevice:
     )
     def test_invalid(self, root: Client, field: str, value: str) -> None:
         other = Device.objects.create(device_id="formerly")
-        services.change_device(device=other, fields={"device_id": "taken"})
+        change_device(device=other, fields={"device_id": "taken"})
         fields: Any = {"name": "New", field: value}
         assert errors(save(root, **fields)) == [field]
         assert Device.objects.count() == 1
@@ -114,8 +115,8 @@ class TestDevice:
 
     @pytest.mark.parametrize("term", ["Factory", "dev-", "press-old", "Line A", "vera"])
     def test_search(self, root: Client, device: Device, other_meter: Meter, term: str) -> None:
-        services.change_device(device=device, fields={"device_id": "press-old"})
-        services.change_device(device=device, fields={"device_id": "press-new"})
+        change_device(device=device, fields={"device_id": "press-old"})
+        change_device(device=device, fields={"device_id": "press-new"})
         shown = page(root.get(f"{ADMIN}/device/", {"q": term}))
         assert shown.count(f"{ADMIN}/device/{device.pk}/change/") >= 1
         if term != "dev-":
@@ -247,8 +248,8 @@ class TestReadOnly:
 def test_the_states_of_tokens(root: Client, device: Device) -> None:
     now = timezone.now()
     for _ in range(2):
-        row = services.issue_token(device=device, issuer=None, now=now).row
-    services.revoke_token(token=row, now=now)
+        row = issue_token(device=device, issuer=None, now=now).row
+    revoke_token(token=row, now=now)
     shown = page(root.get(f"{ADMIN}/provisioningtoken/"))
     assert ">Pending<" in shown and ">Revoked<" in shown
 

@@ -152,14 +152,17 @@ class TestDevelopment:
     def test_errors_are_json(self, door: Door, write_path: None, path: str) -> None:
         assert refusal(door.send("POST", path))[0] in (401, 404)
 
-    @pytest.mark.parametrize("path", ["/gateway/devices/1/telemetry", "/api/devices/1"])
+    @pytest.mark.parametrize(
+        ("path", "module"),
+        [("/gateway/devices/1/telemetry", "readings.authentication"), ("/api/devices/1", "registry.views")],
+    )
     def test_a_fault_of_ours(
-        self, door: Door, meter: Meter, staff: dict[str, str], path: str, monkeypatch: pytest.MonkeyPatch
+        self, door: Door, meter: Meter, staff: dict[str, str], path: str, module: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def fail(*_: Any, **__: Any) -> None:
             raise RuntimeError("the secret of the day")
 
-        monkeypatch.setattr("device_gateway.queries.find_device", fail)
+        monkeypatch.setattr(f"device_gateway.{module}.find_device", fail)
         answer = door.send("GET", path, headers=staff)
         assert refusal(answer) == (500, "internal_error")
         assert b"secret" not in answer.body
@@ -169,7 +172,7 @@ def test_a_fault_of_ours_on_a_device_route(door: Door, meter: Meter, monkeypatch
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("the secret of the day")
 
-    monkeypatch.setattr("device_gateway.door.read_readings", fail)
+    monkeypatch.setattr("device_gateway.readings.routes.read_readings", fail)
     answer = meter.send(door)
     assert answer.json() == {
         "detail": "The server failed on this request. It has been logged.",

@@ -1,5 +1,6 @@
 """The bodies of section 3, in and out."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from django.contrib.auth import get_user_model
@@ -114,3 +115,10 @@ NO_TOKENS: Final = inline_serializer(
     "NoTokens",
     {"success": _success(), "message": serializers.CharField(), "error": serializers.CharField()},
 )
+
+
+def valid(serializer_class: Callable[..., Any], data: Any) -> dict[str, Any]:
+    """The fields that were sent; raises ValidationError naming those at fault."""
+    serializer = serializer_class(data=data)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)

@@ -6,11 +6,12 @@ from functools import partial
 from typing import Any, ClassVar, Final
 
 from django.core.signals import got_request_exception
+from django.http import HttpResponseBase
 from django.views.generic import View
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,7 +25,15 @@ from ozone.webapi.errors import as_api_error
 from ozone.wire import jsonio, metrics
 from ozone.wire.bodies import check_length, require_json
 from ozone.wire.conf import options
-from ozone.wire.errors import ApiError, BodyTooLarge, Forbidden, MethodNotAllowed, ServerError, WrongContentType
+from ozone.wire.errors import (
+    ApiError,
+    BodyTooLarge,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    ServerError,
+    WrongContentType,
+)
 from ozone.wire.limits import Limit
 
 logger = logging.getLogger("ozone.webapi")
@@ -169,3 +178,19 @@ class ApiView(APIView):
         got_request_exception.send(sender=type(self), request=self.request._request)
         logger.error("%s %s failed", self.request.method, self.request.path, exc_info=exc)
         return ServerError()
+
+
+class NothingHere(ApiView):
+    """404 in JSON for every other path below a mount of ours."""
+
+    permission_classes = (AllowAny,)
+    authentication_classes = ()
+    schema = None
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        def nothing(*_: Any, **__: Any) -> Response:
+            raise NotFound
+
+        for method in self.http_method_names:
+            setattr(self, method, nothing)
+        return super().dispatch(request, *args, **kwargs)

@@ -13,6 +13,7 @@ from ozone.wire.conf import options
 from ozone.wire.errors import ApiError, BadHost
 
 JSON_TYPE: Final = "application/json"
+NO_STORE: Final[Mapping[str, str]] = {"Cache-Control": "no-store"}
 LONGEST_HOST: Final = 253 + len(":65535")
 """Characters. What is longer is no host, and is not remembered either."""
 NOSNIFF: Final = {"X-Content-Type-Options": "nosniff"}

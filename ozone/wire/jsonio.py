@@ -10,9 +10,11 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from ozone.wire.errors import MalformedJson
+from ozone.wire.errors import Invalid, MalformedJson
 
 MAX_DEPTH: Final = 32
+MAX_OBJECT_BYTES: Final = 4096
+"""Of any free-form object: metadata, a command's payload."""
 MAX_CONTAINERS: Final = 10_000
 """Objects and arrays of one body: each costs Python as much as twenty numbers, and the event loop waits meanwhile."""
 _INT64: Final = range(-(2**63), 2**63)
@@ -121,3 +123,14 @@ def _check_values(value: Any) -> None:
     elif isinstance(value, list):
         for item in value:
             _check_values(item)
+
+
+def check_object(value: Any, field: str) -> dict[str, Any]:
+    """A free-form object within its bound, {} for None. Raises Invalid naming the field."""
+    if value is None:
+        return {}
+    if type(value) is not dict:
+        raise Invalid(f"{field} must be an object.", errors={field: ["Must be an object."]})
+    if len(encode(value)) > MAX_OBJECT_BYTES:
+        raise Invalid(f"{field} is larger than 4 KiB.", errors={field: ["At most 4 KiB."]})
+    return value

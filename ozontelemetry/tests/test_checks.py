@@ -12,7 +12,7 @@ from django.conf import settings as project
 from django.core.checks import ERROR, run_checks
 from pytest_django import Settings
 
-from device_gateway.payloads import LONGEST_HOST
+from device_gateway.claims.payloads import LONGEST_HOST
 from ozontelemetry.checks import TAG
 
 

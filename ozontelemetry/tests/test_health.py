@@ -8,8 +8,8 @@ import pytest
 from django.db import OperationalError
 from pytest_django import Settings
 
+from device_gateway.keys.credentials import set_key
 from device_gateway.models import Credential, Device, RegistryVersion
-from device_gateway.services import set_key
 from ozone.intake import write_path
 from ozontelemetry import health
 from tests.support.doors import Answer, Door

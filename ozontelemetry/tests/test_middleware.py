@@ -51,7 +51,7 @@ class TestErrors:
             raise OperationalError("database is locked")
 
         settings.DEBUG = debug
-        monkeypatch.setattr("device_gateway.queries.find_device", fail)
+        monkeypatch.setattr("device_gateway.registry.views.find_device", fail)
         answer = door.send("GET", "/api/devices/1", headers=staff)
         assert (answer.status, answer.json()["code"]) == (503, "unavailable")
         assert "retry-after" in answer.headers

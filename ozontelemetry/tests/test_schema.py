@@ -12,10 +12,10 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from pytest_django import Settings
 
-import device_gateway.door
+import device_gateway.routes
 import telemetry.device_side.routes
-from device_gateway.views import NothingHere
 from ozone.accounts.tokens import issue
+from ozone.webapi.view import NothingHere
 from ozontelemetry import health
 from ozontelemetry.openapi.examples import EXAMPLES
 from tests.support.doors import Door
@@ -68,7 +68,7 @@ def test_the_generator_has_no_doubts(schema: dict[str, Any]) -> None:
 
 def served() -> set[tuple[str, str]]:
     """Every path and method that answers JSON (or CSV, or figures): the views' own, and the device routes'."""
-    doors = [*device_gateway.door.ROUTES, *telemetry.device_side.routes.ROUTES, *health.ROUTES]
+    doors = [*device_gateway.routes.ROUTES, *telemetry.device_side.routes.ROUTES, *health.ROUTES]
     found = {
         (named(f"/{path}"), method.lower()) for path, route in doors for method in route.handlers if method != "HEAD"
     }

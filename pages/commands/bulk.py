@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from device_gateway.models import Device
-from device_gateway.queries import visible_devices
-from device_gateway.services import change_device
+from device_gateway.registry.queries import visible_devices
+from device_gateway.registry.services import change_device
 from ozone.webapi.heavy import heavy, heavy_stream
 from ozone.wire.errors import ApiError, Invalid
 from pages.devices.list_forms import BulkChangeForm, BulkCommandForm

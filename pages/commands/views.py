@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from device_gateway.models import Device
-from device_gateway.queries import find_device, visible_devices
+from device_gateway.registry.queries import find_device, visible_devices
 from pages.commands.forms import CommandForm
 from pages.kit.actions import Confirmation, action, sent
 from pages.kit.frame import signed_in_page, staff_page

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from device_gateway.models import Device, HandshakeAttempt, ProvisioningToken
-from device_gateway.queries import visible_devices
+from device_gateway.registry.queries import visible_devices
 from ozone.wire.conf import options
 from pages.kit import charts
 from pages.kit.queries import presence_is

@@ -8,9 +8,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods
 
-from device_gateway import enrolment, services
+from device_gateway.enrolment import services as enrolment
 from device_gateway.models import Credential, Device
-from device_gateway.queries import find_device, visible_devices
+from device_gateway.registry.queries import find_device, visible_devices
+from device_gateway.registry.services import archive_device, change_device, restore_device
 from ozone.wire.conf import options
 from ozone.wire.errors import Conflict
 from pages.devices.forms import AllowForm, AssignDeviceForm, EditForm, RenameForm
@@ -43,7 +44,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
     def perform(data: dict[str, Any]) -> str:
         if not form.changes:
             return "Nothing was changed."
-        return f"{services.change_device(device=device, fields=form.changes)} is changed."
+        return f"{change_device(device=device, fields=form.changes)} is changed."
 
     return action(
         request,
@@ -63,7 +64,7 @@ def rename(request: HttpRequest, name: str) -> HttpResponse:
     former = device.device_id
 
     def perform(data: dict[str, Any]) -> str:
-        services.change_device(device=device, fields=data)
+        change_device(device=device, fields=data)
         return f"{former} is called {device.device_id} now."
 
     lead = "" if device.assigned else "A device that is given a device_id is assigned: what it sends is taken."
@@ -205,7 +206,7 @@ def archive(request: HttpRequest, name: str) -> HttpResponse:
     device = device_named(request, name)
 
     def perform(data: dict[str, Any]) -> str:
-        services.archive_device(device=device, now=timezone.now())
+        archive_device(device=device, now=timezone.now())
         return f"{device} is archived. It can be restored here, or from the list of archived devices."
 
     machine = getattr(device, "machine", None)
@@ -229,7 +230,7 @@ def restore(request: HttpRequest, name: str) -> HttpResponse:
     device = device_named(request, name, archived=True)
 
     def perform(data: dict[str, Any]) -> str:
-        services.restore_device(device=device)
+        restore_device(device=device)
         return f"{device} is back, with the token it had."
 
     return action(

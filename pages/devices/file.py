@@ -13,7 +13,7 @@ from django.db import OperationalError, transaction
 
 from device_gateway.models import Device, DeviceName, RegistryVersion
 from device_gateway.names import normal_mac
-from device_gateway.services import check_device, register_device
+from device_gateway.registry.services import check_device, register_device
 from ozone.wire.errors import ApiError, Conflict, Invalid
 
 T = TypeVar("T")

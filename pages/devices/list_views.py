@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_safe
 
 from device_gateway.models import Device
-from device_gateway.services import register_device
+from device_gateway.registry.services import register_device
 from pages.devices.list_forms import NewDeviceForm
 from pages.kit.actions import action, sent
 from pages.kit.frame import signed_in_page, staff_page

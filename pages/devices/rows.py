@@ -10,7 +10,7 @@ from django.db.models import Case, Value, When
 from django.utils.safestring import SafeString
 
 from device_gateway.models import Device, DeviceTelemetry, HandshakeAttempt
-from device_gateway.queries import readings
+from device_gateway.readings.queries import readings
 from pages.kit import charts as draw
 from telemetry.commands.lifecycle import state_at
 from telemetry.models import Machine, QuarantinedEvent, TelemetryEvent

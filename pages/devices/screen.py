@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 
 from django.urls import reverse
 
-from device_gateway.enrolment import HOLD, is_open
+from device_gateway.enrolment.services import HOLD, is_open
 from device_gateway.models import Credential, Device
-from device_gateway.queries import find_device, visible_devices
+from device_gateway.registry.queries import find_device, visible_devices
 from ozone.wire.conf import options
 from pages.devices import rows as shown
 from pages.kit.live import Screen, part, rows, screen

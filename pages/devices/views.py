@@ -5,7 +5,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from device_gateway.queries import find_device, visible_devices
+from device_gateway.registry.queries import find_device, visible_devices
 from pages.devices.screen import device_screen
 from pages.kit.frame import signed_in_page
 from pages.kit.live import VERSION, live_page

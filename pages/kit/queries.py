@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 
 from device_gateway.models import Device
 from device_gateway.names import normal_mac
-from device_gateway.queries import visible_devices
+from device_gateway.registry.queries import visible_devices
 from ozone.wire.conf import options
 from telemetry.presence import Presence
 

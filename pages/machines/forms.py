@@ -6,7 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from device_gateway.models import Device
-from device_gateway.queries import find_device, visible_devices
+from device_gateway.registry.queries import find_device, visible_devices
 from ozone.wire.errors import NotFound
 from pages.kit.queries import CHOICES
 from telemetry.machines.serializers import BIGGEST

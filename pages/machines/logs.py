@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from device_gateway.models import Device
-from device_gateway.queries import visible_devices
+from device_gateway.registry.queries import visible_devices
 from pages.kit.frame import signed_in_page
 from pages.kit.live import Screen, live_page, part, rows, screen
 from pages.machines.screen import today_from

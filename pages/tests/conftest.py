@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from device_gateway import services
+from device_gateway.claims import services
 from device_gateway.models import Device
 from pages.kit import version
 from telemetry.machines.bindings import add_machine, assign_device

@@ -16,10 +16,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from device_gateway import services
+from device_gateway.claims import services
+from device_gateway.claims.services import MAX_LIFETIME_MINUTES
+from device_gateway.keys.memory import store_key_uses
 from device_gateway.models import Credential, Device, ProvisioningToken, hash_secret
-from device_gateway.readings import store_key_uses
-from device_gateway.services import MAX_LIFETIME_MINUTES
+from device_gateway.registry.services import archive_device
 from pages.kit.live import TAGS, VERSION
 from pages.kit.queries import CHOICES
 from pages.tests.conftest import ACTIONS, TOKENS, Issue, SignIn, claim, nonce_of, token_of
@@ -96,7 +97,7 @@ class TestIssue:
         assert not ProvisioningToken.objects.exists()
 
     def test_archived_device(self, signed_in: SignIn, issue: Issue, olga: User, meter: Device, pump: Device) -> None:
-        services.archive_device(device=meter, now=NOW)
+        archive_device(device=meter, now=NOW)
         assert issue(signed_in(olga), meter).status_code == 404
 
     def test_signed_out(self, client: Client, meter: Device) -> None:

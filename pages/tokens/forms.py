@@ -5,10 +5,10 @@ from typing import Any
 
 from django import forms
 
-from device_gateway import crypto
+from device_gateway.claims.services import MAX_LIFETIME_MINUTES
+from device_gateway.keys import crypto
 from device_gateway.models import Device, ProvisioningToken
-from device_gateway.queries import visible_devices
-from device_gateway.services import MAX_LIFETIME_MINUTES
+from device_gateway.registry.queries import visible_devices
 from pages.kit.queries import CHOICES, matching_devices
 
 

@@ -16,9 +16,11 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
+from device_gateway.claims.queries import pending_tokens, recent_claims
+from device_gateway.claims.services import Issued, issue_token, revoke_token
+from device_gateway.keys.credentials import revoke_key
 from device_gateway.models import Credential, ProvisioningToken
-from device_gateway.queries import find_device, pending_tokens, recent_claims, visible_devices
-from device_gateway.services import Issued, issue_token, revoke_key, revoke_token
+from device_gateway.registry.queries import find_device, visible_devices
 from ozone.wire.errors import ApiError, Conflict, NotFound
 from pages.kit.frame import refused, signed_in_page
 from pages.kit.live import VERSION, Screen, live_page, part, rows, screen

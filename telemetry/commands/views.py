@@ -8,10 +8,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from device_gateway.queries import find_device, find_devices, visible_devices
-from device_gateway.serializers import FreeObject, Text
+from device_gateway.registry.queries import find_device, find_devices, visible_devices
 from ozone.accounts.callers import is_person
 from ozone.accounts.permissions import Staff
+from ozone.webapi.fields import FreeObject, Text
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
 from ozone.wire.times import iso, iso_or_none

@@ -7,8 +7,8 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from device_gateway.gate import Call, ClientLeft, DeviceRoute, Receive
-from device_gateway.identity import Identity
-from device_gateway.registry import registry
+from device_gateway.keys.identity import Identity
+from device_gateway.keys.memory import keyring
 from ozone import intake
 from ozone.wire import bodies, jsonio
 from ozone.wire.errors import Invalid, Unauthorized
@@ -69,7 +69,7 @@ def poll(request: Request, identity: Identity) -> HeldPoll:
     token = request.bearer()
 
     def may_still() -> bool:
-        return registry.find(token) is not None
+        return keyring.find(token) is not None
 
     def reply(found: list[Command]) -> Reply:
         listed = [_as_device_sees_it(command) for command in found]

@@ -2,16 +2,15 @@
 
 from typing import Any, Final
 
-from device_gateway.enrolment import Enrolled
+from device_gateway.enrolment.services import Enrolled
 from device_gateway.gate import Call, DeviceRoute, Write
-from device_gateway.identity import Identity
+from device_gateway.keys.identity import Identity
 from device_gateway.names import NO_MAC, normal_mac
-from device_gateway.payloads import NO_STORE
 from ozone.wire import bodies, jsonio
 from ozone.wire.address import limit_key
 from ozone.wire.conf import options
 from ozone.wire.errors import Forbidden, Invalid, NotFound, Unauthorized, WrongContentType
-from ozone.wire.http import Reply, Request
+from ozone.wire.http import NO_STORE, Reply, Request
 from ozone.wire.limits import Limit
 from telemetry.device_side import services
 from telemetry.device_side.legacy import read_form, read_legacy

@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from device_gateway.names import NO_MAC, normal_mac
-from device_gateway.payloads import MAX_OBJECT_BYTES
 from ozone.wire import jsonio
 from ozone.wire.errors import Invalid, MalformedJson
+from ozone.wire.jsonio import MAX_OBJECT_BYTES
 from ozone.wire.times import believed
 from telemetry.events.payloads import MAX_COUNTER, TREATMENTS, Counters, Event, Flags, digest_of
 

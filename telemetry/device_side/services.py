@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
-from device_gateway.enrolment import Enrolled, register_itself, shake_hands
+from device_gateway.enrolment.services import Enrolled, register_itself, shake_hands
 from device_gateway.models import Credential, Device, DeviceName, DeviceState
 from ozone.intake import call_and_wait
 from ozone.wire.errors import Forbidden

@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 
 from device_gateway.models import Device
-from device_gateway.queries import visible_devices
+from device_gateway.registry.queries import visible_devices
 from ozone.webapi.parameters import Query, given, span
 from ozone.webapi.view import ApiView
 from telemetry.events.export import Walk, export

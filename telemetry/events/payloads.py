@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from device_gateway.identity import Identity
-from device_gateway.payloads import MAX_OBJECT_BYTES
+from device_gateway.keys.identity import Identity
 from ozone.wire import jsonio
 from ozone.wire.errors import ApiError, Invalid, MalformedJson, Unauthorized
+from ozone.wire.jsonio import MAX_OBJECT_BYTES
 from ozone.wire.times import believed
 
 MAX_BATCH: Final = 500

@@ -7,11 +7,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from device_gateway import queries
 from device_gateway.models import Device
-from device_gateway.serializers import Text
+from device_gateway.registry.queries import find_device, visible_devices
 from ozone.accounts.permissions import Staff, StaffWrites
 from ozone.intake import call_and_wait
+from ozone.webapi.fields import Text
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
 from ozone.wire.errors import Invalid
@@ -74,7 +74,7 @@ def quarantined_json(row: QuarantinedEvent) -> dict[str, Any]:
 
 
 def _device(request: Request, name: str) -> Device:
-    return queries.find_device(queries.visible_devices(request.user), name)
+    return find_device(visible_devices(request.user), name)
 
 
 class Quarantine(ApiView):

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from device_gateway.models import Device
-from device_gateway.queries import find_device, visible_devices
+from device_gateway.registry.queries import find_device, visible_devices
 from ozone.webapi.parameters import PageCursor, Query, Span, choice, flag, given, page_cursor, span, whole
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView, PlainJsonRenderer

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, QuerySet, Sum
 
-from device_gateway.queries import find_device, visible_devices
+from device_gateway.registry.queries import find_device, visible_devices
 from ozone.wire.conf import options
 from ozone.wire.errors import Invalid
 from ozone.wire.work import stop_if_left

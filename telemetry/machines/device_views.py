@@ -10,9 +10,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from device_gateway import views
 from device_gateway.models import Device
-from device_gateway.queries import find_device, visible_devices
+from device_gateway.registry import views
+from device_gateway.registry.queries import find_device, visible_devices
 from ozone.webapi.parameters import refuse, whole
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from django.db.models import F, Q
 
 from device_gateway.models import Device
-from device_gateway.queries import visible_devices
+from device_gateway.registry.queries import visible_devices
 from telemetry.commands.lifecycle import EXECUTED, RESET_COUNTERS
 from telemetry.events.payloads import COUNTERS, TREATMENTS
 from telemetry.machines.queries import visible_events

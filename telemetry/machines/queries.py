@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 from django.db.models import Count, Model, Q, QuerySet
 
 from device_gateway.models import Device
-from device_gateway.queries import visible_devices
+from device_gateway.registry.queries import visible_devices
 from ozone.wire.errors import NotFound
 from ozone.wire.times import iso_or_none
 from telemetry.events.payloads import COUNTERS

@@ -1,25 +1,15 @@
 """The JSON of outlets, machines and device lists; OpenAPI is generated from these. Lists are rendered by `queries`."""
 
-import math
 from typing import Any
 
 from rest_framework import serializers
 
-from device_gateway.serializers import Flag, Text, WholeNumber
+from ozone.webapi.fields import Flag, Number, Text, WholeNumber
 from telemetry.models import Machine, Outlet
 from telemetry.presence import Presence
 
 BIGGEST = 2**31 - 1
 _PRESENCES = [presence.value for presence in Presence]
-
-
-class Number(serializers.FloatField):
-    """A JSON number that is finite; `"5"` and `true` are something else."""
-
-    def to_internal_value(self, data: Any) -> float:
-        if type(data) not in (int, float) or not math.isfinite(data):
-            raise serializers.ValidationError("Must be a number.")
-        return super().to_internal_value(data)
 
 
 class CountsReply(serializers.Serializer[Any]):

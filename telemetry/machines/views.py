@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from device_gateway.queries import find_device, visible_devices
+from device_gateway.registry.queries import find_device, visible_devices
 from ozone.accounts.permissions import Staff, StaffWrites
 from ozone.webapi.parameters import flag, given, whole
 from ozone.webapi.serializers import Problem

@@ -288,7 +288,7 @@ import sys, time, django
 django.setup()
 from django.utils import timezone
 from device_gateway.models import Device
-from device_gateway.services import revoke_key
+from device_gateway.keys.credentials import revoke_key
 begun = time.monotonic()
 assert revoke_key(device=Device.objects.get(pk=sys.argv[1]), now=timezone.now()) == 1
 print(begun, time.monotonic())

@@ -12,8 +12,9 @@ from typing import Any, Final
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from device_gateway.claims.services import issue_token
+from device_gateway.keys.credentials import set_key
 from device_gateway.models import Credential, Device
-from device_gateway.services import issue_token, set_key
 from stations.models import PowerBank, Station, StationSlot
 from telemetry.commands import services as commands
 from telemetry.machines.bindings import add_machine, assign_device

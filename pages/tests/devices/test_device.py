@@ -12,9 +12,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from device_gateway.enrolment import shake_hands
+from device_gateway.enrolment.services import shake_hands
+from device_gateway.keys.credentials import set_key
 from device_gateway.models import Credential, Device, DeviceState, DeviceTelemetry, HandshakeAttempt
-from device_gateway.services import archive_device, change_device, set_key
+from device_gateway.registry.services import archive_device, change_device
 from pages.kit.live import TAGS, VERSION
 from pages.tests.conftest import SignIn
 from pages.tests.ozone import MAC, NOON, UNIT, press, refuse

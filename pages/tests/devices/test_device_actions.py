@@ -10,8 +10,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from device_gateway.keys.credentials import set_key
 from device_gateway.models import Credential, Device, Enrolment
-from device_gateway.services import archive_device, set_key
+from device_gateway.registry.services import archive_device
 from pages.tests.conftest import SignIn
 from pages.tests.ozone import NOON, UNIT, press, refuse
 from telemetry.machines.bindings import add_machine, assign_device

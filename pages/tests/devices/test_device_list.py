@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from device_gateway.models import Device, DeviceState
-from device_gateway.services import archive_device
+from device_gateway.registry.services import archive_device
 from pages.tests.conftest import SignIn
 from pages.tests.onlooker import text
 from pages.tests.ozone import press

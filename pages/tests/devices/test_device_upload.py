@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from device_gateway.models import Device
 from device_gateway.names import NO_MAC
-from device_gateway.services import archive_device
+from device_gateway.registry.services import archive_device
 from pages.devices import file as device_file
 from pages.tests.conftest import SignIn
 from pages.tests.onlooker import text

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from device_gateway import services
+from device_gateway.claims.services import issue_token
 from device_gateway.models import Credential, Device, ProvisioningToken
 from pages.tests.conftest import ACTIONS, PASSWORD, TOKENS, SignIn, claim
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def pending(device: Device, issuer: User) -> ProvisioningToken:
-    return services.issue_token(device=device, issuer=issuer, now=timezone.now()).row
+    return issue_token(device=device, issuer=issuer, now=timezone.now()).row
 
 
 def revoke(client: Client, token: ProvisioningToken) -> Any:

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
 from device_gateway.models import Device
-from device_gateway.queries import find_device
+from device_gateway.registry.queries import find_device
 from ozone.wire.errors import NotFound
 from telemetry.figures.recount import Recounted, counted_devices, recount_some
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
 
-from device_gateway import services
+from device_gateway.claims import services
 from device_gateway.models import Credential, Device, DeviceState, Enrolment, HandshakeAttempt
 from device_gateway.tests.conftest import at_once, get, refusal
 from telemetry.models import DeviceStatus

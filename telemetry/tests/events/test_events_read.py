@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from device_gateway.models import Device
-from device_gateway.services import archive_device
+from device_gateway.registry.services import archive_device
 from device_gateway.tests.conftest import refusal
 from ozone.wire.times import iso
 from telemetry.events.storing import store_once

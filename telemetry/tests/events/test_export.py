@@ -14,7 +14,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from device_gateway.models import Device
-from device_gateway.services import archive_device
+from device_gateway.registry.services import archive_device
 from device_gateway.tests.conftest import refusal, token_of
 from telemetry.events import export
 from telemetry.events.storing import store_once

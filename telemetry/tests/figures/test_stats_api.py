@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from device_gateway.models import Device
-from device_gateway.services import archive_device
+from device_gateway.registry.services import archive_device
 from device_gateway.tests.conftest import refusal
 from telemetry.machines.bindings import (
     archive_machine,

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from device_gateway.models import Device
-from device_gateway.services import archive_device, change_device
+from device_gateway.registry.services import archive_device, change_device
 from device_gateway.tests.conftest import at_once, token_of
 from ozone.wire.errors import ApiError, Conflict, NotFound
 from telemetry.machines.bindings import (

@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from device_gateway.models import Device, DeviceState
-from device_gateway.services import archive_device
+from device_gateway.registry.services import archive_device
 from device_gateway.tests.conftest import refusal
 from telemetry.machines.bindings import change_machine, unassign_device
 from telemetry.models import DeviceStatus, Machine, Outlet

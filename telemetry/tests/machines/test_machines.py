@@ -8,7 +8,7 @@ import time_machine
 from django.utils import timezone
 
 from device_gateway.models import Device, DeviceState, DeviceTelemetry
-from device_gateway.services import archive_device, change_device
+from device_gateway.registry.services import archive_device, change_device
 from device_gateway.tests.conftest import refusal
 from telemetry.machines.bindings import archive_outlet, unassign_device
 from telemetry.models import DeviceStatus, Machine, Outlet, TelemetryEvent

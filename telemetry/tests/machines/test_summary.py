@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from device_gateway.models import Device, DeviceState
-from device_gateway.services import archive_device, change_device
+from device_gateway.registry.services import archive_device, change_device
 from device_gateway.tests.conftest import Meter, equip, get, refusal
 from telemetry.models import MachineDevice
 from telemetry.tests.cast import DAY, HOUR, NOON, SECOND, Site, bearer, counters, press

@@ -1,0 +1,1 @@
+"""Provisioning tokens: issued, claimed for a key, revoked."""

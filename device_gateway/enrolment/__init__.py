@@ -1,0 +1,1 @@
+"""Handshakes: who gets a token for a MAC."""

@@ -1,0 +1,163 @@
+"""Who gets a token by a handshake: knowing a MAC is not enough once its device is assigned.
+
+A window for a new token is opened by assigning, by an operator, by a rotation, and by delivering CLEAR_MEMORY. Whether
+it is still open is decided when asked: until a token issued in it has been used, and for ENROLMENT_HOURS at most.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from device_gateway.keys.credentials import revoke_key, set_key
+from device_gateway.models import (
+    PREFIX_LENGTH,
+    Credential,
+    Device,
+    DeviceName,
+    DeviceState,
+    Enrolment,
+    HandshakeAttempt,
+    hash_secret,
+    new_secret,
+)
+from ozone.wire.conf import options
+from ozone.wire.errors import Forbidden, TooManyRequests
+
+ATTEMPTS_KEPT: Final = 20
+HOLD: Final = timedelta(minutes=2)
+"""How long the first address of a window keeps others out without using its token."""
+
+
+class Enrolled(NamedTuple):
+    """What a handshake came to; `token` is None where it was refused."""
+
+    device: Device
+    token: str | None
+
+
+@transaction.atomic
+def shake_hands(*, mac: str, firmware: str, presented: str, client: str, now: datetime) -> Enrolled:
+    """A token for the device of that MAC, which registers itself when it is new; or a refusal, which is noted.
+
+    `mac` is in its normal spelling, `presented` the token that the device showed ("" for none). Raises Forbidden for
+    an archived device, TooManyRequests where no more devices may register themselves.
+    """
+    device = _device(mac, now)
+    if device.archived_at is not None:
+        raise Forbidden("This device is archived. An operator can restore it.", code="device_archived")
+    enrolment, _ = Enrolment.objects.get_or_create(device=device)
+    key = device.credentials.filter(revoked_at=None).first()
+    if key is not None and presented and hash_secret(presented) == key.hash:
+        token: str | None = presented
+        Credential._base_manager.filter(pk=key.pk).update(last_used_at=now)
+    elif _may_have_one(device, enrolment, key, client, now):
+        token = _issue(device, key, now)
+        Enrolment.objects.filter(pk=device.pk).update(held_by=client, issued_at=now)
+    else:
+        token = None
+        Enrolment.objects.filter(pk=device.pk).update(refused=F("refused") + 1)
+    if device.assigned:
+        _note_attempt(device, client, firmware, token is not None, now)
+    if token is not None:
+        DeviceState.objects.filter(device=device).update(last_seen=now)
+        if firmware and firmware != device.firmware:
+            device.firmware = firmware
+            device.save(update_fields=["firmware"])
+    return Enrolled(device, token)
+
+
+def _device(mac: str, now: datetime) -> Device:
+    """The device of that MAC, locked: all handshakes for it stand in one line."""
+    number = DeviceName.objects.filter(name=mac).values_list("device_id", flat=True).first()
+    if number is None:
+        number = register_itself(mac=mac, now=now).pk
+    return Device.objects.select_for_update().get(pk=number)
+
+
+def register_itself(*, mac: str, now: datetime) -> Device:
+    """A device nobody has assigned. Past SELF_REGISTERED_DEVICES the one least recently seen makes room.
+
+    Raises TooManyRequests when none can: what they have sent is kept.
+    """
+    strays = Device.objects.filter(provisional=True)
+    if strays.count() >= options().SELF_REGISTERED_DEVICES:
+        oldest = strays.filter(state__latest_received_at=None).order_by(F("state__last_seen").asc(nulls_first=True))
+        leaves = next((stray for stray in oldest[:100] if not _has_sent(stray)), None)
+        if leaves is None:
+            raise TooManyRequests(3600, "Too many devices have registered themselves and were never assigned.")
+        leaves.delete()
+    try:
+        with transaction.atomic():
+            return Device.objects.create(mac=mac, provisional=True, created_at=now)
+    except IntegrityError:  # another process was quicker
+        return DeviceName.objects.select_related("device").get(name=mac).device
+
+
+def _has_sent(device: Device) -> bool:
+    """Whether another app keeps something the device has sent."""
+    return any(
+        relation.related_model._default_manager.filter(**{relation.field.name: device}).exists()
+        for relation in Device._meta.related_objects
+        if relation.name == "events"
+    )
+
+
+def _may_have_one(device: Device, enrolment: Enrolment, key: Credential | None, client: str, now: datetime) -> bool:
+    if key is not None and key.source == Credential.Source.CLAIM:
+        return False  # never replaced by a handshake: the meter would be out until somebody visits it
+    if not device.assigned or options().HANDSHAKE_POLICY == "open":
+        return True
+    if not is_open(enrolment, key, now):
+        return False
+    held = (
+        enrolment.issued_at is not None
+        and enrolment.opened_at is not None
+        and (enrolment.issued_at >= enrolment.opened_at and now - enrolment.issued_at < HOLD)
+    )
+    return not held or enrolment.held_by == client
+
+
+def is_open(enrolment: Enrolment | None, key: Credential | None, now: datetime) -> bool:
+    """Whether a token may be had by a handshake. `key` is the credential in force."""
+    if enrolment is None or enrolment.open_until is None or enrolment.opened_at is None or now >= enrolment.open_until:
+        return False
+    if key is None or key.last_used_at is None:
+        return True
+    issued_in_it = enrolment.counts_from is None or key.created_at >= enrolment.counts_from
+    return not (issued_in_it and key.last_used_at >= enrolment.opened_at)
+
+
+def _issue(device: Device, key: Credential | None, now: datetime) -> str:
+    """A new token; one that was never used makes way without a trace: an unassigned device asks every 30 s."""
+    token = new_secret(32)
+    if key is None or key.last_used_at is not None or device.assigned:
+        set_key(device=device, key=token, source=Credential.Source.HANDSHAKE, now=now)
+    else:
+        # Nobody remembers the key of an unassigned device, so nobody need be told (keyring.find).
+        Credential._base_manager.filter(pk=key.pk).update(
+            hash=hash_secret(token), prefix=token[:PREFIX_LENGTH], created_at=now, source=Credential.Source.HANDSHAKE
+        )
+    return token
+
+
+def _note_attempt(device: Device, client: str, firmware: str, permitted: bool, now: datetime) -> None:
+    attempts = device.handshake_attempts
+    attempts.create(at=now, address=client, firmware=firmware, permitted=permitted)
+    kept = list(attempts.values_list("pk", flat=True)[:ATTEMPTS_KEPT])
+    HandshakeAttempt.objects.filter(device=device).exclude(pk__in=kept).delete()
+
+
+@transaction.atomic
+def allow_handshake(*, device: Device, now: datetime) -> Enrolment:
+    """*Allow re-enrolment*: whoever shakes hands first with the device's MAC gets its token."""
+    Enrolment.open_windows([device.pk], now)
+    return Enrolment.objects.get(pk=device.pk)
+
+
+@transaction.atomic
+def rotate(*, device: Device, now: datetime) -> Enrolment:
+    """Revokes the credential; the device is back by its next handshake."""
+    revoke_key(device=device, now=now)
+    return allow_handshake(device=device, now=now)

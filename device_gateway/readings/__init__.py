@@ -1,0 +1,1 @@
+"""What gateway devices send: ingest, storing, latest, history."""

@@ -1,0 +1,122 @@
+"""The wire format of readings, and what their replies say."""
+
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from device_gateway.keys.crypto import ENVELOPE
+from device_gateway.keys.identity import Identity
+from ozone.wire import jsonio
+from ozone.wire.errors import Invalid, MalformedJson
+from ozone.wire.http import Reply
+from ozone.wire.times import occurred
+
+MAX_BATCH: Final = 1000
+MAX_MESSAGE_ID: Final = 64
+STORED: Final = Reply(201, b'{"status": "ok"}')
+
+
+class Reading(NamedTuple):
+    """A row of DeviceTelemetry. `payload` is the object's JSON text, as sent."""
+
+    device: int
+    message_id: str | None
+    nonce: str | None
+    occurred_at: datetime
+    received_at: datetime
+    device_timestamp: str | None
+    payload: str
+
+
+def stored(count: int) -> Reply:
+    """The reply to a batch."""
+    return Reply(201, b'{"status": "ok", "accepted": %d}' % count)
+
+
+def read_readings(
+    body: bytes, identity: Identity, received_at: datetime, idempotency_key: str | None
+) -> tuple[list[Reading], Reply]:
+    """The readings in a body, and the reply that says they are stored.
+
+    An object is one reading, an array of up to 1,000 objects a batch. `idempotency_key` is the header of that name,
+    for a single reading without a `message_id`. Raises MalformedJson, Invalid, Unavailable (no key to decrypt with).
+    """
+    value = jsonio.decode(body)
+    if type(value) is dict:
+        if idempotency_key is not None:
+            idempotency_key = _message_id(idempotency_key, "Idempotency-Key")
+        return [_reading(value, body.decode, identity, received_at, idempotency_key, "")], STORED
+    if type(value) is not list:
+        raise Invalid("Send a reading as a JSON object, or an array of them.", code="not_a_reading")
+    if len(value) > MAX_BATCH:
+        raise Invalid(f"A batch holds at most {MAX_BATCH} readings; this one has {len(value)}.", code="batch_too_long")
+    texts = jsonio.split_array(body)
+    readings = []
+    for index, item in enumerate(value):
+        if type(item) is not dict:
+            raise Invalid(
+                f"Element {index} is not an object.",
+                code="not_a_reading",
+                errors={f"[{index}]": ["Must be an object."]},
+            )
+        try:
+            readings.append(_reading(item, texts[index].strip, identity, received_at, None, index))
+        except (Invalid, MalformedJson) as error:
+            error.errors = error.errors or {f"[{index}]": [error.detail]}  # the reply always names the element
+            raise
+    return readings, stored(len(readings))
+
+
+def _reading(
+    value: dict[str, Any],
+    text: Any,
+    identity: Identity,
+    received_at: datetime,
+    message_id: str | None,
+    index: "int | str",
+) -> Reading:
+    """One reading; `text()` is its JSON, called only where it is stored as sent."""
+    nonce: str | None = None
+    if identity.encryption:
+        value, text, nonce, outer = _opened(value, identity, _place(index))
+        message_id = outer if outer is not None else message_id
+    elif value.keys() == ENVELOPE:
+        raise Invalid(
+            "This device was provisioned without encryption: the server has no key for this envelope.",
+            code="encryption_not_set_up",
+        )
+    if "message_id" in value and value["message_id"] is not None:
+        message_id = _message_id(value["message_id"], f"{_place(index)}message_id")
+    words = value.get("timestamp")
+    if words is None:
+        return Reading(identity.pk, message_id, nonce, received_at, received_at, None, text())
+    device_timestamp = words if type(words) is str else jsonio.encode(words).decode()
+    moment = occurred(words, received_at)
+    return Reading(identity.pk, message_id, nonce, moment, received_at, device_timestamp, text())
+
+
+def _opened(value: dict[str, Any], identity: Identity, place: str) -> tuple[dict[str, Any], Any, str, str | None]:
+    """An envelope's reading, its text, its nonce, and the message_id that stood outside it."""
+    if "ciphertext" not in value:
+        raise Invalid("This device sends encrypted readings only.", code="encryption_required")
+    plain, nonce = identity.cipher.decrypt(value, place)
+    reading = jsonio.decode(plain)
+    if type(reading) is not dict:
+        raise Invalid("The decrypted reading is not a JSON object.", code="bad_envelope")
+    outer = value.get("message_id")
+    return reading, plain.decode, nonce, None if outer is None else _message_id(outer, f"{place}message_id")
+
+
+def _place(index: "int | str") -> str:
+    return "" if index == "" else f"[{index}]."
+
+
+def _message_id(value: Any, place: str) -> str:
+    if type(value) is int:
+        value = str(value)
+    if type(value) is not str or not 1 <= len(value) <= MAX_MESSAGE_ID:
+        raise Invalid(
+            f"{place} must be text of 1 to {MAX_MESSAGE_ID} characters.",
+            code="invalid_message_id",
+            errors={place: [f"Must be text of 1 to {MAX_MESSAGE_ID} characters."]},
+        )
+    return value

@@ -1,0 +1,1 @@
+"""Devices: what they are called, who sees them, what an operator changes."""

@@ -1,0 +1,55 @@
+"""Fields of the JSON that people write: a value of another type is refused, never turned into one."""
+
+import math
+from typing import Any
+
+from rest_framework import serializers
+
+from ozone.wire.errors import Invalid
+from ozone.wire.jsonio import check_object
+
+
+class WholeNumber(serializers.IntegerField):
+    """A JSON integer; `"5"`, `5.0` and `true` are something else."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            raise serializers.ValidationError("Must be a whole number.")
+        return super().to_internal_value(data)
+
+
+class Number(serializers.FloatField):
+    """A JSON number that is finite; `"5"` and `true` are something else."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if type(data) not in (int, float) or not math.isfinite(data):
+            raise serializers.ValidationError("Must be a number.")
+        return super().to_internal_value(data)
+
+
+class Text(serializers.CharField):
+    """A JSON string; numbers and booleans are not silently turned into one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Must be text.")
+        return super().to_internal_value(data)
+
+
+class Flag(serializers.BooleanField):
+    """A JSON true or false; `"no"` and `0` are something else."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if type(data) is not bool:
+            raise serializers.ValidationError("Must be true or false.")
+        return data
+
+
+class FreeObject(serializers.DictField):
+    """Any JSON object within 4 KiB."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        try:
+            return check_object(data, self.field_name or "object")
+        except Invalid as error:
+            raise serializers.ValidationError(next(iter((error.errors or {}).values()))) from None
