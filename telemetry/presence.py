@@ -1,8 +1,15 @@
-"""Whether a device is there: computed when read, never stored (contract, 2.3)."""
+"""Whether a device is there: computed when read, never stored (contract, 2.3).
+
+One rule in three forms, for one device, for Django's queries and for SQL; telemetry/tests/test_presence.py holds them
+together. What counts is the last poll, else when the device was last seen; one never heard from is offline.
+"""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+
+from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from ozone.wire.conf import options
 
@@ -16,15 +23,52 @@ class Presence(StrEnum):
     OFFLINE = "offline"
 
 
+def silences() -> tuple[timedelta, timedelta]:
+    """How long a device may have been silent to be online, and to be idle."""
+    return timedelta(seconds=options().STATUS_ONLINE_SECONDS), timedelta(seconds=options().STATUS_IDLE_SECONDS)
+
+
 def presence(last_poll: datetime | None, last_seen: datetime | None, now: datetime) -> Presence:
-    """From the last poll, else from when it was last seen; a device never heard from is offline."""
+    """Of one device."""
     heard = last_poll or last_seen
     if heard is None:
         return Presence.OFFLINE
-    silence = now - heard
-    if silence <= timedelta(seconds=options().STATUS_ONLINE_SECONDS):
+    silence, (online, idle) = now - heard, silences()
+    if silence <= online:
         return Presence.ONLINE
-    return Presence.IDLE if silence <= timedelta(seconds=options().STATUS_IDLE_SECONDS) else Presence.OFFLINE
+    return Presence.IDLE if silence <= idle else Presence.OFFLINE
+
+
+def last_heard(device: str = "") -> Coalesce:
+    """When a device was last heard from: the annotation `heard` that `presence_is` asks for. `device` leads from the
+    model to the device, as `device__`."""
+    return Coalesce(f"{device}state__last_poll", f"{device}state__last_seen")
+
+
+def presence_is(status: Presence, now: datetime) -> Q:
+    """The condition on rows annotated with `heard` that `presence` would say so."""
+    online, idle = (now - silence for silence in silences())
+    if status == Presence.ONLINE:
+        return Q(heard__gte=online)
+    if status == Presence.IDLE:
+        return Q(heard__gte=idle, heard__lt=online)
+    return Q(heard__lt=min(online, idle)) | Q(heard=None)
+
+
+_HEARD: Final = "COALESCE(last_poll, last_seen)"
+PRESENCE_SQL: Final = (
+    f"CASE WHEN {_HEARD} >= %(online)s THEN 'online' WHEN {_HEARD} >= %(idle)s THEN 'idle' ELSE 'offline' END"
+)
+"""The presence of a row of device_gateway_devicestate; its parameters are `moments`."""
+
+POLLING_SQL: Final = "last_poll >= %(polling)s"
+"""Whether the device of such a row is polling; its parameter is of `moments`, too."""
+
+
+def moments(now: datetime) -> dict[str, datetime]:
+    """Since when a device must have been heard from, by the names of the parameters above."""
+    online, idle = silences()
+    return {"online": now - online, "idle": now - idle, "polling": now - POLLING}
 
 
 def is_polling(last_poll: datetime | None, now: datetime) -> bool:

@@ -6,7 +6,6 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, F, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
@@ -14,7 +13,6 @@ from device_gateway.models import Device, HandshakeAttempt, ProvisioningToken
 from device_gateway.registry.queries import visible_devices
 from ozone.wire.conf import options
 from pages.kit import charts
-from pages.kit.queries import presence_is
 from telemetry.commands.lifecycle import state_at
 from telemetry.events.payloads import COUNTERS
 from telemetry.figures.rollups import starts
@@ -22,7 +20,7 @@ from telemetry.figures.statistics import Filters, statistics
 from telemetry.figures.totals import Totals
 from telemetry.machines.queries import visible_events
 from telemetry.models import Command, DailyCount, HourlyCount, QuarantinedEvent, RollUp, TelemetryEvent
-from telemetry.presence import Presence, presence
+from telemetry.presence import Presence, last_heard, presence, presence_is
 
 QUIET: Final = 8
 TICKER: Final = 10
@@ -91,7 +89,7 @@ class TickerRow(NamedTuple):
 
 
 def overview(actor: Any, now: datetime) -> Overview:
-    devices = _heard(visible_devices(actor))
+    devices = visible_devices(actor).annotate(heard=last_heard())
     counts = devices.aggregate(
         quiet=Count("pk", filter=_is_quiet(now)),
         readings=Count("pk", filter=Q(state__latest_received_at__isnull=False)),
@@ -102,10 +100,6 @@ def overview(actor: Any, now: datetime) -> Overview:
     is_reporting = bool(counts.pop("readings")) or visible_events(actor).exists()
     has_token = not is_reporting and ProvisioningToken.objects.filter(device__in=visible_devices(actor)).exists()
     return Overview(**counts, is_reporting=is_reporting, has_token=has_token)
-
-
-def _heard(devices: "QuerySet[Device]") -> "QuerySet[Device]":
-    return devices.annotate(heard=Coalesce("state__last_poll", "state__last_seen"))
 
 
 def _is_quiet(now: datetime) -> Q:
@@ -152,7 +146,7 @@ def last_hour(actor: Any, now: datetime) -> tuple[int, SafeString]:
 
 def quiet_rows(actor: Any, now: datetime) -> Iterator[tuple[int, QuietRow]]:
     """Devices that should be heard from and are not, the longest silent first; after them those never heard."""
-    silent = _heard(visible_devices(actor)).filter(_is_quiet(now))
+    silent = visible_devices(actor).annotate(heard=last_heard()).filter(_is_quiet(now))
     facts = ("machine__name", "machine__pk", "machine__outlet__name", "location")
     columns = ("pk", "device_id", "name", "state__last_poll", "state__last_seen", *facts)
     for pk, device_id, name, last_poll, last_seen, machine, machine_id, outlet, location in silent.order_by(

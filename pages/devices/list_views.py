@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from django.db.models import F, QuerySet
-from django.db.models.functions import Coalesce, Lower
+from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils import timezone
@@ -19,9 +19,9 @@ from pages.kit.actions import action, sent
 from pages.kit.frame import signed_in_page, staff_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
-from pages.kit.queries import in_presence, matching_devices
+from pages.kit.queries import matching_devices
 from telemetry.machines.queries import visible_outlets
-from telemetry.presence import Presence, presence
+from telemetry.presence import Presence, last_heard, presence, presence_is
 
 FOLLOWS: Final = ("people", "presence", "events", "commands")
 SORTS: Final = {
@@ -92,9 +92,9 @@ def listing_of(query: QueryDict) -> Listing[Device]:
 def matching(actor: Any, listing: Listing[Device], now: datetime) -> "QuerySet[Device]":
     """The actor's devices that the list shows, on all its pages; annotated with `heard`."""
     chosen = listing.chosen
-    found = matching_devices(actor, listing.words).annotate(heard=Coalesce("state__last_poll", "state__last_seen"))
+    found = matching_devices(actor, listing.words).annotate(heard=last_heard())
     if status := chosen.get("status"):
-        found = in_presence(found, Presence(status), now)
+        found = found.filter(presence_is(Presence(status), now))
     if assigned := chosen.get("assigned"):
         found = found.filter(assigned=assigned == "yes")
     if outlet := chosen.get("outlet"):

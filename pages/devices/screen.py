@@ -16,7 +16,7 @@ from pages.templatetags.facts import duration
 from telemetry.machines.logs import last_events
 from telemetry.machines.queries import visible_events
 from telemetry.models import QuarantinedEvent
-from telemetry.presence import Presence, presence
+from telemetry.presence import Presence, presence, silences
 
 _QUIET: Final = timedelta(minutes=2)
 _RELATED: Final = ("state", "status", "owner", "enrolment", "machine__outlet")
@@ -105,7 +105,7 @@ def _why(device: Device, status: Presence) -> str:
     if state.last_poll is None and state.last_seen is None:
         return "It was never heard from."
     what = "poll" if state.last_poll else "message"
-    online, idle = map(duration, (options().STATUS_ONLINE_SECONDS, options().STATUS_IDLE_SECONDS))
+    online, idle = map(duration, (silence.total_seconds() for silence in silences()))
     if status == Presence.ONLINE:
         return f"Its last {what} is no older than {online}."
     words = f"Its last {what} is older than {online if status == Presence.IDLE else idle}."

@@ -10,18 +10,17 @@ from django.db import connection
 
 from ozone.intake.sql import moment
 from ozone.wire.conf import options
-from telemetry.presence import POLLING
-
-_HEARD: Final = "COALESCE(last_poll, last_seen)"
+from telemetry.presence import POLLING_SQL, PRESENCE_SQL, moments
 
 SOURCES: Final = {
     # Who may enter, and whatever a person changed: devices, machines, outlets, tokens, quarantine.
     "people": "SELECT MAX(registry_version), MAX(page_version) FROM device_gateway_registryversion",
     # Heard from, and how many are still inside each threshold of their status.
-    "presence": f"SELECT MAX(last_seen), MAX(last_poll), COUNT(*) FILTER (WHERE {_HEARD} >= %(online)s),"
-    f" COUNT(*) FILTER (WHERE {_HEARD} >= %(idle)s) FROM device_gateway_devicestate",
+    "presence": "SELECT MAX(last_seen), MAX(last_poll),"
+    f" COUNT(*) FILTER (WHERE {PRESENCE_SQL} = 'online'), COUNT(*) FILTER (WHERE {PRESENCE_SQL} = 'idle')"
+    " FROM device_gateway_devicestate",
     # How many still fetch their commands as they should.
-    "polling": "SELECT COUNT(*) FILTER (WHERE last_poll >= %(polling)s) FROM device_gateway_devicestate",
+    "polling": f"SELECT COUNT(*) FILTER (WHERE {POLLING_SQL}) FROM device_gateway_devicestate",
     "events": "SELECT MAX(id) FROM telemetry_telemetryevent",
     "readings": "SELECT MAX(id) FROM device_gateway_devicetelemetry",
     "commands": "SELECT MAX(changed_at) FROM telemetry_command",
@@ -81,9 +80,7 @@ def _read(now: datetime, follows: Sequence[str], owner: int | None) -> str:
         sources["unsettled"] = _UNSETTLED
     given = {
         "now": now,
-        "online": now - timedelta(seconds=options().STATUS_ONLINE_SECONDS),
-        "idle": now - timedelta(seconds=options().STATUS_IDLE_SECONDS),
-        "polling": now - POLLING,
+        **moments(now),
         "overdue": now - timedelta(seconds=options().COMMAND_RESULT_SECONDS),
     }
     with connection.cursor() as cursor:

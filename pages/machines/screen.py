@@ -6,15 +6,13 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from django.db.models import Count, Q, QuerySet
-from django.db.models.functions import Coalesce
 
-from pages.kit.queries import in_presence
 from pages.kit.version import version
 from telemetry.figures.rollups import starts
 from telemetry.figures.totals import Totals, totals_by_machine, totals_by_outlet
 from telemetry.machines.queries import visible_machines, visible_outlets
 from telemetry.models import Machine, Outlet
-from telemetry.presence import Presence, presence
+from telemetry.presence import Presence, last_heard, presence, presence_is
 
 
 class MachineRow(NamedTuple):
@@ -61,7 +59,7 @@ def matching_machines(actor: Any, words: str) -> "QuerySet[Machine]":
 
     Each has `heard`, when its device was last heard.
     """
-    machines = visible_machines(actor).annotate(heard=Coalesce(*_HEARD))
+    machines = visible_machines(actor).annotate(heard=last_heard("device__"))
     for word in words.split():
         found = Q(name__icontains=word) | Q(outlet__name__icontains=word) | Q(device__name__icontains=word)
         machines = machines.filter(found | Q(device__device_id__icontains=word) | Q(device__mac__icontains=word))
@@ -93,7 +91,7 @@ def outlet_rows(actor: Any, outlets: "QuerySet[Outlet]", now: datetime) -> Itera
     today, ever = _today_and_ever(actor, numbers, now)
     machines = visible_machines(actor).filter(outlet__in=numbers, device__isnull=False)
     devices = _by_outlet(machines)
-    online = _by_outlet(in_presence(machines.annotate(heard=Coalesce(*_HEARD)), Presence.ONLINE, now))
+    online = _by_outlet(machines.annotate(heard=last_heard("device__")).filter(presence_is(Presence.ONLINE, now)))
     for row in found:
         pk = row[0]
         of_today, of_ever = today.get(pk, Totals()), ever.get(pk, Totals())

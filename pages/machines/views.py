@@ -12,11 +12,10 @@ from django.views.decorators.http import require_safe
 from pages.kit.frame import signed_in_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
-from pages.kit.queries import in_presence
 from pages.machines.screen import machine_rows, matching_machines
 from telemetry.machines.queries import visible_outlets
 from telemetry.models import Machine
-from telemetry.presence import Presence
+from telemetry.presence import Presence, presence_is
 
 FOLLOWS: Final = ("people", "presence", "events", "commands", "minute")
 SORTS: Final = {
@@ -55,7 +54,7 @@ def _narrowed(machines: "QuerySet[Machine]", listing: Listing[Machine], now: dat
     chosen = listing.chosen
     if status := chosen.get("status"):
         # A machine without a device is nothing of these.
-        machines = in_presence(machines.filter(device__isnull=False), Presence(status), now)
+        machines = machines.filter(presence_is(Presence(status), now), device__isnull=False)
     if device := chosen.get("device"):
         machines = machines.filter(device__isnull=device == "no")
     if outlet := chosen.get("outlet"):
