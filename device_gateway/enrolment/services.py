@@ -26,6 +26,10 @@ from ozone.wire.conf import options
 from ozone.wire.errors import Forbidden, TooManyRequests
 
 ATTEMPTS_KEPT: Final = 20
+LOOKED_AT: Final = 200
+"""Self-registered devices, least recently seen first, among which one is found that has sent nothing."""
+SHARE_THAT_LEAVES: Final = 500
+"""Past SELF_REGISTERED_DEVICES one in so many makes room at once; at least one device."""
 HOLD: Final = timedelta(minutes=2)
 """How long the first address of a window keeps others out without using its token."""
 
@@ -81,13 +85,16 @@ def register_itself(*, mac: str, now: datetime) -> Device:
 
     Raises TooManyRequests when none can: what they have sent is kept.
     """
+    most = options().SELF_REGISTERED_DEVICES
     strays = Device.objects.filter(provisional=True)
-    if strays.count() >= options().SELF_REGISTERED_DEVICES:
-        oldest = strays.filter(state__latest_received_at=None).order_by(F("state__last_seen").asc(nulls_first=True))
-        leaves = next((stray for stray in oldest[:100] if not _has_sent(stray)), None)
-        if leaves is None:
+    if strays.count() >= most:
+        silent = strays.filter(state__latest_received_at=None)
+        oldest = silent.order_by(F("state__last_seen").asc(nulls_first=True), "pk").values_list("pk", flat=True)
+        leaving = _without_events(list(oldest[:LOOKED_AT]))[: max(1, most // SHARE_THAT_LEAVES)]
+        if not leaving:
             raise TooManyRequests(3600, "Too many devices have registered themselves and were never assigned.")
-        leaves.delete()
+        # Some at once: to find the oldest takes as long as all the rest of a handshake.
+        Device.objects.filter(pk__in=leaving).delete()
     try:
         with transaction.atomic():
             return Device.objects.create(mac=mac, provisional=True, created_at=now)
@@ -95,13 +102,14 @@ def register_itself(*, mac: str, now: datetime) -> Device:
         return DeviceName.objects.select_related("device").get(name=mac).device
 
 
-def _has_sent(device: Device) -> bool:
-    """Whether another app keeps something the device has sent."""
-    return any(
-        relation.related_model._default_manager.filter(**{relation.field.name: device}).exists()
-        for relation in Device._meta.related_objects
-        if relation.name == "events"
-    )
+def _without_events(devices: list[int]) -> list[int]:
+    """Those of which no other app keeps anything that they have sent."""
+    sent: set[int] = set()
+    for relation in Device._meta.related_objects:
+        if relation.name == "events":
+            found = relation.related_model._default_manager.filter(**{f"{relation.field.name}__in": devices})
+            sent.update(found.values_list(f"{relation.field.name}_id", flat=True).distinct())
+    return [device for device in devices if device not in sent]
 
 
 def _may_have_one(device: Device, enrolment: Enrolment, key: Credential | None, client: str, now: datetime) -> bool:

@@ -47,6 +47,13 @@ Store = Callable[[BaseDatabaseWrapper, list[Any]], Sequence[Any] | None]
 MAX_SUBMISSIONS: Final = 4096
 MAX_BYTES: Final = 4 * 1024 * 1024
 """One transaction takes no more than this, so that a commit stays short whatever waits."""
+LARGE_ROWS: Final = 50
+LARGE_BYTES: Final = 16 * 1024
+"""What is larger lets everything small go first, and shares its transaction with LARGE_TOGETHER rows at most: whoever
+sends batch after batch holds up one reading by one batch, not by eight."""
+LARGE_TOGETHER: Final = 1000
+CALL_SECONDS: Final = 0.02
+"""How long the cold writes of one transaction may take, the first of them apart; the rest follow in the next."""
 MIN_SIZE: Final = 1024
 """What the smallest submission counts in the queue: its Python objects weigh about this much."""
 LOCK_MILLISECONDS: Final = 1000
@@ -69,6 +76,11 @@ class Submission:
     future: "asyncio.Future[Any] | concurrent.futures.Future[Any]"
     result: Any = None
     error: BaseException | None = None
+    postponed: bool = False
+
+    @property
+    def is_large(self) -> bool:
+        return self.rows > LARGE_ROWS or self.size > LARGE_BYTES
 
 
 class Writer:
@@ -78,6 +90,7 @@ class Writer:
         self.using = using
         self._kinds: dict[str, Store] = {}
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._later: deque[Submission] = deque()
         self._lock = threading.Lock()
         self._waiting_bytes = 0
         self._thread: threading.Thread | None = None
@@ -118,7 +131,7 @@ class Writer:
     @property
     def depth(self) -> int:
         """Submissions that wait."""
-        return self._queue.qsize()
+        return self._queue.qsize() + len(self._later)
 
     @property
     def is_healthy(self) -> bool:
@@ -136,6 +149,7 @@ class Writer:
     def reset_after_fork(self) -> None:
         """A child process has neither the thread nor what waited for it."""
         self._queue = queue.SimpleQueue()
+        self._later = deque()
         self._lock = threading.Lock()
         self._waiting_bytes = 0
         self._thread = None
@@ -159,35 +173,49 @@ class Writer:
         connection = connections[self.using]
         _prepare(connection)
         stopping = False
-        while not stopping:
-            batch, stopping = self._take()
+        while self._later or not stopping:
+            batch, told = self._take(may_wait=not stopping and not self._later)
+            stopping = stopping or told
             try:
                 self._write(connection, batch)
             except BaseException as error:  # nothing may end this thread: whoever waits must hear
                 logger.exception("writer: unexpected failure, %d submissions refused", len(batch))
                 _fail(batch, lambda: ServerError())
                 clear_frames(error)
-            _settle(batch)
+            done = [item for item in batch if not item.postponed]
+            self._later.extendleft(item for item in reversed(batch) if item.postponed)
+            _settle(done)
             with self._lock:
-                self._waiting_bytes -= sum(item.size for item in batch)
-            metrics.QUEUE_DEPTH.set(self._queue.qsize())
+                self._waiting_bytes -= sum(item.size for item in done)
+            metrics.QUEUE_DEPTH.set(self.depth)
         connection.close()
 
-    def _take(self) -> tuple[list[Submission], bool]:
-        """All that waits, up to the bounds of one transaction; and whether to stop after it."""
+    def _take(self, *, may_wait: bool) -> tuple[list[Submission], bool]:
+        """What is small of all that waits, then what is large, up to the bounds of one transaction; and whether the
+        end was told."""
         batch: list[Submission] = []
         size = 0
-        item = self._queue.get()
-        while item is not _STOP:
-            batch.append(item)
-            size += item.size
-            if len(batch) >= MAX_SUBMISSIONS or size >= MAX_BYTES:
-                return batch, False
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                return batch, False
-        return batch, True
+        item = self._queue.get() if may_wait else self._next()
+        while item is not None and item is not _STOP:
+            if item.is_large:
+                self._later.append(item)
+            else:
+                batch.append(item)
+                size += item.size
+                if len(batch) >= MAX_SUBMISSIONS or size >= MAX_BYTES:
+                    break
+            item = self._next()
+        rows = 0
+        while self._later and (not rows or rows + self._later[0].rows <= LARGE_TOGETHER):
+            batch.append(self._later.popleft())
+            rows += batch[-1].rows
+        return batch, item is _STOP
+
+    def _next(self) -> Any:
+        try:
+            return self._queue.get_nowait()
+        except queue.Empty:
+            return None
 
     def _write(self, connection: BaseDatabaseWrapper, batch: list[Submission]) -> None:
         too_old = time.monotonic() - options().WRITE_QUEUE_SECONDS
@@ -249,7 +277,12 @@ class Writer:
                     results = store(connection, [item.row for item in items])
                 for item, result in zip(items, results or itertools.repeat(None), strict=False):
                     item.result, item.error = result, None
+        until = 0.0
         for item in by_kind.get(CALL, ()):
+            item.postponed = bool(until) and time.perf_counter() > until
+            if item.postponed:
+                continue
+            until = until or time.perf_counter() + CALL_SECONDS
             service, arguments = item.row
             try:
                 with transaction.atomic(using=self.using):
@@ -322,6 +355,7 @@ def _poison(error: Exception) -> ApiError:
 
 def _fail(batch: Sequence[Submission], make: Callable[[], ApiError]) -> None:
     for item in batch:
+        item.postponed = False
         item.error = make()  # one exception each: every waiter raises its own
 
 

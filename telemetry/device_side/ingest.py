@@ -65,7 +65,7 @@ def events(request: Request, identity: Identity) -> Write:
         return _of_batch(parsed, decided) if parsed.is_batch else _of_one(parsed, decided)
 
     arrival = EventArrival(identity.pk, request.received_at, parsed.events, parsed.refused)
-    return Write(EVENTS, arrival, len(request.body), len(parsed.events), reply)
+    return Write(EVENTS, arrival, len(request.body), len(parsed.order), reply)
 
 
 def _of_one(parsed: Parsed, decided: list[bool]) -> Reply:

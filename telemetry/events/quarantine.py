@@ -4,7 +4,8 @@ The firmware sends its oldest event until it is acknowledged, so one refused eve
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,30 +22,55 @@ KEPT: Final = 200
 
 
 def keep_refused(device: int, received_at: datetime, refused: Sequence[Refused]) -> list[bool]:
-    """Notes each refused body, once for all its retries; whether it has been decided on (then it is acknowledged)."""
-    return [_keep(device, received_at, item) for item in refused]
+    """Notes each refused body, once for all its retries; whether it has been decided on (then it is acknowledged).
 
-
-def _keep(device: int, received_at: datetime, refused: Refused) -> bool:
+    A few statements for any number of them: a device that sends whole batches of nonsense holds up no other.
+    """
+    if not refused:
+        return []
     rows = QuarantinedEvent.objects.filter(device_id=device)
-    digest = hashlib.sha256(refused.body.encode()).hexdigest()
-    row, is_new = rows.get_or_create(
-        digest=digest,
-        defaults={
-            "device_id": device,
-            "body": refused.body[:MAX_KEPT_BODY],
-            "reason": _reason(refused)[:500],
-            "code": refused.error.code,
-            "event_id": refused.event_id or "",
-            "first_at": received_at,
-            "last_at": received_at,
-        },
-    )
-    if is_new:
-        rows.filter(pk__in=list(rows.order_by("-last_at", "-id").values_list("pk", flat=True)[KEPT:])).delete()
-    else:
-        rows.filter(pk=row.pk).update(retries=F("retries") + 1, last_at=received_at)
-    return row.state != QuarantinedEvent.State.OPEN
+    digests = [hashlib.sha256(one.body.encode()).hexdigest() for one in refused]
+    known = {digest: (pk, state) for digest, pk, state in rows.filter(digest__in=digests).values_list(*_KNOWN)}
+    new = {digest: one for digest, one in zip(digests, refused, strict=True) if digest not in known}
+    _keep_new(device, received_at, list(new.items())[-KEPT:])
+    for number, again in _retries(digests, known).items():
+        rows.filter(pk__in=again).update(retries=F("retries") + number, last_at=received_at)
+    return [known[digest][1] != QuarantinedEvent.State.OPEN if digest in known else False for digest in digests]
+
+
+_KNOWN: Final = ("digest", "pk", "state")
+
+
+def _keep_new(device: int, received_at: datetime, new: list[tuple[str, Refused]]) -> None:
+    made = [
+        QuarantinedEvent(
+            device_id=device,
+            digest=digest,
+            body=one.body[:MAX_KEPT_BODY],
+            reason=_reason(one)[:500],
+            code=one.error.code,
+            event_id=one.event_id or "",
+            first_at=received_at,
+            last_at=received_at,
+        )
+        for digest, one in new
+    ]
+    if not made:
+        return
+    QuarantinedEvent.objects.bulk_create(made, ignore_conflicts=True)
+    rows = QuarantinedEvent.objects.filter(device_id=device)
+    past = list(rows.order_by("-last_at", "-id").values_list("pk", flat=True)[KEPT:])
+    if past:
+        rows.filter(pk__in=past).delete()
+
+
+def _retries(digests: list[str], known: Mapping[str, tuple[int, str]]) -> dict[int, list[int]]:
+    """By how often they came again in one request, the rows that are known."""
+    found: dict[int, list[int]] = {}
+    for digest, number in Counter(digests).items():
+        if digest in known:
+            found.setdefault(number, []).append(known[digest][0])
+    return found
 
 
 def _reason(refused: Refused) -> str:
