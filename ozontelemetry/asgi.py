@@ -19,7 +19,7 @@ from ozontelemetry.server import end_at_once, hear_ends, hold_ends
 
 IS_WORKER = multiprocessing.parent_process() is not None
 if IS_WORKER:
-    # Told to end before it has loaded this application, it would otherwise serve on until it is killed.
+    # A worker that is told to end before it has loaded this application would serve on until it is killed.
     end_at_once()
     hear_ends()
 
@@ -61,7 +61,7 @@ class Door:
             await _lifespan(receive, send)
             return
         route = self._find(scope)
-        # Of a path that people share Django has the rest, a browser's question before it asks among it.
+        # On a path that people share Django answers the other methods, a browser's preflight among them.
         if route is None or (route.is_shared and scope["method"] not in route.handlers):
             await self._otherwise(scope, receive, send)
         else:

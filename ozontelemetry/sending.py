@@ -14,7 +14,7 @@ PIECE: Final = 32 * 1024
 SECONDS: Final = 15.0
 """How long a piece may wait for a slow reader."""
 UNREAD_BYTES: Final = 64 * 1024 * 1024
-"""Of whole replies that are being read, in all; past it the one that has waited longest is dropped."""
+"""How much of whole replies may wait to be read, in all; past it the one that has waited longest is dropped."""
 
 
 class SlowReader(Exception):

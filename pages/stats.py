@@ -133,7 +133,7 @@ def _chart(found: Mapping[str, Any], filters: Filters) -> str:
     previous = {"Total before": before["total"]} if before else None
     if filters.cumulative or filters.ma > 1:
         return charts.lines(labels, series, title=title, previous=previous, height=280)
-    del series["Total"]  # the height of the bars
+    del series["Total"]  # a bar's height shows it
     return charts.bars(labels, series, title=title, previous=previous, height=280)
 
 

@@ -23,7 +23,7 @@ from simulators.progress import Row, progress
 from simulators.staff import Staff, some_at_once
 
 SLACK = 60.0  # seconds beyond what the delays of firmware and server add up to
-ENOUGH = 0.9  # of the machines must be assigned for the time of pressing to begin
+ENOUGH = 0.9  # the share of machines that must be assigned before the presses begin
 SETTLING = 2.0  # `ts` has whole seconds: a press this long after a reset is dated after it
 
 

@@ -26,7 +26,7 @@ BOOT_SECONDS = (1.5, 4.0)
 ID_CHARACTERS, TOKEN_CHARACTERS = 63, 127  # what the EEPROM holds; more is cut silently
 FIRMWARE = "1.4.2"
 SPOILED = "DELUXE"  # no treatment: the server refuses it
-SPOILED_EVERY, FIRST_SPOILED = 1000, 20  # of the presses of a hostile run
+SPOILED_EVERY, FIRST_SPOILED = 1000, 20  # on a hostile run one press in so many is spoiled
 BLIND_EPOCH = datetime(2025, 1, 1, tzinfo=UTC)  # what a clock that was never set counts from
 
 compact = json.JSONEncoder(separators=(",", ":")).encode

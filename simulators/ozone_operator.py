@@ -34,7 +34,7 @@ TYPES = (
     "CLEAR_QUEUE",
 )
 PRIORITIES = ("low", "normal", "high", "critical")
-COMMANDS_EACH = 2  # to each machine, and one GET_STATUS to all at once
+COMMANDS_EACH = 2  # commands to each machine, besides one GET_STATUS to all at once
 MACHINES_PER_OUTLET = 10
 RENAMED_AT_FIRST, RENAMED_LATER = 4, 5  # one machine in so many
 BULK = 1000

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 BUCKETS_PER_E = 50  # latencies are counted in buckets 2 % wide: exact enough, and a long run needs no more memory
-REACHED = 0.95  # of the asked rate; below it the verdict says so
-BUSY = 0.8  # of a core; above it the sender itself is likely the limit
+REACHED = 0.95  # the share of the asked rate below which the verdict says so
+BUSY = 0.8  # the share of a core above which the sender itself is likely the limit
 
 
 class Latencies:

@@ -53,7 +53,7 @@ class HostNames:
             if names != self._wanted:
                 self._wanted = names
                 self._changed.set()
-            # Of a thread that was started before a fork the child has only the memory.
+            # After a fork the child remembers its parent's thread, which does not run here.
             if names and (self._thread is None or not self._thread.is_alive()):
                 self._thread = threading.Thread(target=self._run, name="stations-resolver", daemon=True)
                 self._thread.start()

@@ -91,7 +91,7 @@ class Signed:
         return current
 
     def _check_content_type(self) -> None:
-        if self.body and not self.headers.get("content-type"):  # here, and here only, it has to be said
+        if self.body and not self.headers.get("content-type"):  # elsewhere a missing content type is JSON; not here
             raise InvalidContentType
         try:
             require_json(self.body, self.headers)

@@ -25,7 +25,7 @@ def back_up(source: Path, target: Path) -> None:
     file = os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
     try:
         with closing(sqlite3.connect(source, isolation_level=None)) as reader, closing(sqlite3.connect(target)) as copy:
-            # Without a transaction of its own it would start over with every commit of another connection.
+            # In a read transaction: else SQLite's backup starts over with every commit of another connection.
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
             reader.backup(copy, pages=STEP, progress=lambda *_: os.fsync(file))

@@ -22,7 +22,7 @@ from ozone.wire.errors import TooManyRequests
 from ozone.wire.work import stop_if_left
 
 MOST_WAITING: Final = 4
-"""Of one person; more than that are refused at once."""
+"""How many of one person may wait; more are refused at once."""
 RETRY_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 0.25
 """How often one that waits looks whether its client has left."""

@@ -88,7 +88,7 @@ class Span(NamedTuple):
         """The earliest arrival that any of them can have: it lets the index of arrivals help."""
         if self.received_since is not None or self.start is None:
             return self.received_since
-        # None occurs later than that after its arrival.
+        # No event is dated later than AHEAD after its arrival: what occurs from `start` on arrives after this.
         return max(self.start, _EPOCH) - AHEAD
 
 

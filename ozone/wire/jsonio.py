@@ -14,7 +14,7 @@ from ozone.wire.errors import Invalid, MalformedJson
 
 MAX_DEPTH: Final = 32
 MAX_OBJECT_BYTES: Final = 4096
-"""Of any free-form object: metadata, a command's payload."""
+"""How large a free-form object may be: metadata, a command's payload."""
 MAX_CONTAINERS: Final = 10_000
 """Objects and arrays of one body: each costs Python as much as twenty numbers, and the event loop waits meanwhile."""
 _INT64: Final = range(-(2**63), 2**63)

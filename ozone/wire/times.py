@@ -131,7 +131,7 @@ def _since_1970(number: float) -> datetime:
 def _local(moment: datetime, zone: tzinfo) -> tuple[datetime, ...]:
     first = moment.replace(tzinfo=zone).astimezone(UTC)
     second = moment.replace(tzinfo=zone, fold=1).astimezone(UTC)
-    # Of a time that daylight saving skips the second reading is the earlier one: that is no second meaning.
+    # Where daylight saving skips a time, fold=1 gives the earlier instant: that is no second meaning.
     return (first, second) if second > first else (first,)
 
 

@@ -95,7 +95,9 @@ def overview(actor: Any, now: datetime) -> Overview:
         readings=Count("pk", filter=Q(state__latest_received_at__isnull=False)),
         devices=Count("pk"),
         **{status.value: Count("pk", filter=presence_is(status, now)) for status in Presence},
-        assigned=Count("pk", filter=Q(assigned=True)),  # the last: from here on it is the name of the number
+        assigned=Count(
+            "pk", filter=Q(assigned=True)
+        ),  # last: after it `assigned` names this number, no more the column
     )
     is_reporting = bool(counts.pop("readings")) or visible_events(actor).exists()
     has_token = not is_reporting and ProvisioningToken.objects.filter(device__in=visible_devices(actor)).exists()
@@ -216,7 +218,7 @@ def _failed(now: datetime, since: datetime) -> dict[int, int]:
     numbers = _numbers(
         commands.filter(changed_at__gte=since, status__in=(Command.Status.FAILED, Command.Status.TIMEOUT))
     )
-    # In words rather than as parameters, so that SQLite finds its index of the open ones.
+    # As literals, not parameters: only then SQLite takes its partial index of the open commands.
     still_open = commands.extra(where=["telemetry_command.status IN ('pending', 'sent')"])
     overdue = now - timedelta(seconds=options().COMMAND_RESULT_SECONDS)
     has_expired, is_unanswered = Q(expires_at__range=(since, now)), Q(sent_at__range=(since, overdue))

@@ -107,7 +107,8 @@ def add(lines: Sequence[Line]) -> None:
 
 @transaction.atomic
 def _add(line: Line) -> None:
-    RegistryVersion.touch()  # one at a time: of the same file sent twice the second finds what the first added
+    # Takes a lock: where a file is sent twice at once, the second finds what the first has added.
+    RegistryVersion.touch()
     _find_namesakes([line])
     if not line.problem:
         register_device(fields=line.fields)

@@ -108,7 +108,7 @@ class AssignDeviceForm(AsksAgain):
         self.device = device
         self.words = words.replace("\0", "").strip()[:100]  # PostgreSQL takes no NUL
         machines = visible_machines(actor).select_related("outlet", "device")
-        # Those that want a device first.
+        # Machines without a device come first.
         machines = machines.annotate(is_taken=Q(device__isnull=False)).order_by("is_taken", "name", "pk")
         field = self.fields["machine"]
         field.queryset = machines  # type: ignore[attr-defined]
@@ -117,7 +117,7 @@ class AssignDeviceForm(AsksAgain):
             machines = machines.filter(Q(name__icontains=word) | Q(outlet__name__icontains=word))
         found = list(machines.exclude(device=device)[: CHOICES + 1])
         self.more = len(found) > CHOICES
-        # In the place of the field's own choices, which would be every machine there is.
+        # Only these are offered; the field's own choices would be every machine there is.
         choices = [(machine.pk, _described(machine)) for machine in found[:CHOICES]]
         field.widget.choices = [("", "Choose a machine"), *choices]
 

@@ -193,7 +193,7 @@ def _line_moves(values: Values, axis: _Axis) -> Iterator[str]:
     is_broken = True
     for place, value in enumerate(values):
         if value is not None:
-            # A point alone is a line of no length: its round ends are a dot.
+            # A point without neighbours is drawn as a line of no length, whose round ends make a dot.
             yield f"{'M' if is_broken else 'L'}{_middle(place)} {_short(axis.y(value))}{'h0' if is_broken else ''}"
         is_broken = value is None
 
@@ -218,7 +218,7 @@ def _figure(
         return _NOTHING
     if len(labels) > MAX_POINTS:
         return _TOO_MANY
-    # Groups, so that the picture itself stays while what is in it comes and goes: somebody may have the focus on it.
+    # In groups, so that the <svg> element itself stays when its content changes: the focus may be on it.
     paths = paths + [_path("line was", _line_moves(values, axis), rounds=True) for values in before.values()]
     return format_html(
         '<figure class="chart"><svg role="img" aria-label="{}" tabindex="0" height="{}"><g>{}</g><g>{}</g>'

@@ -24,7 +24,7 @@ SOURCES: Final = {
     "events": "SELECT MAX(id) FROM telemetry_telemetryevent",
     "readings": "SELECT MAX(id) FROM device_gateway_devicetelemetry",
     "commands": "SELECT MAX(changed_at) FROM telemetry_command",
-    # What time alone has moved among the open ones.
+    # Open commands that have expired or are overdue: time alone changes their state.
     "deadlines": "SELECT COUNT(*) FROM telemetry_command WHERE status IN ('pending', 'sent')"
     " AND (expires_at <= %(now)s OR sent_at <= %(overdue)s)",
     "refused": "SELECT MAX(last_at) FROM telemetry_quarantinedevent",

@@ -36,7 +36,7 @@ def recognise(request: HttpRequest) -> None:
     if not request.user.is_authenticated:
         return
     found = _state(key, request.user)
-    # Whatever changed after the user was loaded is not theirs.
+    # Remembered only where nothing has changed since this user was loaded.
     if found and found[1:] == (request.user.password, True, request.user.is_staff, request.user.is_superuser):
         if len(_known) >= _MOST_KNOWN:
             _known.clear()

@@ -53,7 +53,7 @@ def _screen(actor: Any, listing: Listing[Machine], now: datetime) -> Screen:
 def _narrowed(machines: "QuerySet[Machine]", listing: Listing[Machine], now: datetime) -> "QuerySet[Machine]":
     chosen = listing.chosen
     if status := chosen.get("status"):
-        # A machine without a device is nothing of these.
+        # A machine without a device is neither online nor idle nor offline.
         machines = machines.filter(presence_is(Presence(status), now), device__isnull=False)
     if device := chosen.get("device"):
         machines = machines.filter(device__isnull=device == "no")

@@ -43,7 +43,7 @@ def edit(request: HttpRequest, number: str) -> HttpResponse:
     fields = {name: getattr(outlet, name) for name in OutletForm.base_fields}
 
     def perform(data: dict[str, Any]) -> str:
-        # These columns and no others: it may be archived at this moment.
+        # Only these columns: somebody may archive it at this moment, and it has to stay archived.
         Outlet.objects.filter(pk=outlet.pk).update(**data)
         return f"{data['name']} is changed."
 

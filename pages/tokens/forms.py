@@ -69,7 +69,7 @@ class TokenForm(forms.Form):
         super().__init__(data, initial=initial)
         device = self.fields["device"]
         device.queryset = visible_devices(actor)  # type: ignore[attr-defined]
-        # In the place of the field's own choices, which would be every device there is.
+        # Only these are offered; the field's own choices would be every device there is.
         device.widget.choices = [("", "Choose a device"), *picker.choices]
         if not crypto.can_encrypt():
             del self.fields["encryption"]

@@ -180,7 +180,7 @@ def _source(buckets: Buckets) -> str:
     start, end = _window(buckets)
     if buckets.granularity == "minute":
         return "minutes"
-    # A day or an hour at the edge may begin a little outside.
+    # The counted days and hours at both ends may begin a little outside of the window.
     edges = (start - _MARGIN, end + _MARGIN)
     if buckets.granularity in ("day", "month") and same_clock(zone, kept, *edges):
         return "days"

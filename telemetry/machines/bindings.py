@@ -168,7 +168,9 @@ def _rebind(machines: Sequence[Machine]) -> datetime:
     MachineDevice.objects.filter(pk__in=[binding.pk for binding in in_force]).update(
         is_active=False, deactivated_date=now
     )
-    Machine.objects.filter(pk__in=[machine.pk for machine in machines]).update(device=None)  # one may hand it on
+    Machine.objects.filter(pk__in=[machine.pk for machine in machines]).update(
+        device=None
+    )  # first of all: one may get another's device
     Machine.objects.bulk_update(machines, ["device", "outlet"], batch_size=100)
     MachineDevice.objects.bulk_create(
         MachineDevice(machine=machine, device_id=device, outlet_id=machine.outlet_id, assigned_date=now)

@@ -98,7 +98,7 @@ class OutletDetail(ApiView):
         outlet = _outlet(request, int(number))
         wanted = OutletFields(outlet, data=request.data, partial=partial)
         wanted.is_valid(raise_exception=True)
-        # These columns and no others: it may be archived at this moment.
+        # Only these columns: somebody may archive it at this moment, and it has to stay archived.
         Outlet.objects.filter(pk=outlet.pk).update(**wanted.validated_data)
         return Response(OutletFields(_outlet(request, outlet.pk)).data)
 

@@ -45,7 +45,7 @@ class Command(BaseCommand):
         on_loopback = host == "localhost" or is_loopback(host)
         self.first_operator(on_loopback=on_loopback)
         if not on_loopback and (known := list(with_known_password())):
-            # Of development: production has not come here.
+            # Only in development: in production a check has refused this before.
             host = "127.0.0.1"
             sentences = " ".join(message.msg for message in known)
             self.stderr.write(f"Serving this machine only, at {host}. {sentences}")
