@@ -12,6 +12,8 @@ import signal
 from typing import Final
 
 TARGET: Final = "ozontelemetry.asgi:application"
+IDLE_SECONDS: Final = 53
+"""After which an idle connection is closed: near no period at which anybody sends (docs/decisions/0016)."""
 ENDS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -33,7 +35,7 @@ def granian_arguments(
         # Past this many requests at once it falls silent; a fleet that waits in polls is more than its default.
         "--backpressure", "20000",
         # Its default closes an idle connection after 30 s, which is the firmware's poll period.
-        "--http1-header-read-timeout", "60000",
+        "--http1-header-read-timeout", str(IDLE_SECONDS * 1000),
         "--ssl-protocol-min", "tls1.2",
         # The longest write is answered by then (WRITE_REPLY_SECONDS), and the end comes in under 6 s.
         "--workers-kill-timeout", "5",
