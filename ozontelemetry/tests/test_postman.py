@@ -122,7 +122,7 @@ class Postman:
 
 @pytest.fixture
 def postman(collection: dict[str, Any], items: list[dict[str, Any]]) -> Iterator[Postman]:
-    with live_server() as server:
+    with live_server(DJANGO_SUPERUSER_PASSWORD="password") as server:  # as the examples have it
         yield Postman(collection, items, server.url)
 
 

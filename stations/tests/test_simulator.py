@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.server import ROOT, LiveServer, live_server
+from tests.support.server import PASSWORD, ROOT, LiveServer, live_server
 
 SECRET = "the secret of a simulated partner, forty letters"
 
 
 def simulate(server: LiveServer, target: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
     command = [sys.executable, "manage.py", "simulate", "stations", "--url", server.url, "--json", str(target)]
-    environment = {**os.environ, "IOT_SYSTEM_SIGNATURE_SECRET": SECRET}
+    environment = {**os.environ, "IOT_SYSTEM_SIGNATURE_SECRET": SECRET, "SIMULATE_PASSWORD": PASSWORD}
     done = subprocess.run(
         [*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
     )

@@ -16,7 +16,7 @@ from typing import Any, Final
 import pytest
 
 from tests.support import needs
-from tests.support.server import LiveServer, fresh_database, live_server
+from tests.support.server import PASSWORD, LiveServer, fresh_database, live_server
 from tests.support.staff import Staff
 
 pytestmark = pytest.mark.real_server
@@ -119,6 +119,7 @@ class Shell:
     def run(self, command: str, token: str = "") -> Any:
         """What curl prints: JSON as a rule."""
         words = command.replace("http://localhost:8000", self.url).replace("YOUR_TOKEN", token)
+        words = words.replace('"password": "password"', f'"password": "{PASSWORD}"')
         done = subprocess.run(["bash", "-c", words], cwd=self.folder, capture_output=True, check=True, timeout=30)
         return json.loads(done.stdout) if done.stdout else None
 
