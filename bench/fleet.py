@@ -24,7 +24,8 @@ def main() -> None:
     # Models can only be imported once Django is set up.
     from django.contrib.auth.models import User
 
-    from device_gateway.models import PREFIX_LENGTH, Credential, Device, DeviceName, DeviceState, hash_secret
+    from device_gateway.models import Credential, Device, DeviceName, DeviceState
+    from device_gateway.secret import PREFIX_LENGTH, hash_secret
 
     keys = [device_key(n) for n in range(int(sys.argv[1]))]
     owned = int(sys.argv[2]) if len(sys.argv) > 2 else 0

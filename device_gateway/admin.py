@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -11,16 +12,9 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from device_gateway.keys.credentials import set_key
-from device_gateway.models import (
-    Credential,
-    Device,
-    DeviceTelemetry,
-    ProvisioningToken,
-    check_key,
-    hash_secret,
-    new_secret,
-)
+from device_gateway.models import Credential, Device, DeviceTelemetry, ProvisioningToken
 from device_gateway.registry.services import archive_device, restore_device
+from device_gateway.secret import check_key, hash_secret, new_secret
 
 
 class DeviceForm(forms.ModelForm):
@@ -58,9 +52,21 @@ class DeviceAdmin(admin.ModelAdmin):
     list_filter = ("assigned", ("archived_at", admin.EmptyFieldListFilter), "encryption")
     list_select_related = ("owner", "state")
     search_fields = ("device_id", "names__name", "mac", "name", "location", "owner__username")
-    autocomplete_fields = ("owner",)
     readonly_fields = ("id", "last_seen", "latest_reading", "encryption", "created_at", "archived_at", "credential")
     actions = ("generate_new_token", "archive", "restore")
+
+    @property
+    def autocomplete_fields(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("owner",) if self._can_search_people() else ()
+
+    @property
+    def raw_id_fields(self) -> tuple[str, ...]:  # type: ignore[override]
+        return () if self._can_search_people() else ("owner",)
+
+    def _can_search_people(self) -> bool:
+        """Whether the admin that shows us has people to search; a host project's may have none."""
+        people = self.admin_site._registry.get(get_user_model())
+        return people is not None and bool(people.search_fields)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Archived, never deleted: its history stays, and no meter erases its key."""

@@ -1,8 +1,6 @@
 """The one registry of devices, their credentials, and what they sent. Every other app points here."""
 
-import hashlib
 import json
-import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,31 +11,8 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from device_gateway.names import check_device_id, default_device_id, spelled_mac, validate_mac
+from device_gateway.secret import PREFIX_LENGTH, check_key
 from ozone.wire.conf import options
-
-PREFIX_LENGTH = 8
-SHORTEST_KEY, LONGEST_KEY = 16, 127
-"""Characters of a key that a person sets. The firmware's EEPROM holds 127."""
-SHORTEST_SHOWN = 24
-"""Of a shorter key no beginning is kept: eight characters would be half of it."""
-
-
-def hash_secret(secret: str) -> str:
-    """How tokens and keys are kept: hexadecimal SHA-256. They are random and long, so no salt or stretching helps."""
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def shown_prefix(key: str) -> str:
-    """What is kept of a key's text, to tell it from others."""
-    return key[:PREFIX_LENGTH] if len(key) >= SHORTEST_SHOWN else ""
-
-
-def check_key(key: str) -> None:
-    """Raises ValidationError unless a person may set this key for a device."""
-    if not SHORTEST_KEY <= len(key) <= LONGEST_KEY:
-        raise ValidationError(f"A token has {SHORTEST_KEY} to {LONGEST_KEY} characters.")
-    if not (key.isascii() and key.isprintable() and " " not in key):
-        raise ValidationError("Use printable ASCII characters without blanks.")
 
 
 class ReadingDecoder(json.JSONDecoder):
@@ -163,6 +138,11 @@ class Device(models.Model):
     @property
     def last_seen(self) -> datetime | None:
         return self.state.last_seen
+
+    @property
+    def owner_key(self) -> str:
+        """The owner's primary key as text, "" for nobody."""
+        return "" if self.owner_id is None else str(self.owner_id)
 
     def clean_names(self) -> None:
         """The MAC in its one spelling, and whether the device may be called so at all."""
@@ -323,8 +303,9 @@ class ProvisioningToken(models.Model):
     issued_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    issuer_name = models.CharField(max_length=150, blank=True, default="", help_text="Empty: issued on this machine.")
-    owner_at_issue = models.BigIntegerField(null=True, blank=True)
+    issuer_name = models.CharField(max_length=254, blank=True, default="", help_text="Empty: issued on this machine.")
+    owner_at_issue = models.CharField(max_length=64, blank=True, default="")
+    """The owner's primary key as text, whatever the user model of the project has for one; "" for nobody."""
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -356,7 +337,7 @@ class ProvisioningToken(models.Model):
 
     def _issuer_stands(self) -> bool:
         """A pending token dies when its issuer is deactivated or the device changes owner."""
-        if self.owner_at_issue != self.device.owner_id:
+        if self.owner_at_issue != self.device.owner_key:
             return False
         return not self.issuer_name or (self.issued_by is not None and self.issued_by.is_active)
 
@@ -389,8 +370,3 @@ class DeviceTelemetry(models.Model):
 
     def __str__(self) -> str:
         return f"reading {self.pk}"
-
-
-def new_secret(length: int = 24) -> str:
-    """`length` random bytes as URL-safe text, four characters for each three."""
-    return secrets.token_urlsafe(length)

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from device_gateway.keys import crypto
 from device_gateway.keys.credentials import set_key
-from device_gateway.models import PREFIX_LENGTH, Credential, Device, ProvisioningToken, hash_secret, new_secret
+from device_gateway.models import Credential, Device, ProvisioningToken
+from device_gateway.secret import PREFIX_LENGTH, hash_secret, new_secret
 from ozone.wire.address import limit_key
 from ozone.wire.conf import options
 from ozone.wire.errors import Conflict, Forbidden, Invalid
@@ -78,7 +79,7 @@ def issue_token(
         prefix=token[:PREFIX_LENGTH],
         issued_by=issuer,
         issuer_name=issuer.get_username() if issuer is not None else "",
-        owner_at_issue=device.owner_id,
+        owner_at_issue=device.owner_key,
         created_at=now,
         expires_at=expires_at,
         notes=notes,

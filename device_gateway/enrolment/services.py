@@ -11,17 +11,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from device_gateway.keys.credentials import revoke_key, set_key
-from device_gateway.models import (
-    PREFIX_LENGTH,
-    Credential,
-    Device,
-    DeviceName,
-    DeviceState,
-    Enrolment,
-    HandshakeAttempt,
-    hash_secret,
-    new_secret,
-)
+from device_gateway.models import Credential, Device, DeviceName, DeviceState, Enrolment, HandshakeAttempt
+from device_gateway.secret import PREFIX_LENGTH, hash_secret, new_secret
 from ozone.wire.conf import options
 from ozone.wire.errors import Forbidden, TooManyRequests
 

@@ -7,7 +7,8 @@ from django.db import IntegrityError, transaction
 from django.db.models.signals import post_save
 from django.utils import timezone
 
-from device_gateway.models import Credential, Device, hash_secret, shown_prefix
+from device_gateway.models import Credential, Device
+from device_gateway.secret import hash_secret, shown_prefix
 from ozone.wire.errors import Conflict
 
 

@@ -10,8 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from device_gateway.claims.services import issue_token, revoke_token
-from device_gateway.models import Credential, Device, DeviceTelemetry, ProvisioningToken, hash_secret
+from device_gateway.models import Credential, Device, DeviceTelemetry, ProvisioningToken
 from device_gateway.registry.services import change_device
+from device_gateway.secret import hash_secret
 from device_gateway.tests.conftest import INGEST, Meter, equip, provisioned
 from tests.support.doors import Door
 

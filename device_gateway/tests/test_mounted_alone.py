@@ -1,47 +1,28 @@
-"""`device_gateway` in a project that knows nothing of us: an app, one line of URLs, Django's own defaults."""
+"""`device_gateway` in projects that know nothing of us: an app and one line of URLs are enough."""
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import device_gateway
-
-SETTINGS = """
-import sys
-SECRET_KEY = "a host project's own key, long enough for anybody"
-ALLOWED_HOSTS = ["testserver"]
-ROOT_URLCONF = "host_urls"
-INSTALLED_APPS = [
-    "django.contrib.contenttypes", "django.contrib.auth", "django.contrib.sessions", "device_gateway",
-]
-MIDDLEWARE = [
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-]
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "host.sqlite3", "ATOMIC_REQUESTS": ATOMIC}}
-DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
-USE_TZ = True
-ALLOW_PLAIN_HTTP = True
-"""
-
-URLS = """
-from django.urls import include, path
-
-urlpatterns = [path("gateway/", include("device_gateway.urls", namespace="device-gateway"))]
-"""
+from device_gateway.tests.hosts import ATOMIC, PLAIN, PORTAL
+from device_gateway.urls import section_1
 
 SETUP = """
 import django
 django.setup()
+from django.apps import apps
 from django.core.management import call_command
 
+if apps.is_installed("accounts"):
+    call_command("makemigrations", "accounts", verbosity=0)
 call_command("check", fail_level="WARNING")
 call_command("migrate", "device_gateway", verbosity=0)  # as seed 000 prints it: its tables and what they point at
 call_command("migrate", verbosity=0)
@@ -52,10 +33,11 @@ WALK = """
 import json
 import django
 django.setup()
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.test import Client
 from device_gateway.models import Device
 
+User = get_user_model()
 owner = User.objects.create_user("vera")
 User.objects.create_user("mallory")
 device = Device.objects.create(name="Factory Meter 1", owner=owner, location="Line A")
@@ -106,19 +88,52 @@ print(json.dumps(found))
 """
 
 
-@pytest.fixture(params=[False, True], ids=["default", "ATOMIC_REQUESTS"])
+ITS_OWN_PAGES = """
+import json
+import django
+django.setup()
+from django.contrib.auth import get_user_model
+from django.test import Client
+from accounts.models import Profile
+from device_gateway.models import Device
+
+boss = get_user_model().objects.create_superuser("boss")
+Profile.objects.create(person=boss, phone="0123")
+device = Device.objects.create(name="Factory Meter 2", owner=boss)
+client = Client()
+found = {"signed out": client.get("/accounts/profile/").status_code}
+client.force_login(boss)
+found["profile"] = client.get("/accounts/profile/").content.decode()
+admin = "/admin/device_gateway/"
+pages = ["", "device/", "device/add/", f"device/{device.pk}/change/", "provisioningtoken/", "credential/"]
+for path in [*pages, "devicetelemetry/"]:
+    found[path] = client.get(admin + path).status_code
+fields = {"name": "Renamed", "owner": boss.pk, "location": "", "device_id": "", "mac": "", "firmware": "", "notes": ""}
+found["saved"] = client.post(f"{admin}device/{device.pk}/change/", fields).status_code
+device.refresh_from_db()
+found["stored"] = [device.name, device.owner == boss]
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(params=[PLAIN, ATOMIC, PORTAL], ids=["plain", "ATOMIC_REQUESTS", "portal"])
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """Runs Python in the folder of a host project."""
-    (tmp_path / "host_settings.py").write_text(SETTINGS.replace("ATOMIC}", f"{request.param}}}"))
-    (tmp_path / "host_urls.py").write_text(URLS)
+    return made_in(tmp_path, request.param)
+
+
+def made_in(folder: Path, files: Mapping[str, str]) -> Any:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
     here = Path(device_gateway.__file__).parent.parent
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")}
-    environment |= {"DJANGO_SETTINGS_MODULE": "host_settings", "PYTHONPATH": f"{tmp_path}{os.pathsep}{here}"}
+    environment |= {"DJANGO_SETTINGS_MODULE": "host_settings", "PYTHONPATH": f"{folder}{os.pathsep}{here}"}
 
     def run(*arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, *arguments],
-            cwd=tmp_path,
+            cwd=folder,
             env=environment,
             capture_output=True,
             text=True,
@@ -177,3 +192,23 @@ def test_it_works(project: Any) -> None:
         "signed out": (401, "signed_out"),
     }
     assert found["wrong method"][2] == found["wrong method of a view"][2] == "POST"
+
+
+def test_the_portals_own_pages_and_its_admin(tmp_path: Path) -> None:
+    run = made_in(tmp_path, PORTAL)
+    run("-c", SETUP)
+    found = json.loads(run("-c", ITS_OWN_PAGES))
+    assert (found.pop("signed out"), found.pop("profile")) == (302, "0123")
+    assert (found.pop("saved"), found.pop("stored")) == (302, ["Renamed", True])
+    assert set(found.values()) == {200}
+    assert len(found) == 7
+
+
+def test_the_documentation_names_what_is_served() -> None:
+    served = {
+        str(route.pattern).removeprefix("^").removesuffix("/?$").replace("(?P<name>[^/]+)", "<id>")
+        for route in section_1
+    }
+    page = (Path(device_gateway.__file__).parents[1] / "docs" / "operations.md").read_text()
+    section = page.partition("## The gateway in another project")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(.+?)` \|", section, re.M)) == served

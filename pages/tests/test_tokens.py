@@ -19,8 +19,9 @@ from pytest_django import Settings
 from device_gateway.claims import services
 from device_gateway.claims.services import MAX_LIFETIME_MINUTES
 from device_gateway.keys.memory import store_key_uses
-from device_gateway.models import Credential, Device, ProvisioningToken, hash_secret
+from device_gateway.models import Credential, Device, ProvisioningToken
 from device_gateway.registry.services import archive_device
+from device_gateway.secret import hash_secret
 from pages.kit.live import TAGS, VERSION
 from pages.kit.queries import CHOICES
 from pages.tests.conftest import ACTIONS, TOKENS, Issue, SignIn, claim, nonce_of, token_of

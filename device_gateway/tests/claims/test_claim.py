@@ -12,8 +12,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from device_gateway.claims.services import issue_token, revoke_token
-from device_gateway.models import Credential, Device, ProvisioningToken, hash_secret
+from device_gateway.models import Credential, Device, ProvisioningToken
 from device_gateway.registry.services import archive_device, restore_device
+from device_gateway.secret import hash_secret
 from device_gateway.tests.conftest import CLAIM, INGEST, PEER, SEED_READING, Meter, at_once, provisioned, refusal
 from tests.support.doors import Answer, Door
 

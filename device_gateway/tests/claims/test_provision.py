@@ -8,8 +8,9 @@ import time_machine
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
-from device_gateway.models import Device, ProvisioningToken, hash_secret
+from device_gateway.models import Device, ProvisioningToken
 from device_gateway.registry.services import archive_device, change_device
+from device_gateway.secret import hash_secret
 from device_gateway.tests.conftest import CLAIM, Meter, cookie_of, refusal, token_of
 from tests.support.doors import Door
 

@@ -17,7 +17,8 @@ from pytest_django import Settings
 from device_gateway.keys import memory
 from device_gateway.keys.credentials import revoke_key
 from device_gateway.keys.memory import keyring
-from device_gateway.models import Credential, Device, RegistryVersion, hash_secret
+from device_gateway.models import Credential, Device, RegistryVersion
+from device_gateway.secret import hash_secret
 from device_gateway.tests.conftest import CLAIM, INGEST, Meter, equip, eventually, provisioned, refusal
 from ozone.intake import Watcher
 from tests.support.doors import Door
