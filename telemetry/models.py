@@ -333,6 +333,8 @@ class Command(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    is_forced = models.BooleanField(default=False, db_default=False, editable=False)
+    """Made although it was unsafe for the device's firmware, or may be."""
 
     class Meta:
         ordering = ["-id"]

@@ -66,7 +66,7 @@ def history(owner: User, device: Device, station: Station) -> None:
     press(device)
     DeviceTelemetry.objects.create(device=device, occurred_at=now, received_at=now, payload={"kwh": number})
     fields = {"command_type": "RESET_COUNTERS", "expires_in_hours": 24}
-    commands.create(devices=[device, device], fields=fields, author=owner, now=now)
+    commands.create_for_each(devices=[device, device], fields=fields, author=owner, now=now)
     done = Command.objects.filter(device=device, status="pending").latest("id")
     Command.objects.filter(pk=done.pk).update(status="executed", sent_at=now, executed_at=now)
     QuarantinedEvent.objects.create(

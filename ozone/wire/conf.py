@@ -147,6 +147,13 @@ class Options:
     COMMAND_TYPES: tuple[str, ...] = documented(
         (), OZONE_MACHINES, "list", "Types of commands beyond the firmware's own"
     )
+    UNSAFE_COMMANDS: tuple[str, ...] = documented(
+        ("REBOOT_DEVICE@1.0.0-sim",),
+        OZONE_MACHINES,
+        "list",
+        "`TYPE@firmware`, exact: commands that a firmware does not survive. They are refused, and not delivered, "
+        "unless made with `force`",
+    )
     COMMAND_RESULT_SECONDS: int = documented(
         120, OZONE_MACHINES, "seconds", "A delivered command without a result is then delivered again, or has timed out"
     )

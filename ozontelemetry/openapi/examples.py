@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from telemetry.commands.types import GET_STATUS
+
 _PRESS: Final = {
     "device_id": "esp32-001",
     "firmware": "1.0.0",
@@ -11,7 +13,7 @@ _PRESS: Final = {
     "counter": 124,
     "ts": "2025-09-16T12:34:56Z",
 }
-_COMMAND: Final = {"command_type": "GET_STATUS", "priority": "normal", "payload": {}, "description": "Is it well?"}
+_COMMAND: Final = {"command_type": GET_STATUS.name, "priority": "normal", "payload": {}, "description": "Is it well?"}
 _STATION: Final = {
     "type": "full",
     "timestamp": 1761575400,

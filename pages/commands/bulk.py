@@ -22,7 +22,7 @@ from pages.devices.list_views import listing_of, matching
 from pages.kit.actions import action
 from pages.kit.frame import staff_page
 from pages.kit.listing import Listing
-from telemetry.commands.services import create
+from telemetry.commands.services import create_for_each
 from telemetry.commands.views import MAX_BULK
 from telemetry.events.export import Walk, export
 from telemetry.events.export_views import DEFAULT_DAYS
@@ -71,7 +71,11 @@ def _command(request: HttpRequest, chosen: list[Device], back: str) -> HttpRespo
     now = timezone.now()
 
     def perform(fields: dict[str, Any]) -> str:
-        made = create(devices=chosen, fields=fields, author=request.user, now=now)
+        made, refused = create_for_each(devices=chosen, fields=fields, author=request.user, now=now)
+        if refused:
+            why = _named(list(dict.fromkeys(error.detail for _, error in refused)))
+            who = _named([device for device, _ in refused])
+            messages.warning(request, f"{_counted(len(refused)).capitalize()} did not get it: {who}. {why}")
         return f"{fields['command_type']} waits for {_counted(len(made))}."
 
     silent = sum(not is_polling(device.state.last_poll, now) for device in chosen)

@@ -7,27 +7,16 @@ from django import forms
 
 from ozone.wire import jsonio
 from ozone.wire.errors import MalformedJson
-from telemetry.commands.lifecycle import command_types
+from telemetry.commands.types import command_types
 from telemetry.commands.views import MAX_HOURS, CommandRequest
 from telemetry.models import Command
 
-_MEANINGS: Final = {
-    "RESET_COUNTERS": "counters to zero",
-    "CLEAR_MEMORY": "forget name and token, and enrol again",
-    "CLEAR_QUEUE": "drop events not sent yet",
-    "REBOOT_DEVICE": "restart",
-    "UPDATE_SETTINGS": "take the settings in the payload",
-    "GET_STATUS": "report its status",
-    "SYNC_TIME": "set its clock",
-    "UPDATE_FIRMWARE": "load new firmware",
-}
 _DEFAULT_HOURS: Final = 24
 
 
 def _types() -> list[tuple[str, str]]:
     """What a command may be, with what the firmware makes of its own."""
-    said = ((name, _MEANINGS.get(name)) for name in command_types())
-    return [("", "Choose a command"), *((name, f"{name}: {words}" if words else name) for name, words in said)]
+    return [("", "Choose a command"), *((kind.name, kind.words) for kind in command_types())]
 
 
 class CommandForm(forms.Form):
@@ -53,6 +42,11 @@ class CommandForm(forms.Form):
         help_text="A device that has not asked by then does not get it.",
         widget=forms.NumberInput(attrs={"min": 0, "step": "any"}),
     )
+    force = forms.BooleanField(
+        label="Send it whatever the firmware",
+        required=False,
+        help_text="Also where the command is known to harm devices with that firmware.",
+    )
 
     def clean_payload(self) -> Any:
         text = self.cleaned_data["payload"].strip()
@@ -72,7 +66,7 @@ class CommandForm(forms.Form):
         return dict(wanted.validated_data)
 
 
-_FIELDS: Final = ("command_type", "priority", "description", "payload", "expires_in_hours")
+_FIELDS: Final = ("command_type", "priority", "description", "payload", "expires_in_hours", "force")
 
 
 def _place(text: str) -> str:

@@ -146,7 +146,7 @@ def send(request: HttpRequest, name: str) -> HttpResponse:
     device = find_device(visible_devices(request.user).select_related("state"), name)
 
     def perform(fields: dict[str, Any]) -> str:
-        [command] = create(devices=[device], fields=fields, author=request.user, now=timezone.now())
+        command = create(device=device, fields=fields, author=request.user, now=timezone.now())
         return f"{command.command_type} waits for {device} to ask for it."
 
     return action(

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ozone.wire.conf import options
+from telemetry.commands.types import type_named
 from telemetry.models import Command
 
 PENDING, SENT, EXECUTED, FAILED, TIMEOUT, CANCELLED = Command.Status
 
 MOVES: Final[dict[str, frozenset[str]]] = {
-    PENDING: frozenset({SENT, CANCELLED, EXECUTED, FAILED}),  # a result only if it was delivered before
+    PENDING: frozenset({SENT, CANCELLED, EXECUTED, FAILED}),  # a result only if delivered before; FAILED: unsafe
     SENT: frozenset({SENT, EXECUTED, FAILED, TIMEOUT}),  # SENT again: a repeatable type, delivered once more
     TIMEOUT: frozenset({PENDING, EXECUTED, FAILED}),
     FAILED: frozenset({PENDING}),
@@ -24,31 +25,10 @@ MOVES: Final[dict[str, frozenset[str]]] = {
 
 FINISHED: Final = frozenset({EXECUTED, FAILED})
 
-RESET_COUNTERS: Final = "RESET_COUNTERS"
-CLEAR_MEMORY: Final = "CLEAR_MEMORY"
-REBOOT_DEVICE: Final = "REBOOT_DEVICE"
-TYPES: Final = (
-    RESET_COUNTERS,
-    CLEAR_MEMORY,
-    "CLEAR_QUEUE",
-    REBOOT_DEVICE,
-    "UPDATE_SETTINGS",
-    "GET_STATUS",
-    "SYNC_TIME",
-    "UPDATE_FIRMWARE",
-)
-REPEATABLE: Final = frozenset({"GET_STATUS", "SYNC_TIME", "UPDATE_SETTINGS"})
 REDELIVERIES: Final = 3
-REBOOT_SECONDS: Final = 5.0
-"""A device that polls this long after it was told to reboot has done so: it cannot report it."""
 MAX_RETRIES: Final = 3
 PRIORITIES: Final = tuple(Command.Priority.values)
 """Most urgent first."""
-
-
-def command_types() -> tuple[str, ...]:
-    """The firmware's own, and those of the deployment."""
-    return (*TYPES, *options().COMMAND_TYPES)
 
 
 def state_at(command: Command, now: datetime) -> Command.Status:
@@ -57,7 +37,7 @@ def state_at(command: Command, now: datetime) -> Command.Status:
     if status == PENDING:
         return TIMEOUT if command.expires_at <= now else PENDING
     if status == SENT and is_overdue(command, now):
-        may_still_end = may_repeat(command) or command.command_type == REBOOT_DEVICE
+        may_still_end = may_repeat(command) or type_named(command.command_type).done_after is not None
         return SENT if may_still_end and command.expires_at > now else TIMEOUT
     return status
 
@@ -69,16 +49,13 @@ def is_overdue(command: Command, now: datetime) -> bool:
 
 def may_repeat(command: Command) -> bool:
     """Whether a sent command may be delivered once more without harm."""
-    return command.command_type in REPEATABLE and command.deliveries <= REDELIVERIES
+    return type_named(command.command_type).repeatable and command.deliveries <= REDELIVERIES
 
 
-def has_rebooted(command: Command, now: datetime) -> bool:
-    """Whether a device that polls now has carried out a reboot that it was told."""
-    return (
-        command.command_type == REBOOT_DEVICE
-        and command.sent_at is not None
-        and now - command.sent_at >= timedelta(seconds=REBOOT_SECONDS)
-    )
+def is_done_by_polling(command: Command, now: datetime) -> bool:
+    """Whether a device that polls now has carried out a sent command that it cannot report."""
+    done_after = type_named(command.command_type).done_after
+    return done_after is not None and command.sent_at is not None and now - command.sent_at >= done_after
 
 
 def allows(command: Command, to: str, now: datetime) -> bool:

@@ -4,27 +4,28 @@ A kind of the writer: all polls that came together are one look at their open co
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from device_gateway.models import Enrolment
+from device_gateway.models import Device, Enrolment
 from device_gateway.states import mark_polled
 from ozone.intake import write_path
 from telemetry.commands.lifecycle import (
-    CLEAR_MEMORY,
     EXECUTED,
+    FAILED,
     PENDING,
     PRIORITIES,
     SENT,
     TIMEOUT,
-    has_rebooted,
+    is_done_by_polling,
     is_overdue,
     may_repeat,
     state_at,
 )
+from telemetry.commands.types import is_unsafe, may_be_unsafe, type_named, unsafe
 from telemetry.models import Command
 
 POLLS: Final = "polls"
@@ -43,12 +44,27 @@ def store_polls(connection: BaseDatabaseWrapper, polls: list[Poll]) -> list[list
     by_device: dict[int, list[Command]] = {}
     for command in _open_commands(connection, sorted({poll.device for poll in polls})):
         by_device.setdefault(command.device_id, []).append(command)
-    delivered = {device: _deliver(commands, now) for device, commands in by_device.items()}
-    wiped = [device for device, commands in delivered.items() if any(c.command_type == CLEAR_MEMORY for c in commands)]
+    firmwares = _firmwares_to_mind(by_device)
+    delivered = {device: _deliver(commands, now, firmwares.get(device, "")) for device, commands in by_device.items()}
+    wiped = [device for device, commands in delivered.items() if _opens_enrolment(commands)]
     if wiped:
         Enrolment.open_windows(wiped, now)
     mark_polled(connection, polls)
     return [delivered.pop(poll.device, []) for poll in polls]
+
+
+def _firmwares_to_mind(by_device: Mapping[int, Sequence[Command]]) -> dict[int, str]:
+    """The firmware of those devices that have a command which UNSAFE_COMMANDS may speak of; mostly nobody asks."""
+    risky = [
+        device
+        for device, commands in by_device.items()
+        if any(may_be_unsafe(command.command_type) and not command.is_forced for command in commands)
+    ]
+    return dict(Device.objects.filter(pk__in=risky).values_list("pk", "firmware")) if risky else {}
+
+
+def _opens_enrolment(commands: Sequence[Command]) -> bool:
+    return any(type_named(command.command_type).opens_enrolment for command in commands)
 
 
 def _open_commands(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> list[Command]:
@@ -64,17 +80,24 @@ def _open_commands(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> l
     return list(Command.objects.raw(query, [given]))
 
 
-def _deliver(commands: Sequence[Command], now: datetime) -> list[Command]:
-    """Moves each of a device's open commands on; those to be delivered, most urgent first."""
+def _deliver(commands: Sequence[Command], now: datetime, firmware: str) -> list[Command]:
+    """Moves each of a device's open commands on; those to be delivered, most urgent first.
+
+    One that is unsafe for its firmware fails instead: it may have been another's when the command was made.
+    """
     due = []
     for command in commands:
         state = state_at(command, now)
         if state == TIMEOUT:
             _move(command, TIMEOUT, now)
-        elif state == SENT and has_rebooted(command, now):
+        elif state == SENT and is_done_by_polling(command, now):
             _move(command, EXECUTED, now, executed_at=now)
         elif state == PENDING or (is_overdue(command, now) and may_repeat(command)):
-            due.append(command)
+            if is_unsafe(command.command_type, firmware) and not command.is_forced:
+                error = unsafe(command.command_type, firmware)
+                _move(command, FAILED, now, error_message=f"{error.code}: {error.detail}")
+            else:
+                due.append(command)
     due.sort(key=lambda command: (PRIORITIES.index(command.priority), command.created_at, command.pk))
     return [
         command for command in due[:MOST] if _move(command, SENT, now, sent_at=now, deliveries=command.deliveries + 1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection, connections, transaction
@@ -10,18 +10,18 @@ from django.db.models import Count, QuerySet
 
 from device_gateway.models import Device, RegistryVersion
 from device_gateway.states import mark_seen
-from ozone.wire.errors import Conflict, Invalid, NotFound
+from ozone.wire.errors import ApiError, Conflict, Invalid, NotFound
 from telemetry.commands.lifecycle import (
     EXECUTED,
     FAILED,
     FINISHED,
     MAX_RETRIES,
     PENDING,
-    RESET_COUNTERS,
     SENT,
     allows,
     state_at,
 )
+from telemetry.commands.types import is_unsafe, type_named, unsafe
 from telemetry.commands.waiting import room
 from telemetry.events.payloads import COUNTERS, Result
 from telemetry.events.storing import lock_statuses, save_statuses
@@ -30,21 +30,41 @@ from telemetry.models import Command
 MAX_TEXT: Final = 500
 
 
+class Created(NamedTuple):
+    """What became of a command for several devices: those made, and why the other devices got none."""
+
+    commands: list[Command]
+    refused: list[tuple[Device, ApiError]]
+
+
+def create(*, device: Device, fields: Mapping[str, Any], author: Any, now: datetime) -> Command:
+    """A command for one device. Raises Conflict where it is unsafe for its firmware."""
+    made = create_for_each(devices=[device], fields=fields, author=author, now=now)
+    for _, error in made.refused:
+        raise error
+    return made.commands[0]
+
+
 @transaction.atomic
-def create(*, devices: Sequence[Device], fields: Mapping[str, Any], author: Any, now: datetime) -> list[Command]:
+def create_for_each(*, devices: Sequence[Device], fields: Mapping[str, Any], author: Any, now: datetime) -> Created:
     """A command for each of the devices, in their order; waiting polls wake up at the commit.
 
-    `fields`: command_type, priority, payload, description, expires_in_hours.
+    `fields`: command_type, priority, payload, description, expires_in_hours, force: whether also those devices get it
+    for whose firmware UNSAFE_COMMANDS names it.
     """
     rest = dict(fields)
-    expires_at = now + timedelta(hours=rest.pop("expires_in_hours"))
-    commands = [
-        Command(device=device, created_by=author, created_at=now, changed_at=now, expires_at=expires_at, **rest)
-        for device in devices
-    ]
-    Command.objects.bulk_create(commands)
-    _wake([device.pk for device in devices])
-    return commands
+    kind, is_forced = rest["command_type"], rest.pop("force", False)
+    rest |= {"is_forced": is_forced, "expires_at": now + timedelta(hours=rest.pop("expires_in_hours"))}
+    made = Created([], [])
+    for device in devices:
+        if is_unsafe(kind, device.firmware) and not is_forced:
+            made.refused.append((device, unsafe(kind, device.firmware)))
+        else:
+            made.commands.append(Command(device=device, created_by=author, created_at=now, changed_at=now, **rest))
+    if made.commands:
+        Command.objects.bulk_create(made.commands)
+        _wake([command.device_id for command in made.commands])
+    return made
 
 
 def _wake(devices: list[int]) -> None:
@@ -63,12 +83,15 @@ def wake_waiting() -> None:
 
 @transaction.atomic
 def retry(*, devices: Any, command_id: str, now: datetime) -> Command:
-    """A failed or timed-out command once more, for as long as at first. Raises NotFound, Invalid."""
+    """A failed or timed-out command once more, for as long as at first. Raises NotFound, Invalid, Conflict."""
     command = _locked(Command.objects.filter(device__in=devices), command_id)
     if not allows(command, PENDING, now):
         raise Invalid("Only a failed or timed-out command can be retried.", code="not_retriable")
     if command.retry_count >= MAX_RETRIES:
         raise Invalid(f"A command can be retried {MAX_RETRIES} times.", code="too_many_retries")
+    firmware = command.device.firmware
+    if is_unsafe(command.command_type, firmware) and not command.is_forced:
+        raise unsafe(command.command_type, firmware)
     span = command.expires_at - (command.retried_at or command.created_at)
     command.status = PENDING
     command.retry_count += 1
@@ -111,7 +134,7 @@ def report(*, device: int, command_id: str, result: Result, received_at: datetim
     command.message = result.message[:MAX_TEXT]
     command.error_message = "" if result.success else (result.error_message or result.message)[:MAX_TEXT]
     counters = result.counters
-    has_reset = result.success and command.command_type == RESET_COUNTERS
+    has_reset = result.success and type_named(command.command_type).resets_counters
     if has_reset and counters is None:
         counters = (0, 0, 0)
     command.counters = counters and dict(zip(COUNTERS, counters, strict=True))

@@ -11,31 +11,38 @@ from rest_framework.response import Response
 from device_gateway.registry.queries import find_device, find_devices, visible_devices
 from ozone.accounts.callers import is_person
 from ozone.accounts.permissions import Staff
-from ozone.webapi.fields import FreeObject, Text
+from ozone.webapi.fields import Flag, FreeObject, Text
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
+from ozone.wire.errors import ApiError, NotFound
 from ozone.wire.times import iso, iso_or_none
 from telemetry.commands import services as commands
-from telemetry.commands.lifecycle import command_types, state_at
+from telemetry.commands.lifecycle import state_at
+from telemetry.commands.types import FIRMWARE_TYPES, command_types
 from telemetry.machines.serializers import Number
 from telemetry.models import Command
 
 PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 404: Problem, 429: Problem, 503: Problem}
+NO_DEVICE: Final = NotFound("There is no such device.", code="unknown_device")
 RECENT: Final = 10
 MAX_BULK: Final = 1000
 MAX_HOURS: Final = 8760
 
 
 class CommandRequest(serializers.Serializer[Any]):
-    command_type = Text(max_length=64, help_text="The firmware's own, and those of COMMAND_TYPES.")
+    command_type = Text(max_length=64, help_text=f"{', '.join(FIRMWARE_TYPES)}, and those of COMMAND_TYPES.")
     priority = serializers.ChoiceField(choices=Command.Priority.choices, default="normal")
     payload = FreeObject(required=False, default=dict)
     description = Text(required=False, allow_blank=True, default="", max_length=500)
     expires_in_hours = Number(required=False, default=24, max_value=MAX_HOURS)
+    force = Flag(
+        required=False, default=False, help_text="Also where UNSAFE_COMMANDS names it for the device's firmware."
+    )
 
     def validate_command_type(self, value: str) -> str:
-        if value not in command_types():
-            raise serializers.ValidationError(f"Must be one of {', '.join(command_types())}.")
+        names = [kind.name for kind in command_types()]
+        if value not in names:
+            raise serializers.ValidationError(f"Must be one of {', '.join(names)}.")
         return value
 
     def validate_expires_in_hours(self, value: float) -> float:
@@ -63,7 +70,8 @@ class BulkCreated(serializers.Serializer[Any]):
 
 class BulkFailed(serializers.Serializer[Any]):
     device_id = serializers.CharField()
-    error = serializers.CharField()
+    error = serializers.CharField(help_text="A sentence a person can act on.")
+    code = serializers.CharField(help_text="A stable word.")
 
 
 class BulkReply(serializers.Serializer[Any]):
@@ -151,15 +159,15 @@ class Create(ApiView):
     @extend_schema(
         operation_id="command_create",
         request=CommandRequest,
-        responses={201: CreatedReply, **PROBLEMS},
+        responses={201: CreatedReply, **PROBLEMS, 409: Problem},
         tags=["commands"],
     )
     def post(self, request: Request, device_id: str) -> Response:
         device = find_device(visible_devices(request.user), device_id)
         wanted = CommandRequest(data=request.data)
         wanted.is_valid(raise_exception=True)
-        [command] = commands.create(
-            devices=[device], fields=wanted.validated_data, author=_author(request), now=timezone.now()
+        command = commands.create(
+            device=device, fields=wanted.validated_data, author=_author(request), now=timezone.now()
         )
         reply = {
             "status": "created",
@@ -172,7 +180,7 @@ class Create(ApiView):
 
 
 class Bulk(ApiView):
-    """The same command for up to 1,000 devices; unknown ones are named, the others get it."""
+    """The same command for up to 1,000 devices; those that do not get it are named."""
 
     permission_classes = (Staff,)
 
@@ -186,8 +194,11 @@ class Bulk(ApiView):
         names = list(dict.fromkeys(fields.pop("device_ids")))
         known = find_devices(visible_devices(request.user), names)
         devices = list({device.pk: device for name in names if (device := known.get(name))}.values())
-        made = commands.create(devices=devices, fields=fields, author=_author(request), now=timezone.now())
-        failed = [{"device_id": name, "error": "There is no such device."} for name in names if name not in known]
+        made, refused = commands.create_for_each(
+            devices=devices, fields=fields, author=_author(request), now=timezone.now()
+        )
+        failed: list[tuple[str, ApiError]] = [(name, NO_DEVICE) for name in names if name not in known]
+        failed += [(device.device_id or "", error) for device, error in refused]
         reply = {
             "status": "bulk_created",
             "created_count": len(made),
@@ -195,7 +206,9 @@ class Bulk(ApiView):
             "created_commands": [
                 {"command_id": str(command.command_id), "device_id": command.device.device_id} for command in made
             ],
-            "failed_devices": failed,
+            "failed_devices": [
+                {"device_id": name, "error": error.detail, "code": error.code} for name, error in failed
+            ],
         }
         return Response(reply, status=201)
 
@@ -220,7 +233,10 @@ class Retry(ApiView):
     permission_classes = (Staff,)
 
     @extend_schema(
-        operation_id="command_retry", request=None, responses={200: RetriedReply, **PROBLEMS}, tags=["commands"]
+        operation_id="command_retry",
+        request=None,
+        responses={200: RetriedReply, **PROBLEMS, 409: Problem},
+        tags=["commands"],
     )
     def post(self, request: Request, command_id: str) -> Response:
         command = commands.retry(devices=visible_devices(request.user), command_id=command_id, now=timezone.now())

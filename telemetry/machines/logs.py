@@ -8,7 +8,8 @@ from django.db.models import F, Q
 
 from device_gateway.models import Device
 from device_gateway.registry.queries import visible_devices
-from telemetry.commands.lifecycle import EXECUTED, RESET_COUNTERS
+from telemetry.commands.lifecycle import EXECUTED
+from telemetry.commands.types import RESETTING
 from telemetry.events.payloads import COUNTERS, TREATMENTS
 from telemetry.machines.queries import visible_events
 from telemetry.models import Command, Machine, TelemetryEvent
@@ -78,7 +79,7 @@ def _resets(actor: Any, machine: Machine) -> list[Command]:
     start, end = "device__bindings__assigned_date", "device__bindings__deactivated_date"
     executed = Command.objects.filter(
         Q(**{end: None}) | Q(executed_at__lt=F(end)),
-        command_type=RESET_COUNTERS,
+        command_type__in=RESETTING,
         status=EXECUTED,
         device__in=visible_devices(actor, archived=True),
         device__bindings__machine=machine,

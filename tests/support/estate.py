@@ -99,7 +99,7 @@ def _bearer(key: str) -> dict[str, str]:
 def _command(device: Device, word: str, state: str) -> str:
     """The id of a command of the device in that state."""
     fields = {"command_type": "GET_STATUS", "description": f"{word} command", "expires_in_hours": 24}
-    [command] = commands.create(devices=[device], fields=fields, author=device.owner, now=timezone.now())
+    command = commands.create(device=device, fields=fields, author=device.owner, now=timezone.now())
     Command.objects.filter(pk=command.pk).update(status=state, sent_at=None if state == "pending" else timezone.now())
     return str(command.command_id)
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from device_gateway.models import Device
+from pages.commands.forms import CommandForm
 from pages.tests.conftest import SignIn
 from pages.tests.onlooker import Onlooker, table, text
 from pages.tests.ozone import NOON, UNIT
@@ -32,8 +33,7 @@ def staff(signed_in: SignIn, olga: User) -> Client:
 
 def make(device: Device, author: User | None = None, **fields: Any) -> Command:
     wanted = {"command_type": "GET_STATUS", "expires_in_hours": 24, **fields}
-    [command] = commands.create(devices=[device], fields=wanted, author=author, now=timezone.now())
-    return command
+    return commands.create(device=device, fields=wanted, author=author, now=timezone.now())
 
 
 def poll(device: Device) -> list[Command]:
@@ -330,3 +330,31 @@ def test_a_cancel_that_comes_too_late(staff: Client, unit: Device) -> None:
     assert reply.status_code == 409
     assert "Only a pending command can be cancelled." in said(reply)
     assert Command.objects.get().status == "sent"
+
+
+def test_a_command_that_its_firmware_does_not_survive(staff: Client, unit: Device) -> None:
+    Device.objects.filter(pk=unit.pk).update(firmware="1.0.0-sim")
+    wanted = {**FILLED, "command_type": "REBOOT_DEVICE"}
+    refused = staff.post(f"{COMMANDS}send/", wanted)
+    assert refused.status_code == 409
+    assert "REBOOT_DEVICE is known to harm devices with firmware 1.0.0-sim." in said(refused)
+    assert not Command.objects.exists()
+    assert staff.post(f"{COMMANDS}send/", {**wanted, "force": "on"}).status_code == 302
+    assert Command.objects.get().is_forced
+
+
+def test_the_form_says_what_each_does(settings: Settings) -> None:
+    settings.COMMAND_TYPES = ["OPEN_DOOR"]
+    choices: Any = CommandForm().fields["command_type"].choices  # type: ignore[attr-defined]
+    assert dict(choices) == {
+        "": "Choose a command",
+        "RESET_COUNTERS": "RESET_COUNTERS: counters to zero; cannot be taken back",
+        "CLEAR_MEMORY": "CLEAR_MEMORY: forget name and token, and enrol again; cannot be taken back",
+        "CLEAR_QUEUE": "CLEAR_QUEUE: drop events not sent yet; cannot be taken back",
+        "REBOOT_DEVICE": "REBOOT_DEVICE: restart",
+        "UPDATE_SETTINGS": "UPDATE_SETTINGS: take the settings in the payload",
+        "GET_STATUS": "GET_STATUS: report its status",
+        "SYNC_TIME": "SYNC_TIME: set its clock",
+        "UPDATE_FIRMWARE": "UPDATE_FIRMWARE: load new firmware",
+        "OPEN_DOOR": "OPEN_DOOR",
+    }

@@ -134,7 +134,7 @@ def test_refused_events_and_how_often(page: Callable[..., str], unit: Device) ->
 
 def test_the_last_commands(page: Callable[..., str], unit: Device, olga: User) -> None:
     fields = {"command_type": "GET_STATUS", "description": "why so quiet", "expires_in_hours": 1}
-    commands.create(devices=[unit], fields=fields, author=olga, now=timezone.now())
+    commands.create(device=unit, fields=fields, author=olga, now=timezone.now())
     assert "GET_STATUS normal pending" in page()
     with time_machine.travel(timezone.now() + timedelta(hours=1, seconds=1)):
         assert "GET_STATUS normal timeout" in page()

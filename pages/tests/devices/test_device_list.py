@@ -215,6 +215,20 @@ def test_a_device_that_went_meanwhile(staff: Client, three: list[Device]) -> Non
     assert messages(staff) == "GET_STATUS waits for one device."
 
 
+def test_devices_that_would_not_survive_it(staff: Client, three: list[Device]) -> None:
+    Device.objects.filter(name="Unit 2").update(firmware="1.0.0-sim")
+    reply = staff.post(BULK, {"do": "command", "device": ["U-1", "U-2"]})
+    wanted = {**hidden(reply), **GET_STATUS, "command_type": "REBOOT_DEVICE"}
+    staff.post(BULK, wanted)
+    assert list(Command.objects.values_list("device__name", flat=True)) == ["Unit 1"]
+    assert messages(staff) == (
+        "One device did not get it: Unit 2. REBOOT_DEVICE is known to harm devices with firmware 1.0.0-sim."
+        " REBOOT_DEVICE waits for one device."
+    )
+    staff.post(BULK, {**wanted, "force": "on"})
+    assert messages(staff) == "REBOOT_DEVICE waits for 2 devices."
+
+
 # --- a change of many ---
 
 

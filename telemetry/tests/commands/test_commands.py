@@ -115,7 +115,9 @@ def test_bulk(door: Door, staff: str, esp32: Esp32, neighbour: Esp32) -> None:
     body = answer.json()
     assert (answer.status, body["status"], body["created_count"], body["failed_count"]) == (201, "bulk_created", 2, 1)
     assert [made["device_id"] for made in body["created_commands"]] == [MAC, OTHER_MAC]
-    assert [failed["device_id"] for failed in body["failed_devices"]] == ["unheard-of"]
+    assert body["failed_devices"] == [
+        {"device_id": "unheard-of", "error": "There is no such device.", "code": "unknown_device"}
+    ]
     assert len(esp32.commands()) == len(neighbour.commands()) == 1
     for wrong in ([], [MAC] * 1001, "x", [1]):
         bad = door.post("/api/commands/bulk/", {"command_type": "SYNC_TIME", "device_ids": wrong}, staff)

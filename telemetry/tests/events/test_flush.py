@@ -88,7 +88,7 @@ def told(esp32: Esp32, neighbour: Esp32, root: User) -> None:
         assert one.press(treatment="GOLD").status == 400
         one.poll()
     create(
-        devices=[esp32.device],
+        device=esp32.device,
         fields={"command_type": "GET_STATUS", "priority": "normal", "payload": {}, "expires_in_hours": 1},
         author=root,
         now=datetime.now(UTC),
