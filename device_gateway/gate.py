@@ -73,7 +73,7 @@ class Call:
     reply: Callable[[Any], Reply]
 
 
-class Held(Protocol):
+class HeldReply(Protocol):
     """A reply that waits for something to happen."""
 
     async def answer_later(self, receive: "Receive") -> Reply:
@@ -83,7 +83,7 @@ class Held(Protocol):
         """In a thread, which is not to be held up."""
 
 
-Outcome = Reply | Write | Call | Held
+Outcome = Reply | Write | Call | HeldReply
 Handler = Callable[[Request, Identity], Outcome]
 OpenHandler = Callable[[Request], Outcome]
 
@@ -206,7 +206,7 @@ class DeviceRoute:
             return outcome
         # Ten thousand may wait here at once: what they came with need not.
         del request, headers, body
-        return await cast(Held, outcome).answer_later(receive)
+        return await cast(HeldReply, outcome).answer_later(receive)
 
     async def _outcome(self, request: Request) -> Outcome:
         if self.is_open:

@@ -350,7 +350,7 @@ class DeviceTelemetry(models.Model):
     )
     message_id = models.CharField(max_length=64, null=True)  # noqa: DJ001
     nonce = models.CharField(max_length=40, null=True)  # noqa: DJ001
-    """Of an encrypted reading: the key's fingerprint and the nonce. Seen before under that key: a repeat."""
+    """The key's fingerprint and the nonce of an encrypted reading. Seen before under that key: a repeat."""
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField()
     device_timestamp = models.TextField(null=True)  # noqa: DJ001

@@ -11,7 +11,7 @@ SHORTEST_KEY: Final = 16
 LONGEST_KEY: Final = 127
 """Characters of a key that a person sets. The firmware's EEPROM holds 127."""
 SHORTEST_SHOWN: Final = 24
-"""Of a shorter key no beginning is kept: eight characters would be half of it."""
+"""A shorter key has no beginning that is shown: eight characters would be half of it."""
 
 
 def hash_secret(secret: str) -> str:

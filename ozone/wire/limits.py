@@ -25,7 +25,7 @@ logger = logging.getLogger("ozone.wire")
 
 OUTAGE_SECONDS: Final = 5.0
 MOST_KEYS: Final = 10_000
-"""Of one limit in memory, some 2 MB; past it the oldest makes room."""
+"""How many keys of one limit are remembered, some 2 MB; past it the oldest makes room."""
 
 
 @lru_cache(maxsize=64)

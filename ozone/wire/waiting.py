@@ -8,7 +8,7 @@ from ozone.wire.conf import options
 from ozone.wire.errors import Unavailable
 
 
-class Held:
+class HeldBytes:
     """Bytes of one request that are kept; let go at the end of the block."""
 
     def __init__(self, of: "WaitingBodies") -> None:
@@ -20,7 +20,7 @@ class Held:
         self._of.take(size)
         self._size += size
 
-    def __enter__(self) -> "Held":
+    def __enter__(self) -> "HeldBytes":
         return self
 
     def __exit__(
@@ -34,8 +34,8 @@ class WaitingBodies:
         self._lock = threading.Lock()
         self.size = 0
 
-    def hold(self) -> Held:
-        return Held(self)
+    def hold(self) -> HeldBytes:
+        return HeldBytes(self)
 
     def take(self, size: int) -> None:
         with self._lock:

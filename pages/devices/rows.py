@@ -68,7 +68,7 @@ class RefusedRow(NamedTuple):
     retries: int
     first: datetime
     last: datetime
-    may_let_go: bool
+    may_decide: bool
 
 
 class AttemptRow(NamedTuple):

@@ -213,7 +213,7 @@ class Bulk(ApiView):
         return Response(reply, status=201)
 
 
-class Status(ApiView):
+class CommandStatus(ApiView):
     """How a device's commands stand, and the last ten."""
 
     permission_classes = (Staff,)
