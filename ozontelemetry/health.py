@@ -4,9 +4,12 @@ import hmac
 import time
 from typing import Any, Final
 
+from django.db import connection
+
 from device_gateway.gate import Call, DeviceRoute
 from device_gateway.models import RegistryVersion
 from ozone.intake import write_path
+from ozone.intake.standing import standing
 from ozone.wire import metrics
 from ozone.wire.conf import options
 from ozone.wire.errors import Unauthorized, Unavailable
@@ -31,6 +34,7 @@ def healthz(request: Request) -> Reply:
 
 def readyz(request: Request) -> Reply | Call:
     """200 when the database has just taken a write, in the way that readings take."""
+    standing.check(connection)
     if time.monotonic() < _Ready.until:
         return _OK
 

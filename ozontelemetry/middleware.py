@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Callable
 
-from django.db import DatabaseError, OperationalError
+from django.db import DatabaseError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
 from device_gateway.models import RegistryVersion
 from ozone.accounts.callers import is_signed_in
+from ozone.intake.standing import standing
 from ozone.wire import metrics
 from ozone.wire.errors import (
     ApiError,
@@ -101,6 +102,24 @@ def _error_of(response: HttpResponseBase) -> ApiError:
     if response.status_code == 400:
         return ApiError()
     return ServerError()
+
+
+class SameDatabase:
+    """What people write goes into the database that its name means, or is refused: as what devices write."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.method in SAFE_METHODS:
+            return self.get_response(request)
+        try:
+            standing.check(connection)
+            response = self.get_response(request)
+            standing.check(connection)
+        except Unavailable as error:
+            return _response(error, request)
+        return response
 
 
 class ProxyFacts:

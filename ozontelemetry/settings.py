@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "ozontelemetry.middleware.PlainHttp",
     "ozontelemetry.middleware.ContentSecurityPolicy",
     "corsheaders.middleware.CorsMiddleware",
+    "ozontelemetry.middleware.SameDatabase",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

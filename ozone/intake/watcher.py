@@ -7,9 +7,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
+
+from ozone.intake.standing import standing
+from ozone.wire.errors import Unavailable
 
 logger = logging.getLogger("ozone.intake")
 
@@ -112,6 +116,8 @@ class Watcher:
             with connection.cursor() as cursor:
                 cursor.execute(self._query)
                 row = cursor.fetchone()
+            with suppress(Unavailable):
+                standing.check(connection)  # says so in the log
             now = time.monotonic()
             for index, column in self._columns.items():
                 column.look(row[index] if row else None, now)

@@ -32,6 +32,7 @@ from django.db import (
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from ozone.intake.standing import log_identity, replaced, standing
 from ozone.intake.turns import turns
 from ozone.wire import metrics
 from ozone.wire.conf import options
@@ -94,6 +95,8 @@ class Writer:
         self._lock = threading.Lock()
         self._waiting_bytes = 0
         self._thread: threading.Thread | None = None
+        self._log: tuple[Any, Any] = (None, None)
+        """SQLite's write-ahead log as it was after the first COMMIT of the connection named first."""
 
     def register(self, kind: str, store: Store) -> None:
         """Rows of `kind` are stored by `store`. Kinds are stored in the order of their registration, always."""
@@ -262,6 +265,20 @@ class Writer:
         else:
             metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
             metrics.COMMIT_ROWS.observe(sum(item.rows for item in batch))
+            self._look_where_it_went(connection, batch)
+
+    def _look_where_it_went(self, connection: BaseDatabaseWrapper, batch: list[Submission]) -> None:
+        """Nobody hears that a row is stored in a file that is not the database any more (two stats a transaction)."""
+        log = log_identity(connection)
+        if self._log[0] is not connection.connection:
+            self._log = connection.connection, log
+        try:
+            standing.check(connection)
+            if log != self._log[1]:
+                logger.error("writer: the database's -wal file was removed or replaced. Restart the server")
+                raise replaced()
+        except ApiError:
+            _fail(batch, replaced)
 
     def _turn(self, connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
         """SQLite's other writers in this process get their turn between two batches."""
