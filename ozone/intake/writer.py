@@ -50,8 +50,8 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 """One transaction takes no more than this, so that a commit stays short whatever waits."""
 LARGE_ROWS: Final = 50
 LARGE_BYTES: Final = 16 * 1024
-"""What is larger lets everything small go first, and shares its transaction with LARGE_TOGETHER rows at most: whoever
-sends batch after batch holds up one reading by one batch, not by eight."""
+"""What is larger lets everything small go first, in turn, and a transaction takes LARGE_TOGETHER rows of it at most:
+whoever sends batch after batch holds up one reading by one batch, not by eight."""
 LARGE_TOGETHER: Final = 1000
 CALL_SECONDS: Final = 0.02
 """How long the cold writes of one transaction may take, the first of them apart; the rest follow in the next."""
@@ -92,6 +92,7 @@ class Writer:
         self._kinds: dict[str, Store] = {}
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._later: deque[Submission] = deque()
+        self._large_is_next = False
         self._lock = threading.Lock()
         self._waiting_bytes = 0
         self._thread: threading.Thread | None = None
@@ -208,6 +209,10 @@ class Writer:
                 if len(batch) >= MAX_SUBMISSIONS or size >= MAX_BYTES:
                     break
             item = self._next()
+        if batch and self._later and not self._large_is_next:
+            self._large_is_next = True  # what is small has a transaction of its own, and the next is for what is large
+            return batch, item is _STOP
+        self._large_is_next = False
         rows = 0
         while self._later and (not rows or rows + self._later[0].rows <= LARGE_TOGETHER):
             batch.append(self._later.popleft())

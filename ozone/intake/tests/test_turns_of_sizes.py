@@ -16,7 +16,7 @@ def test_one_reading_waits_for_one_batch(writer: Writer, store: Store, busy: thr
     small = [writer.post(ROWS, row(number)) for number in (10, 11)]
     busy.set()
     assert [future.result(10) for future in (*large, heavy, *small)]
-    assert store.batches == [[0], [10, 11, 1], [2], [3], [4], [5], [6], [7], [8], [9]]
+    assert store.batches == [[0], [10, 11], [1], [2], [3], [4], [5], [6], [7], [8], [9]]
 
 
 def test_what_is_not_very_large_shares_a_transaction(writer: Writer, store: Store, busy: threading.Event) -> None:
