@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import events, pages, scale, servers, stations, trouble
+from bench import events, fairness, pages, scale, servers, stations, trouble
 from bench.databases import Store, count_rows
 from bench.load import BATCH, INGEST, Load, device_key, reading, run_wrk, write_script
 
@@ -114,6 +114,11 @@ class Bench:
                 self.say(f"{self.store.name:9} making {events_of_it:,} events")
                 _fill("bench.history", events_of_it)(url)
             self._keep("scale", scale.measure(small, large, fleet, self.say))
+
+    def measure_fairness(self) -> None:
+        """What others notice of one caller who means harm."""
+        with self._copy(f"fleet_{DEVICES}") as url:
+            self._keep("fairness", fairness.measure(url, self.folder, self.say))
 
     def measure_trouble(self) -> None:
         """The rate after each trouble, of the rate before."""
