@@ -1,8 +1,8 @@
 """`python -m bench.attack HOST PORT FILE`: one caller who means harm, over some connections at once.
 
-FILE: JSON of `requests` (base64 of whole requests), `connections`, `seconds`, and `reads` (false: replies are not read).
-Each connection sends, waits for the reply, sends the next. Prints how many replies of each status there were, and the
-longest wait, as a line of JSON.
+FILE: JSON of `requests` (base64 of whole requests), `connections`, `seconds`, `reads` (false: replies are not read) and
+`once`. Each connection sends, waits for the reply, sends the next. Prints how many replies of each status there were,
+and the longest wait, as a line of JSON.
 """
 
 import base64
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 60.0
+CONNECTIONS = 8
 
 
 def write(

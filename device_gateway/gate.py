@@ -209,6 +209,8 @@ class DeviceRoute:
         return await cast(HeldReply, outcome).answer_later(receive)
 
     async def _outcome(self, request: Request) -> Outcome:
+        if len(request.body) > LARGE_BODY:
+            return await asyncio.get_running_loop().run_in_executor(_large_bodies(), self._outcome_in_thread, request)
         if self.is_open:
             return self._handle(request, None)
         token = _token_of(request)
@@ -265,6 +267,10 @@ class DeviceRoute:
         if isinstance(outcome, Call):
             return outcome.reply(intake.call_and_wait(outcome.service, **outcome.arguments))
         return outcome if isinstance(outcome, Reply) else outcome.answer_now()
+
+    def _outcome_in_thread(self, request: Request) -> Outcome:
+        close_old_connections()
+        return self._outcome_django(request)
 
     def _outcome_django(self, request: Request) -> Outcome:
         if self.is_open:
@@ -332,6 +338,13 @@ def _lookup_threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="key-lookup")
 
 
+@lru_cache(maxsize=1)
+def _large_bodies() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
+
+
+LARGE_BODY: Final = 16 * 1024
+"""Bytes; what is larger is read in a thread of its own, one after the other: everybody's small ones go on meanwhile."""
 LOOKUP_THREADS: Final = 4
 
 

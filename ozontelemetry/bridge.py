@@ -10,7 +10,9 @@ for when the one before has been taken. Heavy reads have threads of their own.
 import asyncio
 import io
 import logging
+import os
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
@@ -20,7 +22,7 @@ from urllib.parse import quote
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from device_gateway.gate import read_body
-from ozone.webapi.heavy import has_heavy_path
+from ozone.webapi.heavy import has_marked_path
 from ozone.wire.bodies import check_length
 from ozone.wire.conf import options
 from ozone.wire.deadlines import deadlines
@@ -38,6 +40,8 @@ logger = logging.getLogger("ozontelemetry")
 THREADS: Final = 8
 HEAVY_THREADS: Final = 24
 """Most of them wait for a place (ozone.webapi.heavy), and each holds a connection to the database while it does."""
+HASHING_THREADS: Final = 2
+"""Who signs in waits for those who do so at the same time, and nobody else does."""
 SAFE: Final = ("GET", "HEAD")
 """What nobody waits for any more is dropped; another method's work is done all the same."""
 
@@ -53,10 +57,11 @@ class DjangoBridge:
         self._wsgi = wsgi
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="django")
         self._heavy_threads = ThreadPoolExecutor(HEAVY_THREADS, thread_name_prefix="heavy")
-        self._is_heavy = has_heavy_path()
+        self._hashing_threads = ThreadPoolExecutor(HASHING_THREADS, "hashing", initializer=_be_nice)
+        self._is_heavy, self._is_hashing = has_marked_path("is_heavy"), has_marked_path("is_hashing")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        threads = self._heavy_threads if self._is_heavy(scope["path"]) else self._threads
+        threads = self._threads_for(scope)
         work = Work(is_dropped=scope["method"] in SAFE)
         try:
             target = len(scope["method"]) + len(scope["path"]) + len(scope.get("query_string", b""))
@@ -79,6 +84,13 @@ class DjangoBridge:
             watching.cancel()
             if reply is not None and reply.body is None:
                 await _in(threads, work, reply.close, even_if_left=True)
+
+    def _threads_for(self, scope: Scope) -> Executor:
+        if self._is_heavy(scope["path"]):
+            return self._heavy_threads
+        if scope["method"] == "POST" and self._is_hashing(scope["path"]):
+            return self._hashing_threads
+        return self._threads
 
     async def _read(self, scope: Scope, headers: dict[str, str], receive: Receive) -> bytes:
         limit = options().BODY_LIMIT
@@ -125,6 +137,12 @@ class _Reply:
     def next_chunk(self) -> bytes | None:
         """In a thread; None at its end."""
         return next(self._chunks, None)
+
+
+def _be_nice() -> None:
+    """A thread that hashes passwords leaves the processor to those that answer. Linux knows this of single threads."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 async def _in(

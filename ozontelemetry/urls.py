@@ -5,11 +5,12 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from ozone.accounts.forms import sign_in_page
+from ozone.webapi.heavy import hashes_passwords
 from ozontelemetry import health
 from ozontelemetry.openapi import schema
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("admin/login/", sign_in_page(admin.site.login)),
+    path("admin/login/", hashes_passwords(sign_in_page(admin.site.login))),
     path("admin/", admin.site.urls),
     path("", include("pages.urls")),
     path("gateway/", include("device_gateway.urls", namespace="device-gateway")),

@@ -1,7 +1,7 @@
 """Heavy reads: statistics, analytics, history, exports. A few at once of each person and in all; the rest wait a
 little, and are then told when to come again.
 
-The server runs what is marked so in threads of its own: `has_heavy_path` knows the addresses. Whoever waits here holds
+The server runs what is marked so in threads of its own: `has_marked_path` knows the addresses. Whoever waits here holds
 up nobody who signs in or opens a page.
 """
 
@@ -108,17 +108,23 @@ def heavy(view: View) -> View:
     return view
 
 
-def has_heavy_path() -> Callable[[str], bool]:
-    """Whether a path is that of a view that is marked as heavy."""
-    found = "|".join(sorted(set(_heavy_patterns(get_resolver().url_patterns, "/"))))
+def hashes_passwords(view: View) -> View:
+    """Marks a view that may hash a password, which takes a fifth of a second of a processor."""
+    view.is_hashing = True  # type: ignore[attr-defined]
+    return view
+
+
+def has_marked_path(mark: str) -> Callable[[str], bool]:
+    """Whether a path is that of a view with this mark: `is_heavy` or `is_hashing`."""
+    found = "|".join(sorted(set(_marked_patterns(mark, get_resolver().url_patterns, "/"))))
     matches = re.compile(found).fullmatch
     return lambda path: bool(found) and matches(path) is not None
 
 
-def _heavy_patterns(patterns: list[Any], before: str) -> Iterator[str]:
+def _marked_patterns(mark: str, patterns: list[Any], before: str) -> Iterator[str]:
     for item in patterns:
         pattern = before + item.pattern.regex.pattern.removeprefix("^").removesuffix("$").removesuffix(r"\Z")
         if not isinstance(item, URLPattern):
-            yield from _heavy_patterns(item.url_patterns, pattern)
-        elif any(getattr(view, "is_heavy", False) for view in (item.callback, getattr(item.callback, "cls", None))):
+            yield from _marked_patterns(mark, item.url_patterns, pattern)
+        elif any(getattr(view, mark, False) for view in (item.callback, getattr(item.callback, "cls", None))):
             yield re.sub(r"\?P<\w+>", "?:", pattern)

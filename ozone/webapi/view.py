@@ -108,6 +108,9 @@ class ApiView(APIView):
     is_heavy: ClassVar[bool] = False
     """Takes a place among the heavy reads, until its reply is made; of a stream, until that is closed."""
 
+    is_hashing: ClassVar[bool] = False
+    """Its POST may hash a password."""
+
     http_method_names = [name for name in View.http_method_names if name not in ("options", "trace")]
     authentication_classes: Sequence[type[BaseAuthentication]] = (AccessTokenAuthentication, SessionAuthentication)
     permission_classes: Sequence[type[BasePermission]] = (SignedIn,)

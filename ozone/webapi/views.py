@@ -38,6 +38,8 @@ class OpenDoorView(PersonView):
 
 
 class LoginView(OpenDoorView):
+    is_hashing = True
+
     @extend_schema(
         operation_id="auth_login",
         tags=["people"],
@@ -77,6 +79,8 @@ class LogoutView(PersonView):
 
 
 class RegisterView(OpenDoorView):
+    is_hashing = True
+
     @extend_schema(
         operation_id="auth_register",
         tags=["people"],
@@ -124,6 +128,8 @@ class CheckView(PersonView):
 
 class TokenDoorView(OpenDoorView):
     """Sign-in for an access token and a refresh token."""
+
+    is_hashing = True
 
     def error_body(self, error: ApiError) -> dict[str, Any]:
         if isinstance(error, InvalidCredentials):

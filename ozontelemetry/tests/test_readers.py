@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
-from ozone.webapi.heavy import has_heavy_path
+from ozone.webapi.heavy import has_marked_path
 from ozone.wire.work import stop_if_left
 from ozontelemetry import sending
 from ozontelemetry.bridge import DjangoBridge
@@ -173,7 +173,7 @@ class TestStaticFiles:
 
 
 def test_which_addresses_are_heavy() -> None:
-    is_heavy = has_heavy_path()
+    is_heavy, is_hashing = has_marked_path("is_heavy"), has_marked_path("is_hashing")
     for path in (
         "/api/stats", "/api/stats/", "/api/stats/export.csv", "/api/test/stats/", "/api/events/", "/api/export/",
         "/api/events/analytics", "/api/machines/5/logs/", "/gateway/devices/5/telemetry", "/api/devices/x/telemetry/",
@@ -182,3 +182,9 @@ def test_which_addresses_are_heavy() -> None:
         assert is_heavy(path), path
     for path in ("/", "/login/", "/api/auth/login/", "/api/devices/", "/api/devices/5/telemetry/latest", "/api/statsx"):
         assert not is_heavy(path), path
+        assert not is_hashing(path) or "login" in path, path
+    for path in (
+        "/login/", "/register", "/account/", "/admin/login/", "/device-tokens/revoke-key/", "/api/auth/login",
+        "/api/auth/token/", "/api/auth/register/", "/api/admin/login/",
+    ):  # fmt: skip
+        assert is_hashing(path), path

@@ -10,24 +10,28 @@ from django.views.decorators.http import require_http_methods
 
 from ozone.accounts.forms import SignInForm, sign_in_page
 from ozone.accounts.registration import require_open
+from ozone.webapi.heavy import hashes_passwords
 from ozone.wire.conf import options
 from ozone.wire.errors import Forbidden
 from pages.kit.frame import page, refused, signed_in_page
 from pages.people.forms import NewPasswordForm, RegisterForm
 
-sign_in = page(
-    sign_in_page(
-        LoginView.as_view(
-            form_class=SignInForm,
-            template_name="pages/login.html",
-            redirect_authenticated_user=True,
-            extra_context={"registration_is_open": lambda: options().REGISTRATION == "open"},
+sign_in = hashes_passwords(
+    page(
+        sign_in_page(
+            LoginView.as_view(
+                form_class=SignInForm,
+                template_name="pages/login.html",
+                redirect_authenticated_user=True,
+                extra_context={"registration_is_open": lambda: options().REGISTRATION == "open"},
+            )
         )
     )
 )
 sign_out = page(LogoutView.as_view(next_page="/login/"))
 
 
+@hashes_passwords
 @page
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -46,6 +50,7 @@ def register(request: HttpRequest) -> HttpResponse:
     return refused(render(request, "pages/register.html", {"form": form}), form.refusal)
 
 
+@hashes_passwords
 @signed_in_page
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -21,6 +21,7 @@ from device_gateway.claims.services import Issued, issue_token, revoke_token
 from device_gateway.keys.credentials import revoke_key
 from device_gateway.models import Credential, ProvisioningToken
 from device_gateway.registry.queries import find_device, visible_devices
+from ozone.webapi.heavy import hashes_passwords
 from ozone.wire.errors import ApiError, Conflict, NotFound
 from pages.kit.frame import refused, signed_in_page
 from pages.kit.live import VERSION, Screen, live_page, part, rows, screen
@@ -180,6 +181,7 @@ def revoke_pending(request: HttpRequest, number: int) -> HttpResponse:
     return redirect("device-tokens")
 
 
+@hashes_passwords
 @signed_in_page
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
