@@ -6,13 +6,14 @@ from typing import Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from device_gateway.models import DeviceState
 from ozone.intake.sql import BulkInsert, moment
 
 
 def _later(column: str) -> BulkInsert:
     return BulkInsert(
-        "device_gateway_devicestate",
-        {"device_id": "bigint", column: "timestamptz"},
+        DeviceState,
+        ("device_id", column),
         f"ON CONFLICT (device_id) DO UPDATE SET {column} ="
         f" CASE WHEN t.{column} > excluded.{column} THEN t.{column} ELSE excluded.{column} END",
     )

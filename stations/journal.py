@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
+from ozone.intake.sql import insert
 from ozone.wire.conf import options
-from stations.bulk import insert
 from stations.models import AcknowledgedRequest, AppliedMessage, SyncLog
 
 REPLAY_SPAN: Final = timedelta(days=7)

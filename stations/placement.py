@@ -8,9 +8,10 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connection
 from django.db.models import Case, F, Value, When
 
-from stations.bulk import fetch_locked, insert_missing, marks, present, upsert
+from ozone.intake.sql import fetch_locked, insert_missing, present, upsert, within
 from stations.models import PowerBank, Station, StationSlot
 
 Banks = dict[str, PowerBank]
@@ -32,15 +33,16 @@ def lock_banks(station: Station, serials: Iterable[str] = (), *, make: bool = Fa
         known = present(PowerBank, "serial_number", told)
         missing = [PowerBank(serial_number=serial) for serial in told if serial not in known]
         insert_missing(missing, unique=("serial_number",))
-    where = f"station_id = %s OR serial_number IN {marks(told)}"
-    banks = fetch_locked(PowerBank, where, [station.pk, *told], order="serial_number")
+    among, given = within(connection, told)
+    where = f"station_id = %s OR serial_number {among}"
+    banks = fetch_locked(PowerBank, where, [station.pk, *given], order="serial_number")
     return {bank.serial_number: bank for bank in banks}
 
 
 def lock_slots(station: Station, others: Iterable[int]) -> Slots:
     """The station's slots by number; locked with the slots of other stations that `others` names by id."""
-    also = sorted(others)
-    locked = fetch_locked(StationSlot, f"station_id = %s OR id IN {marks(also)}", [station.pk, *also])
+    among, given = within(connection, sorted(others))
+    locked = fetch_locked(StationSlot, f"station_id = %s OR id {among}", [station.pk, *given])
     return {slot.slot_number: slot for slot in locked if slot.station_id == station.pk}
 
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from django.db import DatabaseError, connection, transaction
 
+from ozone.intake.sql import fetch_locked, insert_missing, upsert
 from ozone.wire.errors import ApiError
 from ozone.wire.times import AHEAD, iso, iso_or_none
 from stations import placement
-from stations.bulk import fetch_locked, insert_missing, upsert
 from stations.errors import PowerBankNotFound, SlotNotFound, StationNotFound
 from stations.journal import CLEAN_EVERY, REPLAY_SPAN, clean, record
 from stations.models import (

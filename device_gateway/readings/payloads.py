@@ -16,9 +16,9 @@ STORED: Final = Reply(201, b'{"status": "ok"}')
 
 
 class Reading(NamedTuple):
-    """A row of DeviceTelemetry. `payload` is the object's JSON text, as sent."""
+    """A row of DeviceTelemetry, its columns by their names. `payload` is the object's JSON text, as sent."""
 
-    device: int
+    device_id: int
     message_id: str | None
     nonce: str | None
     occurred_at: datetime

@@ -6,46 +6,27 @@ from typing import Any, Final, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from device_gateway.models import DeviceState, DeviceTelemetry
 from device_gateway.readings.payloads import Reading
 from ozone.intake import write_path
 from ozone.intake.sql import BulkInsert, moment
 
 READINGS: Final = "readings"
 
-_TELEMETRY: Final = {
-    "device_id": "bigint",
-    "message_id": "text",
-    "nonce": "text",
-    "occurred_at": "timestamptz",
-    "received_at": "timestamptz",
-    "device_timestamp": "text",
-    "payload": "jsonb",
-}
-_insert: Final = BulkInsert("device_gateway_devicetelemetry", _TELEMETRY)
+_insert: Final = BulkInsert(DeviceTelemetry, Reading._fields)
 _insert_once: Final = BulkInsert(
-    "device_gateway_devicetelemetry",
-    _TELEMETRY,
-    "ON CONFLICT DO NOTHING",
-    returning=("device_id", "message_id", "nonce"),
+    DeviceTelemetry, Reading._fields, "ON CONFLICT DO NOTHING", returning=("device_id", "message_id", "nonce")
 )
 
+_LATEST: Final = ("latest_occurred_at", "latest_received_at", "latest_payload")
 _NEWER: Final = "t.latest_occurred_at IS NULL OR excluded.latest_occurred_at >= t.latest_occurred_at"
 _upsert_state: Final = BulkInsert(
-    "device_gateway_devicestate",
-    {
-        "device_id": "bigint",
-        "last_seen": "timestamptz",
-        "latest_occurred_at": "timestamptz",
-        "latest_received_at": "timestamptz",
-        "latest_payload": "jsonb",
-    },
+    DeviceState,
+    ("device_id", "last_seen", *_LATEST),
     # Equal times: the row stored later has the greater id.
     "ON CONFLICT (device_id) DO UPDATE SET"
     " last_seen = CASE WHEN t.last_seen > excluded.last_seen THEN t.last_seen ELSE excluded.last_seen END,"
-    + ",".join(
-        f" {column} = CASE WHEN {_NEWER} THEN excluded.{column} ELSE t.{column} END"
-        for column in ("latest_occurred_at", "latest_received_at", "latest_payload")
-    ),
+    + ",".join(f" {column} = CASE WHEN {_NEWER} THEN excluded.{column} ELSE t.{column} END" for column in _LATEST),
 )
 
 
@@ -71,12 +52,12 @@ def store_readings(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> 
                 plain.append(reading)
                 continue
             marks = {
-                (reading.device, mark, is_nonce)
+                (reading.device_id, mark, is_nonce)
                 for mark, is_nonce in ((reading.message_id, False), (reading.nonce, True))
                 if mark is not None
             }
             if seen.isdisjoint(marks):
-                marked[reading.device, reading.message_id, reading.nonce] = reading
+                marked[reading.device_id, reading.message_id, reading.nonce] = reading
             seen |= marks
     _insert.run(connection, _rows(connection, plain))
     fresh = plain
@@ -84,12 +65,14 @@ def store_readings(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> 
         # Sorted: two processes that bring the same ids wait for each other in one order, and never in a circle.
         ordered = [marked[key] for key in sorted(marked, key=lambda key: (key[0], key[1] or "", key[2] or ""))]
         kept = set(_insert_once.run(connection, _rows(connection, ordered)))
-        fresh = plain + [reading for reading in ordered if (reading.device, reading.message_id, reading.nonce) in kept]
+        fresh = plain + [
+            reading for reading in ordered if (reading.device_id, reading.message_id, reading.nonce) in kept
+        ]
     _store_states(connection, arrivals, fresh)
 
 
 def _rows(connection: BaseDatabaseWrapper, readings: Sequence[Reading]) -> list[tuple[Any, ...]]:
-    """The columns of `_TELEMETRY`. Readings of one batch arrived at one time: it is written out once."""
+    """The readings as rows of DeviceTelemetry. Those of one batch arrived at one time: it is written out once."""
     written: dict[datetime, Any] = {}
     rows = []
     for device, message_id, nonce, occurred_at, received_at, device_timestamp, payload in readings:
@@ -107,9 +90,9 @@ def _store_states(connection: BaseDatabaseWrapper, arrivals: list[Arrival], fres
         last_seen[device] = max(received_at, last_seen.get(device, received_at))
     latest: dict[int, Reading] = {}
     for reading in fresh:
-        known = latest.get(reading.device)
+        known = latest.get(reading.device_id)
         if known is None or reading.occurred_at >= known.occurred_at:
-            latest[reading.device] = reading
+            latest[reading.device_id] = reading
     rows = []
     for device, seen_at in sorted(last_seen.items()):
         newest = latest.get(device)

@@ -1,52 +1,112 @@
-"""Many rows in one statement, in the dialect of the database: what makes a group commit fast.
+"""Rows of a model by plain statements, any number in one, in the dialect of the database; columns and their types are
+the model's.
 
-One statement also means that the driver leaves Python's lock alone until all of its rows are written, so the
-event loop goes on meanwhile (executemany takes and gives the lock once a row).
+One statement is what makes a group commit fast, and the driver leaves Python's lock alone until all of its rows are
+written, so the event loop goes on meanwhile (executemany takes and gives the lock once a row). Django takes several
+times as long to write a statement out as the database to run it, and cuts many rows up at 999 values on SQLite.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
+from functools import cache, cached_property
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeVar
 
 import psycopg
+from django.db import DataError, connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 MAX_CHUNK: Final = 512
 """Rows a statement on SQLite; sizes are powers of two, so that few statements are prepared and each is reused."""
+_QUOTED: Final = ("text", "varchar", "jsonb")
+"""PostgreSQL's types whose values may hold what ends an element of an array literal."""
+
+M = TypeVar("M", bound=models.Model)
 
 
 class BulkInsert:
-    """INSERT of any number of rows into one table.
+    """INSERT of any number of rows into the table of `model`.
 
-    `columns`: name -> PostgreSQL type. `suffix`: what follows the values, as ON CONFLICT …; `returning`: columns of
-    the rows that were really inserted.
+    `fields`: whose values a row has, in this order, by the names of the model's attributes (`device_id`). What is not
+    among them gets its default: the database's, else the model's. Values are as the driver takes them: times from
+    `moment`, JSON as text. `conflict` is the SQL after the values, in which the row that is there is `t` and the new
+    one `excluded`; `returning`: attributes of the rows that were really written.
     """
 
-    def __init__(self, table: str, columns: dict[str, str], suffix: str = "", returning: Sequence[str] = ()) -> None:
-        names = ", ".join(columns)
-        tail = f"{suffix} RETURNING {', '.join(returning)}" if returning else suffix
-        self._returns = bool(returning)
-        self._head = f"INSERT INTO {table} AS t ({names})"
-        self._one = f"({', '.join('?' * len(columns))})"
-        self._tail = tail
+    def __init__(
+        self, model: type[models.Model], fields: Sequence[str], conflict: str = "", returning: Sequence[str] = ()
+    ) -> None:
+        self._model = model
+        self._fields = fields
+        self._conflict = conflict
+        self._returning = returning
+        self._postgres: tuple[str, list[str]] | None = None
         self._sqlite: dict[int, str] = {}
-        self._kinds = list(columns.values())
-        # An array a column: one statement for any number of rows, prepared once.
-        arrays = ", ".join(f"%s::{'text' if kind == 'jsonb' else kind}[]" for kind in columns.values())
-        casts = ", ".join(f"{name}::jsonb" if kind == "jsonb" else name for name, kind in columns.items())
-        self._postgres = f"{self._head} SELECT {casts} FROM unnest({arrays}) AS v ({names}) {tail}"
+
+    # What follows from the model is looked up at the first run: when a module is imported, not all models are there.
+
+    @cached_property
+    def _defaults(self) -> list["models.Field[Any, Any]"]:
+        """Fields that neither the rows nor the database give a value."""
+        return [
+            field
+            for field in _written_fields(self._model)
+            if field.attname not in self._fields and field.has_default() and field.db_default is models.NOT_PROVIDED
+        ]
+
+    @cached_property
+    def _columns(self) -> dict[str, "models.Field[Any, Any]"]:
+        """By quoted name."""
+        by_name = {field.attname: field for field in self._model._meta.concrete_fields}
+        fields = [*(by_name[name] for name in self._fields), *self._defaults]
+        return {_quote(str(field.column)): field for field in fields}
+
+    @cached_property
+    def _head(self) -> str:
+        return f"INSERT INTO {_quote(self._model._meta.db_table)} AS t ({', '.join(self._columns)})"
+
+    @cached_property
+    def _tail(self) -> str:
+        if not self._returning:
+            return self._conflict
+        by_name = {field.attname: _quote(str(field.column)) for field in self._model._meta.concrete_fields}
+        return f"{self._conflict} RETURNING {', '.join(by_name[name] for name in self._returning)}"
 
     def run(self, connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        """Inserts `rows` inside the caller's transaction; the returned columns, where any were asked for."""
+        """Inserts `rows` inside the caller's transaction; the returned attributes, where any were asked for."""
         if not rows:
             return []
-        if connection.vendor == "sqlite":
-            return self._run_sqlite(connection, rows)
+        if self._defaults:
+            rows = [
+                (*row, *[_as_given(connection, field, field.get_default()) for field in self._defaults]) for row in rows
+            ]
+        try:
+            if connection.vendor == "sqlite":
+                return self._run_sqlite(connection, rows)
+            return self._run_postgres(connection, rows)
+        except (OverflowError, UnicodeEncodeError) as error:  # which the driver finds before the database
+            raise DataError(str(error)) from error
+
+    def _run_postgres(self, connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        statement, kinds = self._postgres or self._postgres_statement(connection)
         cursor = psycopg.Cursor(connection.connection)
-        arrays = [_array(column, kind) for column, kind in zip(zip(*rows, strict=True), self._kinds, strict=True)]
-        cursor.execute(self._postgres, arrays, prepare=True)
-        return cursor.fetchall() if self._returns else []
+        arrays = [_array(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
+        cursor.execute(statement, arrays, prepare=True)
+        return cursor.fetchall() if self._returning else []
+
+    def _postgres_statement(self, connection: BaseDatabaseWrapper) -> tuple[str, list[str]]:
+        """For any number of rows, prepared once: it takes an array a column. And the arrays' types."""
+        names = ", ".join(self._columns)
+        # Without the length: a cast to varchar(64) would cut what is longer.
+        kinds = [(field.db_type(connection) or "").partition("(")[0] for field in self._columns.values()]
+        arrays = ", ".join(f"%s::{'text' if kind == 'jsonb' else kind}[]" for kind in kinds)
+        values = [
+            f"{name}::jsonb" if kind == "jsonb" else name for name, kind in zip(self._columns, kinds, strict=True)
+        ]
+        statement = f"{self._head} SELECT {', '.join(values)} FROM unnest({arrays}) AS v ({names}) {self._tail}"
+        self._postgres = statement, kinds
+        return self._postgres
 
     def _run_sqlite(self, connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = []
@@ -55,7 +115,7 @@ class BulkInsert:
             size = min(MAX_CHUNK, 1 << (len(rows) - start).bit_length() - 1)
             values = tuple(chain.from_iterable(rows[start : start + size]))
             cursor = connection.connection.execute(self._sqlite_statement(size), values)
-            if self._returns:
+            if self._returning:
                 found.extend(cursor.fetchall())
             start += size
         return found
@@ -63,14 +123,36 @@ class BulkInsert:
     def _sqlite_statement(self, size: int) -> str:
         statement = self._sqlite.get(size)
         if statement is None:
-            statement = f"{self._head} VALUES {', '.join([self._one] * size)} {self._tail}"
+            one = f"({', '.join('?' * len(self._columns))})"
+            statement = f"{self._head} VALUES {', '.join([one] * size)} {self._tail}"
             self._sqlite[size] = statement
         return statement
 
 
+def _written_fields(model: type[models.Model]) -> list["models.Field[Any, Any]"]:
+    """All but an automatic key and what the database computes."""
+    return [
+        field
+        for field in model._meta.concrete_fields
+        if not isinstance(field, models.AutoField) and not field.generated
+    ]
+
+
+def _quote(name: str) -> str:
+    """For both dialects."""
+    return f'"{name}"'
+
+
+def _as_given(connection: BaseDatabaseWrapper, field: "models.Field[Any, Any]", value: Any) -> Any:
+    """A field's value as `BulkInsert` takes it."""
+    if isinstance(field, models.JSONField):
+        return None if value is None else json.dumps(value, cls=field.encoder)
+    return field.get_db_prep_save(value, connection)
+
+
 def _array(column: Sequence[Any], kind: str) -> str:
     """A column as PostgreSQL's array literal. Measured: the driver's own arrays take eight times as long."""
-    if kind in ("text", "jsonb"):
+    if kind in _QUOTED:
         return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in column]) + "}"
     return "{" + ",".join(["NULL" if value is None else f'"{value}"' for value in column]) + "}"
 
@@ -90,3 +172,137 @@ def moment(connection: BaseDatabaseWrapper, value: datetime | None) -> Any:
     if value is None or connection.vendor != "sqlite":
         return value
     return str(value)[:-6]  # without its +00:00
+
+
+def within(connection: BaseDatabaseWrapper, values: Collection[Any]) -> tuple[str, list[Any]]:
+    """`IN` for any number of values in one statement: what follows the column, and its parameters.
+
+    The values are whole numbers or texts; of tuples of them it follows `(column, column)`.
+    """
+    if not values:
+        return "IN (NULL)", []
+    first: Any = next(iter(values))
+    is_tuple = isinstance(first, tuple)
+    if connection.vendor == "sqlite":
+        members = [f"json_extract(value, '$[{place}]')" for place in range(len(first))] if is_tuple else ["value"]
+        return f"IN (SELECT {', '.join(members)} FROM json_each(%s))", [json.dumps(list(values))]
+    if is_tuple:
+        columns = list(zip(*values, strict=True))
+        arrays = ", ".join(f"%s::{_kind(column[0])}[]" for column in columns)
+        return f"IN (SELECT * FROM unnest({arrays}))", [_array(column, _kind(column[0])) for column in columns]
+    return f"= ANY(%s::{_kind(first)}[])", [_array(list(values), _kind(first))]
+
+
+def _kind(value: Any) -> str:
+    return "text" if isinstance(value, str) else "bigint"
+
+
+class _Shape(NamedTuple):
+    """How a model's rows are read on one connection's kind of database."""
+
+    table: str
+    columns: dict[str, str]
+    """By name of the field, quoted; in the model's order."""
+    attributes: list[str]
+    readers: list[tuple[int, Any, list[Callable[[Any, Any, BaseDatabaseWrapper], Any]]]]
+    """Position, expression and converters of what the database does not give as the model has it."""
+
+
+@cache
+def _shape(model: type[models.Model], alias: str) -> _Shape:
+    connection = connections[alias]
+    fields = model._meta.concrete_fields
+    readers = []
+    for position, field in enumerate(fields):
+        column = field.get_col(model._meta.db_table)
+        converters = [*connection.ops.get_db_converters(column), *field.get_db_converters(connection)]
+        if converters:
+            readers.append((position, column, converters))
+    return _Shape(
+        table=_quote(model._meta.db_table),
+        columns={field.name: _quote(str(field.column)) for field in fields},
+        attributes=[field.attname for field in fields],
+        readers=readers,
+    )
+
+
+def fetch_locked(model: type[M], where: str, parameters: Sequence[Any], *, order: str = "id") -> list[M]:
+    """The rows for which the SQL `where` is true, by the column `order`; locked until the transaction ends."""
+    connection = connections[router.db_for_write(model)]
+    shape = _shape(model, connection.alias)
+    locking = " FOR UPDATE" if connection.features.has_select_for_update else ""
+    statement = f"SELECT {', '.join(shape.columns.values())} FROM {shape.table} WHERE {where} ORDER BY {order}{locking}"
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        found = [list(row) for row in cursor.fetchall()]
+    for row in found:
+        for position, column, converters in shape.readers:
+            for converter in converters:
+                row[position] = converter(row[position], column, connection)
+    return [model.from_db(connection.alias, shape.attributes, row) for row in found]
+
+
+def present(model: type[models.Model], name: str, values: Collection[Any]) -> set[Any]:
+    """Those of the values that stand in the field of that name; nothing is locked."""
+    connection = connections[router.db_for_write(model)]
+    shape = _shape(model, connection.alias)
+    column = shape.columns[name]
+    among, given = within(connection, values)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {column} FROM {shape.table} WHERE {column} {among}", given)
+        return {value for (value,) in cursor.fetchall()}
+
+
+def insert(row: models.Model) -> None:
+    """Inserts a row and sets its key."""
+    returned = _write([row], _inserting(type(row), "", ("pk",)))
+    row.pk = returned[0][0]
+
+
+def insert_missing(rows: Sequence[models.Model], *, unique: Sequence[str]) -> int:
+    """Inserts those of `rows`, all of one model, that are not there, and says how many; their keys stay unset."""
+    if not rows:
+        return 0
+    conflict = f"ON CONFLICT ({_columns(type(rows[0]), unique)}) DO NOTHING"
+    return len(_write(rows, _inserting(type(rows[0]), conflict, ("pk",))))
+
+
+def upsert(rows: Sequence[models.Model], *, unique: Sequence[str], update: Sequence[str]) -> None:
+    """Inserts `rows`, all of one model, or updates the fields `update` of those that are there; sets their keys.
+
+    `unique` names the fields of the unique constraint by which a row is recognised. Sends no signals.
+    """
+    if not rows:
+        return
+    model = type(rows[0])
+    changes = ", ".join(f"{column} = excluded.{column}" for column in (_columns(model, [name]) for name in update))
+    conflict = f"ON CONFLICT ({_columns(model, unique)}) DO UPDATE SET {changes}"
+    returned = _write(rows, _inserting(model, conflict, ("pk", *unique)))
+    attributes = _attributes(model, unique)
+    found = {tuple(row[1:]): row[0] for row in returned}
+    for row in rows:
+        row.pk = found[tuple(getattr(row, name) for name in attributes)]
+
+
+@cache
+def _inserting(model: type[models.Model], conflict: str, returning: tuple[str, ...]) -> BulkInsert:
+    """Of whole rows; `returning` names fields."""
+    fields = [field.attname for field in _written_fields(model)]
+    return BulkInsert(model, fields, conflict, _attributes(model, returning))
+
+
+def _write(rows: Sequence[models.Model], statement: BulkInsert) -> list[tuple[Any, ...]]:
+    connection = connections[router.db_for_write(type(rows[0]))]
+    fields = _written_fields(type(rows[0]))
+    values = [tuple(_as_given(connection, field, getattr(row, field.attname)) for field in fields) for row in rows]
+    with transaction.atomic(using=connection.alias, savepoint=False), connection.wrap_database_errors:
+        return statement.run(connection, values)
+
+
+def _attributes(model: type[models.Model], names: Sequence[str]) -> list[str]:
+    pk = model._meta.pk.attname
+    return [pk if name == "pk" else model._meta.get_field(name).attname for name in names]  # type: ignore[union-attr]
+
+
+def _columns(model: type[models.Model], names: Sequence[str]) -> str:
+    return ", ".join(_quote(str(model._meta.get_field(name).column)) for name in names)  # type: ignore[union-attr]

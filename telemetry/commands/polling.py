@@ -3,7 +3,6 @@
 A kind of the writer: all polls that came together are one look at their open commands. Most find none.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -13,6 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from device_gateway.models import Device, Enrolment
 from device_gateway.states import mark_polled
 from ozone.intake import write_path
+from ozone.intake.sql import within
 from telemetry.commands.lifecycle import (
     EXECUTED,
     FAILED,
@@ -69,15 +69,12 @@ def _opens_enrolment(commands: Sequence[Command]) -> bool:
 
 def _open_commands(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> list[Command]:
     """Pending and sent ones, locked: another process may be asked for the same device at the same moment."""
-    if connection.vendor == "sqlite":
-        found, given = "IN (SELECT value FROM json_each(%s))", json.dumps(list(devices))
-    else:
-        found, given = "= ANY(%s::bigint[])", "{" + ",".join(map(str, devices)) + "}"
+    among, given = within(connection, devices)
     lock = "" if connection.vendor == "sqlite" else " FOR UPDATE"
     query = (
-        f"SELECT * FROM telemetry_command WHERE device_id {found} AND status IN ('pending', 'sent') ORDER BY id{lock}"
+        f"SELECT * FROM telemetry_command WHERE device_id {among} AND status IN ('pending', 'sent') ORDER BY id{lock}"
     )
-    return list(Command.objects.raw(query, [given]))
+    return list(Command.objects.raw(query, given))
 
 
 def _deliver(commands: Sequence[Command], now: datetime, firmware: str) -> list[Command]:

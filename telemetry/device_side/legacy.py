@@ -54,7 +54,7 @@ class LegacyMessage(NamedTuple):
         said = f"{self.mode} {self.counts} {self.words}"
         is_press = self.mode != STATUS
         return Event(
-            device=device,
+            device_id=device,
             event_id=f"legacy-{resets}-{digest_of(said.encode()) & (2**64 - 1):016x}",
             event="treatment" if is_press else STATUS,
             event_type=self.mode,
@@ -62,7 +62,7 @@ class LegacyMessage(NamedTuple):
             counter=self.counts[TREATMENTS.index(self.mode)] if is_press else None,
             own_counts=self.counters,
             told=self.told,
-            words=self.words,
+            device_timestamp=self.words,
             received_at=received_at,
             flags=self.flags,
             firmware=None,

@@ -118,7 +118,7 @@ def redate_some(*, device: int, until: datetime | None) -> int:
             tally.add(held, event.treatment, event.received_at)
         event.occurred_at = event.received_at
         event.clock_suspect = False
-        event.machine_id, event.outlet_id = held.machine or None, held.outlet or None
+        event.machine_id, event.outlet_id = held.machine_id or None, held.outlet_id or None
     TelemetryEvent.objects.bulk_update(events, ["occurred_at", "clock_suspect", "machine", "outlet"], batch_size=100)
     tally.store(connection)
     return len(events)

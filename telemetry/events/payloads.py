@@ -41,12 +41,13 @@ class Flags(NamedTuple):
 class Event(NamedTuple):
     """One press, or one status message of a legacy device.
 
-    `told` is the device's time where it can be believed, `told_again` its other meaning where daylight saving repeats
-    it (ozone.wire.times.Told); `words` are its own words, verbatim. `own_counts` are the three counters where the
-    device sent them. `payload` is JSON text.
+    A field called as a column of TelemetryEvent is stored there, one of the flags too. `told` is the device's time
+    where it can be believed, `told_again` its other meaning where daylight saving repeats it (ozone.wire.times.Told);
+    `device_timestamp` are its own words, verbatim. `own_counts` are the three counters where the device sent them.
+    `payload` is JSON text.
     """
 
-    device: int
+    device_id: int
     event_id: str
     event: str
     event_type: str
@@ -54,7 +55,7 @@ class Event(NamedTuple):
     counter: int | None
     own_counts: Counters | None
     told: datetime | None
-    words: str | None
+    device_timestamp: str | None
     received_at: datetime
     flags: Flags
     firmware: str | None
@@ -180,7 +181,7 @@ def read_event(
     if words is not None and type(words) is not str:
         words = jsonio.encode(words).decode()
     return Event(
-        device=device,
+        device_id=device,
         event_id=event_id,  # type: ignore[arg-type]
         event="treatment",
         event_type=treatment,  # type: ignore[arg-type]
@@ -188,7 +189,7 @@ def read_event(
         counter=counter,
         own_counts=own_counts,
         told=told.moment,
-        words=words or None,
+        device_timestamp=words or None,
         received_at=received_at,
         flags=read_flags(value) if further else NO_FLAGS,
         firmware=firmware if firmware and firmware != known_firmware else None,

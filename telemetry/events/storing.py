@@ -4,11 +4,11 @@ The row of DeviceStatus is the lock for all that its device tells: whoever holds
 newest event and its bindings until the commit, in every process.
 """
 
-import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -16,10 +16,11 @@ from prometheus_client import Counter
 
 from device_gateway.states import mark_seen
 from ozone.intake import write_path
-from ozone.intake.sql import BulkInsert, moment, read_moment
-from telemetry.events.payloads import TREATMENTS, Counters, Event, Flags, Refused
+from ozone.intake.sql import BulkInsert, moment, read_moment, within
+from telemetry.events.payloads import COUNTERS, TREATMENTS, Counters, Event, Flags, Refused
 from telemetry.events.quarantine import keep_refused
 from telemetry.figures.rollups import Attribution, Tally
+from telemetry.models import DeviceStatus, TelemetryEvent
 
 logger = logging.getLogger("telemetry")
 
@@ -30,65 +31,48 @@ BEFORE_REGISTRATION: Final = timedelta(days=30)
 FALLS_BACK: Final = timedelta(minutes=10)
 """How far behind an earlier event's time the next one's may be: the queue is first in, first out."""
 
-_insert: Final = BulkInsert(
-    "telemetry_telemetryevent",
-    {
-        "device_id": "bigint",
-        "event_id": "text",
-        "event": "text",
-        "event_type": "text",
-        "treatment": "text",
-        "counter": "integer",
-        "count_basic": "integer",
-        "count_standard": "integer",
-        "count_premium": "integer",
-        "occurred_at": "timestamptz",
-        "received_at": "timestamptz",
-        "device_timestamp": "text",
-        "clock_suspect": "boolean",
-        "wifi_status": "text",
-        "source": "text",
-        "payload": "jsonb",
-        "digest": "bigint",
-        "machine_id": "bigint",
-        "outlet_id": "bigint",
-    },
-    "ON CONFLICT DO NOTHING",
-    returning=("device_id", "event_id"),
+_FOUND: Final = (
+    *(f"count_{name}" for name in COUNTERS),
+    "occurred_at",
+    "received_at",
+    "clock_suspect",
+    "machine_id",
+    "outlet_id",
 )
-_STATUS: Final = {
-    "device_id": "bigint",
-    "current_count_basic": "integer",
-    "current_count_standard": "integer",
-    "current_count_premium": "integer",
-    "counters_at": "timestamptz",
-    "newest_ts": "timestamptz",
-    "mode": "text",
-    "wifi_status": "text",
-    "wifi_connected": "boolean",
-    "rtc_available": "boolean",
-    "sd_card_available": "boolean",
-    "uptime_seconds": "bigint",
-    "device_timestamp": "text",
-    "resets": "integer",
-}
-_make_status: Final = BulkInsert("telemetry_devicestatus", _STATUS, "ON CONFLICT DO NOTHING")
+"""Columns of an event that are more than what it tells: see `_row`. All others have their names in Event and Flags."""
+_KEPT: Final = {field.attname for field in TelemetryEvent._meta.concrete_fields} - {*_FOUND}
+_TOLD: Final = tuple(name for name in Event._fields if name in _KEPT)
+_FLAGS: Final = tuple(name for name in Flags._fields if name in _KEPT)
+_told: Final = itemgetter(*map(Event._fields.index, _TOLD))
+_flags: Final = [Flags._fields.index(name) for name in _FLAGS]
+_insert: Final = BulkInsert(
+    TelemetryEvent, (*_TOLD, *_FLAGS, *_FOUND), "ON CONFLICT DO NOTHING", returning=("device_id", "event_id")
+)
+_STATUS: Final = (
+    "device_id",
+    *(f"current_count_{name}" for name in COUNTERS),
+    "counters_at",
+    "newest_ts",
+    "mode",
+    "device_timestamp",
+    "resets",
+    *Flags._fields,
+)
+"""Columns of DeviceStatus, as LockedStatus has them."""
+_make_status: Final = BulkInsert(DeviceStatus, ["device_id"], "ON CONFLICT DO NOTHING")
 _save_status: Final = BulkInsert(
-    "telemetry_devicestatus",
+    DeviceStatus,
     _STATUS,
-    "ON CONFLICT (device_id) DO UPDATE SET "
-    + ", ".join(f"{column} = excluded.{column}" for column in _STATUS if column != "device_id"),
+    "ON CONFLICT (device_id) DO UPDATE SET " + ", ".join(f"{column} = excluded.{column}" for column in _STATUS[1:]),
 )
 _SELECT_STATUS: Final = (
-    f"SELECT {', '.join(f's.{column}' for column in _STATUS)}, d.created_at FROM telemetry_devicestatus s"
+    f"SELECT d.created_at, {', '.join(f's.{column}' for column in _STATUS)} FROM telemetry_devicestatus s"
     " JOIN device_gateway_device d ON d.id = s.device_id WHERE s.device_id"
 )
 _SELECT_BINDINGS: Final = (
     "SELECT device_id, machine_id, outlet_id, assigned_date, deactivated_date FROM telemetry_machinedevice"
     " WHERE device_id"
 )
-_SQLITE_IN: Final = " IN (SELECT value FROM json_each(%s))"
-_POSTGRES_IN: Final = " = ANY(%s)"
 
 
 class EventArrival(NamedTuple):
@@ -109,9 +93,9 @@ class LockedStatus:
     counters_at: datetime | None
     newest_ts: datetime | None
     mode: str
-    flags: list[Any]
     device_timestamp: str
     resets: int
+    flags: list[Any]
     registered_at: datetime
 
     def row(self, connection: BaseDatabaseWrapper) -> tuple[Any, ...]:
@@ -121,9 +105,9 @@ class LockedStatus:
             moment(connection, self.counters_at),
             moment(connection, self.newest_ts),
             self.mode,
-            *self.flags,
             self.device_timestamp,
             self.resets,
+            *self.flags,
         )
 
     def has_events_after(self, at: datetime | None) -> bool:
@@ -132,7 +116,7 @@ class LockedStatus:
     def doubts(self, event: Event) -> bool:
         """Whether the event's clock is suspect: its time is impossible, or falls back further than a queue explains."""
         if event.told is None:
-            return event.words is not None
+            return event.device_timestamp is not None
         if event.told < self.registered_at - BEFORE_REGISTRATION:
             return True
         return self.newest_ts is not None and event.told < self.newest_ts - FALLS_BACK
@@ -148,8 +132,8 @@ class LockedStatus:
             self._count_from(second)
         self.mode = event.event_type
         self._take_flags(event.flags)
-        if event.words:
-            self.device_timestamp = event.words[:64]
+        if event.device_timestamp:
+            self.device_timestamp = event.device_timestamp[:64]
 
     def hear(self, counters: Counters | None, flags: Flags, at: datetime, *, has_reset: bool) -> None:
         """What a device says of itself in a command's result.
@@ -200,44 +184,24 @@ def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> None
     """Stores those of the events that are new, in their order, with all that follows from them."""
     once: dict[tuple[int, str], Event] = {}
     for event in events:
-        first = once.setdefault((event.device, event.event_id), event)
+        first = once.setdefault((event.device_id, event.event_id), event)
         if first is not event:
             _note_repeat(event, first.digest)
-    statuses = lock_statuses(connection, sorted({event.device for event in once.values()}))
+    statuses = lock_statuses(connection, sorted({event.device_id for event in once.values()}))
     bindings = Bindings(connection, statuses)
     rows = []
     places: dict[tuple[int, str], tuple[Attribution, datetime, datetime]] = {}
     for key, event in once.items():
-        status = statuses[event.device]
+        status = statuses[event.device_id]
         if event.told_again is not None and status.has_events_after(event.told):
             # Daylight saving repeats this local time, and the queue is first in, first out: it is the second one.
             event = once[key] = event._replace(told=event.told_again)
         suspect = status.doubts(event)
         occurred_at = event.told or event.received_at
         at = event.received_at if suspect else occurred_at
-        held = bindings.holder(event.device, at)
+        held = bindings.holder(event.device_id, at)
         places[key] = held, occurred_at, at
-        rows.append(
-            (
-                event.device,
-                event.event_id,
-                event.event,
-                event.event_type,
-                event.treatment,
-                event.counter,
-                *(event.own_counts or (None, None, None)),
-                moment(connection, occurred_at),
-                moment(connection, event.received_at),
-                event.words,
-                suspect,
-                event.flags.wifi_status,
-                event.source,
-                event.payload,
-                event.digest,
-                held.machine or None,
-                held.outlet or None,
-            )
-        )
+        rows.append(_row(connection, event, occurred_at, suspect, held))
         if not suspect and event.told is not None and (status.newest_ts is None or event.told > status.newest_ts):
             status.newest_ts = event.told
     # In the order told. No two processes wait for each other's ids: both would first have locked the device's status.
@@ -250,29 +214,38 @@ def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> None
         held, occurred_at, at = places[key]
         if event.treatment is not None:
             tally.add(held, event.treatment, occurred_at)
-        statuses[event.device].take(event, at)
-        changed.add(event.device)
+        statuses[event.device_id].take(event, at)
+        changed.add(event.device_id)
     tally.store(connection)
     save_statuses(connection, [statuses[device] for device in sorted(changed)])
     if len(new) < len(once):
         _note_repeats(connection, [event for key, event in once.items() if key not in new])
 
 
+def _row(
+    connection: BaseDatabaseWrapper, event: Event, occurred_at: datetime, suspect: bool, held: Attribution
+) -> tuple[Any, ...]:
+    """The columns of `_insert`."""
+    flags = event.flags
+    return (
+        *_told(event),
+        *[flags[place] for place in _flags],
+        *(event.own_counts or (None, None, None)),
+        moment(connection, occurred_at),
+        moment(connection, event.received_at),
+        suspect,
+        held.machine_id or None,
+        held.outlet_id or None,
+    )
+
+
 def lock_statuses(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> dict[int, LockedStatus]:
     """The devices' rows of DeviceStatus, locked until the commit; made where there are none. `devices` is sorted."""
     found = _select_statuses(connection, devices)
     if len(found) < len(devices):
-        missing = [
-            LockedStatus(device, [0, 0, 0], None, None, "", ["", None, None, None, None], "", 0, _NEVER)
-            for device in devices
-            if device not in found
-        ]
-        _make_status.run(connection, [status.row(connection) for status in missing])
+        _make_status.run(connection, [(device,) for device in devices if device not in found])
         found = _select_statuses(connection, devices)
     return found
-
-
-_NEVER: Final = datetime.fromtimestamp(0, UTC)
 
 
 def save_statuses(connection: BaseDatabaseWrapper, statuses: Sequence[LockedStatus]) -> None:
@@ -283,36 +256,46 @@ def save_statuses(connection: BaseDatabaseWrapper, statuses: Sequence[LockedStat
 def _select_statuses(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> dict[int, LockedStatus]:
     rows = _select(connection, _SELECT_STATUS, devices, " ORDER BY s.device_id", " FOR UPDATE OF s")
     return {
-        row[0]: LockedStatus(
-            row[0],
-            list(row[1:4]),
-            read_moment(row[4]),
-            read_moment(row[5]),
-            row[6],
-            list(row[7:12]),
-            row[12],
-            row[13],
-            read_moment(row[14]),  # type: ignore[arg-type]
+        device: LockedStatus(
+            device,
+            [basic, standard, premium],
+            read_moment(counters_at),
+            read_moment(newest_ts),
+            mode,
+            device_timestamp,
+            resets,
+            flags,
+            read_moment(registered_at),  # type: ignore[arg-type]
         )
-        for row in rows
+        for (
+            registered_at,
+            device,
+            basic,
+            standard,
+            premium,
+            counters_at,
+            newest_ts,
+            mode,
+            device_timestamp,
+            resets,
+            *flags,
+        ) in rows
     }
 
 
 def _select(
-    connection: BaseDatabaseWrapper, query: str, devices: Iterable[int], order: str = "", lock: str = ""
+    connection: BaseDatabaseWrapper, query: str, devices: Collection[int], order: str = "", lock: str = ""
 ) -> list[tuple[Any, ...]]:
+    among, given = within(connection, devices)
     with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute(query + _SQLITE_IN + order, [json.dumps(list(devices))])
-        else:
-            cursor.execute(query + _POSTGRES_IN + order + lock, [list(devices)])
+        cursor.execute(f"{query} {among}{order}{'' if connection.vendor == 'sqlite' else lock}", given)
         return cursor.fetchall()
 
 
 class Bindings:
     """Which machine and outlet held which of some devices when."""
 
-    def __init__(self, connection: BaseDatabaseWrapper, devices: Iterable[int]) -> None:
+    def __init__(self, connection: BaseDatabaseWrapper, devices: Collection[int]) -> None:
         self._spans: dict[int, list[tuple[datetime, datetime | None, Attribution]]] = {}
         for device, machine, outlet, start, end in _select(connection, _SELECT_BINDINGS, devices):
             span = (read_moment(start), read_moment(end), Attribution(device, machine, outlet or 0))
@@ -327,20 +310,13 @@ class Bindings:
 
 def _note_repeats(connection: BaseDatabaseWrapper, repeats: Sequence[Event]) -> None:
     """Compares what is sent again with what is stored, in one look."""
-    keys = {(event.device, event.event_id): event for event in repeats}
-    query = (
-        "SELECT e.device_id, e.event_id, e.digest FROM telemetry_telemetryevent e JOIN"
-        + (
-            " (SELECT json_extract(value, '$[0]') AS device, json_extract(value, '$[1]') AS event_id"
-            " FROM json_each(%s)) AS k"
-            if connection.vendor == "sqlite"
-            else " (SELECT (value ->> 0)::bigint AS device, value ->> 1 AS event_id FROM json_array_elements(%s::json)"
-            " AS v(value)) AS k"
-        )
-        + " ON e.device_id = k.device AND e.event_id = k.event_id"
-    )
+    keys = {(event.device_id, event.event_id): event for event in repeats}
+    among, given = within(connection, keys)
     with connection.cursor() as cursor:
-        cursor.execute(query, [json.dumps(list(keys))])
+        cursor.execute(
+            f"SELECT device_id, event_id, digest FROM telemetry_telemetryevent WHERE (device_id, event_id) {among}",
+            given,
+        )
         for device, event_id, digest in cursor.fetchall():
             _note_repeat(keys[device, event_id], digest)
 
@@ -353,7 +329,7 @@ def _note_repeat(event: Event, digest: int) -> None:
 
 
 def _note_firmware(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> None:
-    told = {event.device: event.firmware for event in events if event.firmware is not None}
+    told = {event.device_id: event.firmware for event in events if event.firmware is not None}
     with connection.cursor() as cursor:
         for device, firmware in sorted(told.items()):
             cursor.execute("UPDATE device_gateway_device SET firmware = %s WHERE id = %s", [firmware, device])

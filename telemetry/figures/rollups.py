@@ -14,32 +14,25 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ozone.intake.sql import BulkInsert, moment
 from ozone.wire.conf import options
-from telemetry.events.payloads import TREATMENTS
+from telemetry.events.payloads import COUNTERS, TREATMENTS
+from telemetry.models import DailyCount, HourlyCount
 
 
 class Attribution(NamedTuple):
     """Whose press it was: 0 for no machine, no outlet."""
 
-    device: int
-    machine: int
-    outlet: int
+    device_id: int
+    machine_id: int
+    outlet_id: int
 
 
-_COLUMNS: Final = {
-    "device_id": "bigint",
-    "machine_id": "bigint",
-    "outlet_id": "bigint",
-    "starts_at": "timestamptz",
-    "basic": "integer",
-    "standard": "integer",
-    "premium": "integer",
-}
+_COLUMNS: Final = (*Attribution._fields, "starts_at", *COUNTERS)
 _ADD: Final = (
     "ON CONFLICT (device_id, starts_at, machine_id, outlet_id) DO UPDATE SET basic = t.basic + excluded.basic,"
     " standard = t.standard + excluded.standard, premium = t.premium + excluded.premium"
 )
-_hours: Final = BulkInsert("telemetry_hourlycount", _COLUMNS, _ADD)
-_days: Final = BulkInsert("telemetry_dailycount", _COLUMNS, _ADD)
+_hours: Final = BulkInsert(HourlyCount, _COLUMNS, _ADD)
+_days: Final = BulkInsert(DailyCount, _COLUMNS, _ADD)
 _MINUTE: Final = 60
 """Seconds: no zone has changed its offset within a minute since 1972."""
 

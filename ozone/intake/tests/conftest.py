@@ -43,7 +43,8 @@ def tables(transactional_db: Any) -> Iterator[None]:
         cursor.execute("CREATE TABLE intake_parent (id integer PRIMARY KEY)")
         cursor.execute(
             "CREATE TABLE intake_test (id integer PRIMARY KEY, text varchar(100) NOT NULL UNIQUE,"
-            " parent integer REFERENCES intake_parent (id) DEFERRABLE INITIALLY DEFERRED)"
+            " parent integer REFERENCES intake_parent (id) DEFERRABLE INITIALLY DEFERRED,"
+            " facts jsonb, number integer CHECK (number >= 0))"
         )
     yield
     with connection.cursor() as cursor:

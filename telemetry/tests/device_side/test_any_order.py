@@ -48,8 +48,8 @@ def test_each_once_and_the_counts_agree(presses: list[Any], cuts: list[int], mov
             ts = iso(NOON + timedelta(hours=words)) if isinstance(words, int) else words
             body = {"event_id": str(number), "event": "treatment", "treatment": treatment, "counter": counter, "ts": ts}
             event = read_event(body, devices[which].pk, NOON + timedelta(seconds=index))
-            firsts.setdefault((event.device, event.event_id), (treatment, counter))
-            arrivals.append(EventArrival(event.device, event.received_at, [event]))
+            firsts.setdefault((event.device_id, event.event_id), (treatment, counter))
+            arrivals.append(EventArrival(event.device_id, event.received_at, [event]))
         while arrivals:
             size = cuts[len(arrivals) % len(cuts)]
             store_events(connection, arrivals[:size])
