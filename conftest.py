@@ -37,7 +37,7 @@ def _nothing_remembered() -> Iterator[None]:
     from ozone.wire import limits
     from ozone.wire.conf import options
     from pages.kit.live import built
-    from pages.machines.screen import past_totals
+    from pages.outlets.screen import past_totals
 
     yield
     ContentType.objects.clear_cache()

@@ -101,7 +101,7 @@ def stations(request: HttpRequest) -> HttpResponse:
     listing: Listing[Station] = Listing(request.GET, SORTS, {"status": Station.Status.values})
     return live_page(
         request,
-        "pages/stations.html",
+        "pages/stations/list.html",
         FOLLOWS,
         lambda: _screen(listing),
         listing=listing,
@@ -112,8 +112,8 @@ def stations(request: HttpRequest) -> HttpResponse:
 def _screen(listing: Listing[Station]) -> Screen:
     found = listing.cut(_narrowed(queries.stations(), listing))
     return screen(
-        lists={"stations": rows("pages/rows/station.html", ((station.pk, _row(station)) for station in found))},
-        parts=[part("pager", "pages/parts/pager.html", {"listing": listing})],
+        lists={"stations": rows("pages/stations/list_row.html", ((station.pk, _row(station)) for station in found))},
+        parts=[part("pager", "pages/kit/pager.html", {"listing": listing})],
     )
 
 
@@ -145,7 +145,12 @@ def _row(station: Any) -> StationRow:
 def station(request: HttpRequest, serial: str) -> HttpResponse:
     listing: Listing[PowerBank] = Listing(request.GET, BANK_SORTS)
     return live_page(
-        request, "pages/station.html", FOLLOWS, lambda: _one_screen(serial, listing), listing=listing, serial=serial
+        request,
+        "pages/stations/station.html",
+        FOLLOWS,
+        lambda: _one_screen(serial, listing),
+        listing=listing,
+        serial=serial,
     )
 
 
@@ -154,14 +159,14 @@ def _one_screen(serial: str, listing: Listing[PowerBank]) -> Screen:
     banks = listing.cut(queries.power_banks().filter(station=found))
     return screen(
         lists={
-            "banks": rows("pages/rows/power_bank.html", ((bank.pk, _bank_row(bank)) for bank in banks)),
-            "returns": rows("pages/rows/power_bank_return.html", _return_rows(found)),
-            "log": rows("pages/rows/sync_log.html", _log_lines(serial)),
+            "banks": rows("pages/stations/power_bank_row.html", ((bank.pk, _bank_row(bank)) for bank in banks)),
+            "returns": rows("pages/stations/return_row.html", _return_rows(found)),
+            "log": rows("pages/stations/sync_log_row.html", _log_lines(serial)),
         },
         parts=[
-            part("facts", "pages/parts/station.html", {"row": _row(found), "station": found}),
-            part("slots", "pages/parts/slots.html", {"slots": list(_slot_cells(found))}),
-            part("pager", "pages/parts/pager.html", {"listing": listing}),
+            part("facts", "pages/stations/facts.html", {"row": _row(found), "station": found}),
+            part("slots", "pages/stations/slots.html", {"slots": list(_slot_cells(found))}),
+            part("pager", "pages/kit/pager.html", {"listing": listing}),
         ],
     )
 

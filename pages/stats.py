@@ -94,7 +94,7 @@ def stats(request: HttpRequest) -> HttpResponse:
     asked = Asked(request.GET)
     return live_page(
         request,
-        "pages/stats.html",
+        "pages/stats/stats.html",
         FOLLOWS,
         lambda: _in_a_place(request.user, asked),
         asked=asked,
@@ -122,7 +122,7 @@ def _screen(actor: Any, asked: Asked, now: datetime) -> Screen:
         context |= {"chart": _chart(found, asked.filters), "kpi": _kpi(found["kpi"]), "rows": _rows(found)}
         context["is_too_long"] = len(found["labels"]) > charts.MAX_POINTS
     names = ("figures", "chart", "rows")
-    return screen(parts=[part(name, f"pages/parts/stats_{name}.html", context) for name in names], errors=errors)
+    return screen(parts=[part(name, f"pages/stats/{name}.html", context) for name in names], errors=errors)
 
 
 def _chart(found: Mapping[str, Any], filters: Filters) -> str:

@@ -39,7 +39,7 @@ def error_reply(error: ApiError, path: str, accept: str = "") -> Reply:
     if has_own_shape(path):
         return Reply.json(error.status, error_body(error), error.headers)
     if "text/html" in accept and not is_api(path):
-        page = render_to_string("pages/error.html", error_words(error)).encode()
+        page = render_to_string("pages/kit/error.html", error_words(error)).encode()
         headers = {**error.headers, "Content-Security-Policy": STRICT, "X-Content-Type-Options": "nosniff"}
         return Reply(error.status, page, headers, "text/html; charset=utf-8")
     return Reply.of_error(error)

@@ -17,7 +17,7 @@ from device_gateway.registry.queries import visible_devices
 from device_gateway.registry.services import change_device
 from ozone.webapi.heavy import heavy, heavy_stream
 from ozone.wire.errors import ApiError, Invalid
-from pages.devices.list_forms import BulkChangeForm, BulkCommandForm
+from pages.commands.bulk_forms import BulkChangeForm, BulkCommandForm
 from pages.devices.list_views import listing_of, matching
 from pages.kit.actions import action
 from pages.kit.frame import staff_page

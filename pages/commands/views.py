@@ -17,10 +17,8 @@ from pages.kit.actions import Confirmation, action, sent
 from pages.kit.frame import signed_in_page, staff_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
+from telemetry.commands import services
 from telemetry.commands.lifecycle import FINISHED, MAX_RETRIES, PENDING, TIMEOUT, allows, state_at
-from telemetry.commands.services import cancel as cancel_command
-from telemetry.commands.services import create, find_command, statistics
-from telemetry.commands.services import retry as retry_command
 from telemetry.events.payloads import COUNTERS
 from telemetry.models import Command
 from telemetry.presence import is_polling, presence
@@ -61,7 +59,7 @@ def commands(request: HttpRequest, name: str) -> HttpResponse:
     listing: Listing[Command] = Listing(request.GET, SORTS)
     return live_page(
         request,
-        "pages/commands.html",
+        "pages/commands/list.html",
         FOLLOWS,
         lambda: _screen(request.user, name, listing, timezone.now()),
     )
@@ -80,14 +78,14 @@ def _screen(actor: Any, name: str, listing: Listing[Command], now: datetime) -> 
     return screen(
         lists={
             "commands": rows(
-                "pages/rows/command.html",
+                "pages/commands/list_row.html",
                 ((command.pk, _row(command, device, now, may_act=actor.is_staff)) for command in found),
             )
         },
         parts=[
-            part("polling", "pages/parts/polling.html", told),
-            part("tally", "pages/parts/tally.html", {"tally": _tally(device, now)}),
-            part("pager", "pages/parts/pager.html", {"listing": listing}),
+            part("polling", "pages/commands/polling.html", told),
+            part("tally", "pages/commands/tally.html", {"tally": _tally(device, now)}),
+            part("pager", "pages/kit/pager.html", {"listing": listing}),
         ],
         device_id=device.device_id,
         name=str(device),
@@ -96,7 +94,7 @@ def _screen(actor: Any, name: str, listing: Listing[Command], now: datetime) -> 
 
 def _tally(device: Device, now: datetime) -> list[tuple[str, str, int]]:
     """Class, word and number of each state; the cancelled ones are the rest."""
-    counts = statistics(device, now)
+    counts = services.statistics(device, now)
     total = counts.pop("total")
     counts["cancelled"] = total - sum(counts.values())
     return [(state, Command.Status(state).label.lower(), number) for state, number in counts.items()]
@@ -146,7 +144,7 @@ def send(request: HttpRequest, name: str) -> HttpResponse:
     device = find_device(visible_devices(request.user).select_related("state"), name)
 
     def perform(fields: dict[str, Any]) -> str:
-        command = create(device=device, fields=fields, author=request.user, now=timezone.now())
+        command = services.create(device=device, fields=fields, author=request.user, now=timezone.now())
         return f"{command.command_type} waits for {device} to ask for it."
 
     return action(
@@ -164,14 +162,14 @@ def send(request: HttpRequest, name: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def retry(request: HttpRequest, name: str, command_id: str) -> HttpResponse:
     words = {"title": "Retry {}", "button": "Retry", "dismiss": "Leave it"}
-    return _ask(request, name, command_id, retry_command, said="{} waits for {} once more.", **words)
+    return _ask(request, name, command_id, services.retry, said="{} waits for {} once more.", **words)
 
 
 @staff_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def cancel(request: HttpRequest, name: str, command_id: str) -> HttpResponse:
     words = {"title": "Cancel {}", "button": "Cancel the command", "dismiss": "Keep it"}
-    return _ask(request, name, command_id, cancel_command, said="{} for {} is cancelled.", **words)
+    return _ask(request, name, command_id, services.cancel, said="{} for {} is cancelled.", **words)
 
 
 def _ask(
@@ -179,7 +177,7 @@ def _ask(
 ) -> HttpResponse:
     """A question about one command of the device; `service` does it. The words hold places for command and device."""
     device = find_device(visible_devices(request.user), name)
-    command = find_command(device.commands.all(), command_id)
+    command = services.find_command(device.commands.all(), command_id)
 
     def perform(_: dict[str, Any]) -> str:
         service(devices=[device], command_id=command_id, now=timezone.now())

@@ -19,7 +19,7 @@ FOLLOWS: Final = (
 @signed_in_page
 @require_safe
 def start(request: HttpRequest) -> HttpResponse:
-    return live_page(request, "pages/start.html", FOLLOWS, lambda: _screen(request.user, timezone.now()))
+    return live_page(request, "pages/dashboard/dashboard.html", FOLLOWS, lambda: _screen(request.user, timezone.now()))
 
 
 def _screen(actor: Any, now: datetime) -> Screen:
@@ -28,15 +28,15 @@ def _screen(actor: Any, now: datetime) -> Screen:
     total, chart = last_hour(actor, now)
     return screen(
         lists={
-            "quiet": rows("pages/rows/quiet.html", quiet_rows(actor, now)),
-            "ticker": rows("pages/rows/ticker.html", ticker_rows(actor, now), element="li"),
+            "quiet": rows("pages/dashboard/quiet_row.html", quiet_rows(actor, now)),
+            "ticker": rows("pages/dashboard/ticker_row.html", ticker_rows(actor, now), element="li"),
         },
         parts=[
-            part("guide", "pages/parts/start_guide.html", {"fleet": fleet, **person}),
-            part("fleet", "pages/parts/start_fleet.html", {"fleet": fleet}),
-            part("today", "pages/parts/start_today.html", {"day": today(actor, now)}),
-            part("hour", "pages/parts/start_hour.html", {"chart": chart, "total": total}),
-            part("waiting", "pages/parts/start_waiting.html", {"waiting": waiting(now) if actor.is_staff else []}),
-            part("quiet", "pages/parts/start_quiet.html", {"fleet": fleet}),
+            part("guide", "pages/dashboard/guide.html", {"fleet": fleet, **person}),
+            part("fleet", "pages/dashboard/fleet.html", {"fleet": fleet}),
+            part("today", "pages/dashboard/today.html", {"day": today(actor, now)}),
+            part("hour", "pages/dashboard/hour.html", {"chart": chart, "total": total}),
+            part("waiting", "pages/dashboard/waiting.html", {"waiting": waiting(now) if actor.is_staff else []}),
+            part("quiet", "pages/dashboard/quiet.html", {"fleet": fleet}),
         ],
     )

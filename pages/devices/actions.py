@@ -53,7 +53,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
         title=f"Edit {device}",
         back=home(device),
         button="Save",
-        template="pages/device_edit.html",
+        template="pages/devices/edit.html",
     )
 
 
@@ -90,7 +90,7 @@ def assign(request: HttpRequest, name: str) -> HttpResponse:
         lead="From now on its events count for that machine and its outlet. It becomes assigned.",
         back=home(device),
         button="Assign",
-        template="pages/device_assign.html",
+        template="pages/devices/assign.html",
     )
 
 

@@ -31,7 +31,7 @@ class ArchivedRow(NamedTuple):
 def archived(request: HttpRequest) -> HttpResponse:
     listing: Listing[Device] = Listing(request.GET, SORTS)
     return live_page(
-        request, "pages/device_archive.html", FOLLOWS, lambda: _screen(request.user, listing), listing=listing
+        request, "pages/devices/archive.html", FOLLOWS, lambda: _screen(request.user, listing), listing=listing
     )
 
 
@@ -39,6 +39,8 @@ def _screen(actor: Any, listing: Listing[Device]) -> Screen:
     found = listing.cut(matching_devices(actor, listing.words, archived=True).exclude(archived_at=None))
     columns = found.values_list("pk", "device_id", "name", "mac", "owner__username", "archived_at")
     return screen(
-        lists={"devices": rows("pages/rows/archived.html", ((row[0], ArchivedRow._make(row[1:])) for row in columns))},
-        parts=[part("pager", "pages/parts/pager.html", {"listing": listing})],
+        lists={
+            "devices": rows("pages/devices/archive_row.html", ((row[0], ArchivedRow._make(row[1:])) for row in columns))
+        },
+        parts=[part("pager", "pages/kit/pager.html", {"listing": listing})],
     )

@@ -1,15 +1,11 @@
-"""The forms of the devices' list: adding them, and changing many at once. The registry's services judge the words."""
+"""The forms of the devices' list: adding them by hand or from a file. The registry's services judge the words."""
 
-from typing import Any, Final
+from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
 
-from pages.commands.forms import CommandForm
 from pages.devices.file import MAX_BYTES
-
-_LEAVE: Final = ("", "Leave as it is")
-_NOBODY: Final = "nobody"
 
 
 def _field(label: str, longest: int, help_text: str = "", **attributes: str) -> forms.CharField:
@@ -46,52 +42,3 @@ class UploadForm(forms.Form):
         if file.size > MAX_BYTES:
             raise forms.ValidationError(f"The file is larger than {MAX_BYTES // 1024:,} KiB.")
         return file
-
-
-class Selection(forms.Form):
-    """The devices that were selected in the list, through the form that asks what to do with them.
-
-    `devices`: their device_ids with blanks between; `query`: the search of the list, to go back to; `sure`: that this
-    form was sent, and not the list's.
-    """
-
-    do = forms.CharField(widget=forms.HiddenInput)
-    devices = forms.CharField(widget=forms.HiddenInput)
-    query = forms.CharField(required=False, widget=forms.HiddenInput)
-    sure = forms.CharField(initial="yes", widget=forms.HiddenInput)
-
-
-class BulkCommandForm(CommandForm, Selection):
-    """One command for many devices."""
-
-
-class BulkChangeForm(Selection):
-    """`changes` are the fields to set on each of the devices."""
-
-    assigned = forms.ChoiceField(
-        required=False,
-        choices=[_LEAVE, ("yes", "Yes"), ("no", "No")],
-        help_text="Only an assigned device may send, and gets commands.",
-    )
-    owner = forms.ChoiceField(required=False, help_text="Sees the devices, besides staff.")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        users = User.objects.filter(is_active=True).order_by("username").values_list("pk", "username")
-        owner = self.fields["owner"]
-        owner.choices = [_LEAVE, (_NOBODY, "Nobody"), *((str(pk), name) for pk, name in users)]  # type: ignore[attr-defined]
-
-    def clean(self) -> dict[str, Any]:
-        if not self.errors and not self.changes:
-            raise forms.ValidationError("Choose what to change.")
-        return self.cleaned_data
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        data = self.cleaned_data
-        changes: dict[str, Any] = {}
-        if data["assigned"]:
-            changes["assigned"] = data["assigned"] == "yes"
-        if data["owner"]:
-            changes["owner_id"] = None if data["owner"] == _NOBODY else int(data["owner"])
-        return changes

@@ -74,7 +74,7 @@ def devices(request: HttpRequest) -> HttpResponse:
     listing = listing_of(request.GET)
     return live_page(
         request,
-        "pages/devices.html",
+        "pages/devices/list.html",
         FOLLOWS,
         lambda: _screen(request.user, listing, timezone.now()),
         listing=listing,
@@ -107,11 +107,11 @@ def _screen(actor: Any, listing: Listing[Device], now: datetime) -> Screen:
     return screen(
         lists={
             "devices": rows(
-                "pages/rows/device.html",
+                "pages/devices/list_row.html",
                 ((row[0], _row(row, now, may_select=actor.is_staff)) for row in found.values_list(*_COLUMNS)),
             )
         },
-        parts=[part("pager", "pages/parts/pager.html", {"listing": listing})],
+        parts=[part("pager", "pages/kit/pager.html", {"listing": listing})],
         has_more=listing.pages > 1,
     )
 

@@ -44,7 +44,7 @@ def discard(request: HttpRequest, name: str, number: str) -> HttpResponse:
         back=home(device),
         button="Discard",
         danger=True,
-        template="pages/device_refused.html",
+        template="pages/devices/refused.html",
         refused=refused,
         body=refused.body,
     )
@@ -68,6 +68,6 @@ def accept(request: HttpRequest, name: str, number: str) -> HttpResponse:
         lead="It is stored as of its first arrival. The device’s next try is acknowledged.",
         back=home(device),
         button="Accept",
-        template="pages/device_refused.html",
+        template="pages/devices/refused.html",
         refused=refused,
     )

@@ -10,7 +10,7 @@ from device_gateway.enrolment.services import HOLD, is_open
 from device_gateway.models import Credential, Device
 from device_gateway.registry.queries import find_device, visible_devices
 from ozone.wire.conf import options
-from pages.devices import rows as shown
+from pages.devices import tables
 from pages.kit.live import Screen, part, rows, screen
 from pages.templatetags.facts import duration
 from telemetry.machines.logs import last_events
@@ -50,8 +50,8 @@ def device_screen(actor: Any, name: str, now: datetime) -> Screen:
     attempts = list(device.handshake_attempts.all())
     suspects = visible_events(actor).filter(device=device, clock_suspect=True).count()
     refused = device.quarantine.filter(state=QuarantinedEvent.State.OPEN).count()
-    readings = shown.last_readings(device)
-    events = last_events(actor, device, shown.EVENTS)
+    readings = tables.last_readings(device)
+    events = last_events(actor, device, tables.EVENTS)
     may_write = actor.is_staff and device.archived_at is None
     common = {"device": device, "machine": machine, "may_write": may_write}
     presence_now = presence(device.state.last_poll, device.state.last_seen, now)
@@ -60,12 +60,12 @@ def device_screen(actor: Any, name: str, now: datetime) -> Screen:
         notices.append(_refused_handshake(device, may_write))
     return screen(
         parts=[
-            part("head", "pages/parts/device_head.html", {**common, "presence": presence_now}),
-            part("notices", "pages/parts/device_notices.html", {"notices": notices}),
-            part("counters", "pages/parts/device_counters.html", {"status": status}),
+            part("head", "pages/devices/head.html", {**common, "presence": presence_now}),
+            part("notices", "pages/devices/notices.html", {"notices": notices}),
+            part("counters", "pages/devices/counters.html", {"status": status}),
             part(
                 "status",
-                "pages/parts/device_status.html",
+                "pages/devices/status.html",
                 {
                     **common,
                     "presence": presence_now,
@@ -75,23 +75,23 @@ def device_screen(actor: Any, name: str, now: datetime) -> Screen:
                     "sends_readings": bool(readings),
                 },
             ),
-            part("facts", "pages/parts/device_facts.html", {**common, "former": _former_names(device)}),
-            part("charts", "pages/parts/device_charts.html", {"charts": shown.charts(readings)}),
-            part("key", "pages/parts/device_key.html", {**common, "key": key}),
+            part("facts", "pages/devices/facts.html", {**common, "former": _former_names(device)}),
+            part("charts", "pages/devices/charts.html", {"charts": tables.reading_charts(readings)}),
+            part("key", "pages/devices/key.html", {**common, "key": key}),
             part(
                 "enrolment",
-                "pages/parts/device_enrolment.html",
+                "pages/devices/enrolment.html",
                 {**common, "window": _window(device, key, now), "enrolment": getattr(device, "enrolment", None)},
             ),
-            part("silence", "pages/parts/device_silence.html", {**common, "is_silent": not events and not readings}),
+            part("silence", "pages/devices/silence.html", {**common, "is_silent": not events and not readings}),
         ],
         lists={
-            "refused": rows("pages/rows/device_refused.html", shown.refused(device, may_write=may_write)),
-            "events": rows("pages/rows/device_event.html", ((event.pk, shown.event_row(event)) for event in events)),
-            "readings": rows("pages/rows/device_reading.html", shown.reading_rows(readings)),
-            "commands": rows("pages/rows/device_command.html", shown.commands(device, now)),
-            "attempts": rows("pages/rows/device_attempt.html", shown.attempts(attempts)),
-            "bindings": rows("pages/rows/device_binding.html", shown.bindings(device, machine, actor)),
+            "refused": rows("pages/devices/refused_row.html", tables.refused(device, may_write=may_write)),
+            "events": rows("pages/devices/event_row.html", ((event.pk, tables.event_row(event)) for event in events)),
+            "readings": rows("pages/devices/reading_row.html", tables.reading_rows(readings)),
+            "commands": rows("pages/devices/command_row.html", tables.commands(device, now)),
+            "attempts": rows("pages/devices/attempt_row.html", tables.attempts(attempts)),
+            "bindings": rows("pages/devices/binding_row.html", tables.bindings(device, machine, actor)),
         },
         title=str(device),
         device_id=device.device_id,

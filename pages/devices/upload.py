@@ -56,4 +56,4 @@ def _sorted(lines: list[Line]) -> dict[str, Any]:
 
 def _page(request: HttpRequest, form: UploadForm, **context: Any) -> HttpResponse:
     told = {"columns": COLUMNS, "most": MAX_LINES, "shown": SHOWN}
-    return render(request, "pages/device_upload.html", {"form": form, **told, **context})
+    return render(request, "pages/devices/upload.html", {"form": form, **told, **context})

@@ -21,4 +21,6 @@ def device(request: HttpRequest, name: str) -> HttpResponse:
         found = find_device(visible_devices(request.user, archived=request.user.is_staff), name)
         if found.device_id != name:
             return redirect("device", found.device_id)
-    return live_page(request, "pages/device.html", FOLLOWS, lambda: device_screen(request.user, name, timezone.now()))
+    return live_page(
+        request, "pages/devices/device.html", FOLLOWS, lambda: device_screen(request.user, name, timezone.now())
+    )

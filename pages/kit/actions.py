@@ -29,7 +29,7 @@ def action(
     button: str,
     lead: str = "",
     danger: bool = False,
-    template: str = "pages/action.html",
+    template: str = "pages/kit/action.html",
     **context: Any,
 ) -> HttpResponse:
     """Shows the form; sent and valid, calls `perform` with its values, says what that returned, and goes back.

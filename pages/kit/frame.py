@@ -97,7 +97,7 @@ def staff_page(view: View) -> View:
 
 
 def error_page(request: HttpRequest, error: ApiError) -> HttpResponse:
-    return refused(render(request, "pages/error.html", error_words(error)), error)
+    return refused(render(request, "pages/kit/error.html", error_words(error)), error)
 
 
 def error_words(error: ApiError) -> dict[str, str]:

@@ -18,7 +18,7 @@ from telemetry.machines.queries import find, visible_machines
 from telemetry.models import Machine
 
 _METHODS: Final = ["GET", "HEAD", "POST"]
-_WITH_DEVICES: Final = "pages/machine_action.html"
+_WITH_DEVICES: Final = "pages/machines/action.html"
 
 
 def _machine(request: HttpRequest, number: str) -> Machine:
@@ -163,7 +163,7 @@ def delete(request: HttpRequest, number: str) -> HttpResponse:
         back=reverse("machines"),
         button="Delete the machine",
         danger=True,
-        template="pages/machine_delete.html",
+        template="pages/machines/delete.html",
         machine=machine,
         number=totals(request.user, machine).total,
     )

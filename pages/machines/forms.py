@@ -1,4 +1,4 @@
-"""The forms of machines and outlets. They hold to the bounds that the API's serializers have."""
+"""The forms of machines. They hold to the bounds that the API's serializers have."""
 
 from typing import Any, Final
 
@@ -9,13 +9,12 @@ from device_gateway.models import Device
 from device_gateway.registry.queries import find_device, visible_devices
 from ozone.wire.errors import NotFound
 from pages.kit.queries import CHOICES
-from telemetry.machines.serializers import BIGGEST
 from telemetry.models import Machine, Outlet
 
 _IN_USE: Final = [(True, "In use"), (False, "Not in use")]
 
 
-def _in_use() -> forms.TypedChoiceField:
+def in_use() -> forms.TypedChoiceField:
     return forms.TypedChoiceField(label="State", choices=_IN_USE, coerce=lambda word: word == "True", initial=True)
 
 
@@ -54,7 +53,7 @@ class MachineForm(forms.Form):
 
     name = forms.CharField(max_length=200)
     outlet = _outlets()
-    is_active = _in_use()
+    is_active = in_use()
     installed_date = forms.DateField(
         label="Installed", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
@@ -107,18 +106,3 @@ class UnassignForm(forms.Form):
         if len(choices) > 1:
             choices.append(("both", "Both"))
         self.fields["what"].choices = choices  # type: ignore[attr-defined]
-
-
-class OutletForm(forms.Form):
-    """An outlet's own fields."""
-
-    name = forms.CharField(max_length=200)
-    region = forms.CharField(max_length=200, required=False)
-    address = forms.CharField(max_length=500, required=False)
-    contact_person = forms.CharField(label="Contact", max_length=200, required=False)
-    is_active = _in_use()
-    number_of_machines = forms.IntegerField(
-        label="Machines by the owner’s count", required=False, min_value=0, max_value=BIGGEST
-    )
-    total_sva = forms.IntegerField(label="Service advisors", required=False, min_value=0, max_value=BIGGEST)
-    average_intage_services = forms.FloatField(label="Average intake of services", required=False)

@@ -54,7 +54,7 @@ def logs(request: HttpRequest, number: str) -> HttpResponse:
     most = MOST_TREATMENTS if "all" in request.GET else NEWEST
     return live_page(
         request,
-        "pages/machine_logs.html",
+        "pages/machines/log.html",
         FOLLOWS,
         lambda: _screen(request.user, int(number), most, timezone.now()),
     )
@@ -68,13 +68,13 @@ def _screen(actor: Any, number: int, most: int, now: datetime) -> Screen:
     older = {"is_full": len(found) == most, "most": most, "all": MOST_TREATMENTS}
     return screen(
         lists={
-            "log": rows("pages/rows/machine_log.html", found),
-            "bindings": rows("pages/rows/machine_binding.html", _bindings(actor, machine)),
+            "log": rows("pages/machines/log_row.html", found),
+            "bindings": rows("pages/machines/binding_row.html", _bindings(actor, machine)),
         },
         parts=[
-            part("head", "pages/parts/machine_head.html", facts),
-            part("older", "pages/parts/machine_log_older.html", older),
-            part("figures", "pages/parts/figures.html", {"figures": _figures(actor, machine, now)}),
+            part("head", "pages/machines/head.html", facts),
+            part("older", "pages/machines/log_older.html", older),
+            part("figures", "pages/machines/figures.html", {"figures": _figures(actor, machine, now)}),
         ],
         name=machine.name,
         number=machine.pk,

@@ -33,7 +33,7 @@ def machines(request: HttpRequest) -> HttpResponse:
     listing: Listing[Machine] = Listing(request.GET, SORTS, choices)
     return live_page(
         request,
-        "pages/machines.html",
+        "pages/machines/list.html",
         FOLLOWS,
         lambda: _screen(request.user, listing, timezone.now()),
         listing=listing,
@@ -45,8 +45,8 @@ def machines(request: HttpRequest) -> HttpResponse:
 def _screen(actor: Any, listing: Listing[Machine], now: datetime) -> Screen:
     found = listing.cut(_narrowed(matching_machines(actor, listing.words), listing, now))
     return screen(
-        lists={"machines": rows("pages/rows/machine.html", machine_rows(actor, found, now))},
-        parts=[part("pager", "pages/parts/pager.html", {"listing": listing})],
+        lists={"machines": rows("pages/machines/list_row.html", machine_rows(actor, found, now))},
+        parts=[part("pager", "pages/kit/pager.html", {"listing": listing})],
     )
 
 

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from pages.kit.actions import Confirmation, action, sent
 from pages.kit.frame import staff_page
-from pages.machines.forms import OutletForm
+from pages.outlets.forms import OutletForm
 from telemetry.machines import bindings
 from telemetry.machines.queries import find, visible_outlets
 from telemetry.models import Outlet
@@ -75,6 +75,6 @@ def delete(request: HttpRequest, number: str) -> HttpResponse:
         back=reverse("outlets"),
         button="Delete the outlet",
         danger=True,
-        template="pages/outlet_delete.html",
+        template="pages/outlets/delete.html",
         number=machines,
     )

@@ -12,7 +12,8 @@ from django.views.decorators.http import require_safe
 from pages.kit.frame import signed_in_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
-from pages.machines.screen import machine_rows, matching_machines, matching_outlets, outlet_rows
+from pages.machines.screen import machine_rows, matching_machines
+from pages.outlets.screen import matching_outlets, outlet_rows
 from telemetry.figures.statistics import Filters, statistics
 from telemetry.figures.totals import Totals, totals
 from telemetry.machines.queries import find, visible_outlets
@@ -34,7 +35,7 @@ def outlets(request: HttpRequest) -> HttpResponse:
     listing: Listing[Outlet] = Listing(request.GET, SORTS, {"active": ["yes", "no"]})
     return live_page(
         request,
-        "pages/outlets.html",
+        "pages/outlets/list.html",
         FOLLOWS,
         lambda: _all(request.user, listing, timezone.now()),
         listing=listing,
@@ -46,8 +47,8 @@ def _all(actor: Any, listing: Listing[Outlet], now: datetime) -> Screen:
     if active := listing.chosen.get("active"):
         found = found.filter(is_active=active == "yes")
     return screen(
-        lists={"outlets": rows("pages/rows/outlet.html", outlet_rows(actor, listing.cut(found), now))},
-        parts=[part("pager", "pages/parts/pager.html", {"listing": listing})],
+        lists={"outlets": rows("pages/outlets/list_row.html", outlet_rows(actor, listing.cut(found), now))},
+        parts=[part("pager", "pages/kit/pager.html", {"listing": listing})],
     )
 
 
@@ -57,7 +58,7 @@ def outlet(request: HttpRequest, number: str) -> HttpResponse:
     listing: Listing[Machine] = Listing(request.GET, MACHINE_SORTS)
     return live_page(
         request,
-        "pages/outlet.html",
+        "pages/outlets/outlet.html",
         FOLLOWS,
         lambda: _one(request.user, int(number), listing, timezone.now()),
         listing=listing,
@@ -69,12 +70,14 @@ def _one(actor: Any, number: int, listing: Listing[Machine], now: datetime) -> S
     machines = listing.cut(matching_machines(actor, "").filter(outlet=place))
     facts = {"outlet": place, "may_write": actor.is_staff}
     return screen(
-        lists={"machines": rows("pages/rows/machine.html", machine_rows(actor, machines, now, shows_outlet=False))},
+        lists={
+            "machines": rows("pages/machines/list_row.html", machine_rows(actor, machines, now, shows_outlet=False))
+        },
         parts=[
-            part("head", "pages/parts/outlet_head.html", facts),
-            part("facts", "pages/parts/outlet_facts.html", facts),
-            part("figures", "pages/parts/figures.html", {"figures": _figures(actor, place, now)}),
-            part("pager", "pages/parts/pager.html", {"listing": listing}),
+            part("head", "pages/outlets/head.html", facts),
+            part("facts", "pages/outlets/facts.html", facts),
+            part("figures", "pages/machines/figures.html", {"figures": _figures(actor, place, now)}),
+            part("pager", "pages/kit/pager.html", {"listing": listing}),
         ],
         name=place.name,
     )

@@ -21,7 +21,7 @@ sign_in = hashes_passwords(
         sign_in_page(
             LoginView.as_view(
                 form_class=SignInForm,
-                template_name="pages/login.html",
+                template_name="pages/people/login.html",
                 redirect_authenticated_user=True,
                 extra_context={"registration_is_open": lambda: options().REGISTRATION == "open"},
             )
@@ -41,13 +41,13 @@ def register(request: HttpRequest) -> HttpResponse:
     try:
         require_open()
     except Forbidden as error:
-        return render(request, "pages/registration_closed.html", {"detail": error.detail}, status=error.status)
+        return render(request, "pages/people/registration_closed.html", {"detail": error.detail}, status=error.status)
     form = RegisterForm(request.POST or None)
     if form.is_valid() and (user := form.save(request)):
         login(request, user)
         messages.success(request, f"Welcome, {user.get_username()}. Your account is ready.")
         return redirect("start")
-    return refused(render(request, "pages/register.html", {"form": form}), form.refusal)
+    return refused(render(request, "pages/people/register.html", {"form": form}), form.refusal)
 
 
 @hashes_passwords
@@ -61,4 +61,4 @@ def account(request: HttpRequest) -> HttpResponse:
         update_session_auth_hash(request, form.save())
         messages.success(request, "Your password is changed. Other browsers and access tokens are signed out.")
         return redirect("account")
-    return refused(render(request, "pages/account.html", {"form": form}), form.refusal)
+    return refused(render(request, "pages/people/account.html", {"form": form}), form.refusal)

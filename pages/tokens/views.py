@@ -66,7 +66,7 @@ class ClaimRow(NamedTuple):
 @require_http_methods(["GET", "HEAD", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
     """A new token stands in the reply to the POST and nowhere else: in no URL, no session, no message."""
-    follow = partial(live_page, request, "pages/tokens.html", FOLLOWS, lambda: _screen(request))
+    follow = partial(live_page, request, "pages/tokens/tokens.html", FOLLOWS, lambda: _screen(request))
     if request.method != "POST" and VERSION in request.headers:
         return follow()  # the form is there already, and stays as it is
     picker = DevicePicker(request.user, request.GET.get("q", ""))
@@ -98,10 +98,10 @@ def _screen(request: HttpRequest) -> Screen:
     claims = recent_claims(request.user)
     return screen(
         lists={
-            "pending": rows("pages/rows/pending_token.html", ((token.pk, _pending(token, now)) for token in pending)),
-            "claims": rows("pages/rows/claim.html", ((token.pk, _claimed(token, now)) for token in claims)),
+            "pending": rows("pages/tokens/pending_row.html", ((token.pk, _pending(token, now)) for token in pending)),
+            "claims": rows("pages/tokens/claim_row.html", ((token.pk, _claimed(token, now)) for token in claims)),
         },
-        parts=[part("pages", "pages/parts/token_pages.html", {"pending": pending})],
+        parts=[part("pages", "pages/tokens/pages.html", {"pending": pending})],
     )
 
 
@@ -190,7 +190,7 @@ def revoke_credential(request: HttpRequest) -> HttpResponse:
     name = request.GET.get("device", "")
     if not name:
         picker = DevicePicker(request.user, request.GET.get("q", ""))
-        return render(request, "pages/revoke_key_choose.html", {"picker": picker})
+        return render(request, "pages/tokens/revoke_key_choose.html", {"picker": picker})
     device = find_device(visible_devices(request.user), name)
     form = PasswordForm(request, request.POST or None)
     if form.is_valid():
@@ -200,4 +200,6 @@ def revoke_credential(request: HttpRequest) -> HttpResponse:
             messages.info(request, f"{device} had no key any more.")
         return redirect("device-tokens")
     key = device.credentials.filter(revoked_at=None).first()
-    return refused(render(request, "pages/revoke_key.html", {"device": device, "key": key, "form": form}), form.refusal)
+    return refused(
+        render(request, "pages/tokens/revoke_key.html", {"device": device, "key": key, "form": form}), form.refusal
+    )

@@ -1,5 +1,5 @@
 // Keeps a page as the server sees it. Asks once per page every few seconds, and changes only what differs: whoever
-// scrolls, selects, types or has a menu open is left alone. The server's side is pages/live.py.
+// scrolls, selects, types or has a menu open is left alone. The server's side is pages/kit/live.py.
 "use strict";
 
 /** What the reader holds: it stays as it is, and is sent again next time. */

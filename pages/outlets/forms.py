@@ -1,0 +1,21 @@
+"""The form of outlets. It holds to the bounds that the API's serializer has."""
+
+from django import forms
+
+from pages.machines.forms import in_use
+from telemetry.machines.serializers import BIGGEST
+
+
+class OutletForm(forms.Form):
+    """An outlet's own fields."""
+
+    name = forms.CharField(max_length=200)
+    region = forms.CharField(max_length=200, required=False)
+    address = forms.CharField(max_length=500, required=False)
+    contact_person = forms.CharField(label="Contact", max_length=200, required=False)
+    is_active = in_use()
+    number_of_machines = forms.IntegerField(
+        label="Machines by the owner’s count", required=False, min_value=0, max_value=BIGGEST
+    )
+    total_sva = forms.IntegerField(label="Service advisors", required=False, min_value=0, max_value=BIGGEST)
+    average_intage_services = forms.FloatField(label="Average intake of services", required=False)
