@@ -60,6 +60,10 @@ MIN_SIZE: Final = 1024
 LOCK_MILLISECONDS: Final = 1000
 """How long the writer waits for a lock; with the time in the queue it stays under the firmware's 5 s."""
 
+_OWN_SQLSTATES: Final = ("23502", "23503")
+_OWN_ERRORS: Final = ("SQLITE_CONSTRAINT_NOTNULL", "SQLITE_CONSTRAINT_FOREIGNKEY")
+"""NOT NULL and foreign keys: PostgreSQL's codes, and SQLite's."""
+
 CALL: Final = "call"
 _STOP: Final = object()
 
@@ -369,10 +373,19 @@ def _no_answer() -> Unavailable:
 
 
 def _poison(error: Exception) -> ApiError:
-    if isinstance(error, (DataError, IntegrityError)):
+    """What the sender of one submission is told that the database refuses when it is alone."""
+    if isinstance(error, DataError) or (isinstance(error, IntegrityError) and not _is_own_fault(error)):
         return Invalid("The database cannot store this. It has been logged.", code="unstorable")
     # A missing table or a cut connection is not the sender's fault: a 4xx would make it throw the row away.
     return Unavailable() if isinstance(error, DatabaseError) else ServerError()
+
+
+def _is_own_fault(error: IntegrityError) -> bool:
+    """Whether a column was left empty or points nowhere: no value that a sender gives brings that about, but a schema
+    that is not the code's, or a row that was deleted meanwhile. What is taken, or out of a CHECK's range, is told.
+    """
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", None) in _OWN_SQLSTATES or getattr(cause, "sqlite_errorname", "") in _OWN_ERRORS
 
 
 def _fail(batch: Sequence[Submission], make: Callable[[], ApiError]) -> None:

@@ -5,12 +5,30 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ozone.intake import Writer
 
 ROWS = "rows"
+
+
+class Item(models.Model):
+    """A row of the table `intake_test`."""
+
+    id = models.IntegerField(primary_key=True)
+    text = models.CharField(max_length=100, unique=True)
+    parent = models.IntegerField(null=True)
+    facts = models.JSONField(default=dict)
+    number = models.IntegerField(null=True)
+
+    class Meta:
+        app_label = "intake_tests"
+        db_table = "intake_test"
+        managed = False
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class Store:
@@ -28,7 +46,7 @@ class Store:
         self.batches.append([row[0] for row in rows])
         with connection.cursor() as cursor:
             for row in rows:
-                cursor.execute("INSERT INTO intake_test (id, text, parent) VALUES (%s, %s, %s)", row)
+                cursor.execute("INSERT INTO intake_test (id, text, parent, number) VALUES (%s, %s, %s, %s)", row)
         self.inside.set()
         assert self.gate.wait(10)
         for row in rows:
@@ -77,8 +95,10 @@ def busy(writer: Writer, store: Store) -> Iterator[threading.Event]:
     assert first.result(5) == "row 0"
 
 
-def row(number: int, text: str | None = "", parent: int | None = None) -> tuple[int, str | None, int | None]:
-    return number, f"text {number}" if text == "" else text, parent
+def row(
+    key: int, text: str | None = "", parent: int | None = None, number: int | None = None
+) -> tuple[int, str | None, int | None, int | None]:
+    return key, f"text {key}" if text == "" else text, parent, number
 
 
 def stored() -> list[int]:

@@ -6,27 +6,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from django.db import DataError, connection, models, transaction
+from django.db import DataError, connection, transaction
 
 from ozone.intake.sql import MAX_CHUNK, BulkInsert, fetch_locked, insert_missing, moment, present, upsert, within
-
-
-class Item(models.Model):
-    """A row of the table `intake_test`."""
-
-    id = models.IntegerField(primary_key=True)
-    text = models.CharField(max_length=100, unique=True)
-    parent = models.IntegerField(null=True)
-    facts = models.JSONField(default=dict)
-    number = models.IntegerField(null=True)
-
-    class Meta:
-        app_label = "intake_tests"
-        db_table = "intake_test"
-        managed = False
-
-    def __str__(self) -> str:
-        return self.text
+from ozone.intake.tests.conftest import Item
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, MAX_CHUNK - 1, MAX_CHUNK, MAX_CHUNK + 1, 2 * MAX_CHUNK + 37])

@@ -12,7 +12,8 @@ from django.db.backends.utils import CursorDebugWrapper
 from pytest_django import Settings
 
 from ozone.intake import CALL, Writer
-from ozone.intake.tests.conftest import ROWS, Store, row, stored
+from ozone.intake.sql import BulkInsert
+from ozone.intake.tests.conftest import ROWS, Item, Store, row, stored
 from ozone.wire.errors import ApiError, Conflict, Unavailable
 
 
@@ -70,34 +71,51 @@ def test_what_waits_together_is_stored_together(writer: Writer, store: Store, bu
 
 
 class TestPoison:
-    """A row that the database refuses, among many: 400 for it, and the others are stored."""
+    """A row that the database refuses, among many: an error for it, and the others are stored."""
 
     @pytest.mark.parametrize("at", [1, 37, 100])
     @pytest.mark.parametrize(
-        "bad",
+        ("bad", "expected"),
         [
-            {"text": None},  # NOT NULL, at once
-            {"text": "text 0"},  # taken
-            {"parent": 4711},  # a foreign key, refused at COMMIT only
+            ({"text": "text 0"}, (400, "unstorable")),  # taken
+            ({"number": -1}, (400, "unstorable")),  # a CHECK
+            # Of our schema, and not of what was sent: a 4xx would make the sender throw it away.
+            ({"text": None}, (503, "unavailable")),  # NOT NULL, at once
+            ({"parent": 4711}, (503, "unavailable")),  # a foreign key, refused at COMMIT only
         ],
     )
-    def test_one_among_a_hundred(self, writer: Writer, busy: threading.Event, at: int, bad: dict[str, Any]) -> None:
+    def test_one_among_a_hundred(
+        self, writer: Writer, busy: threading.Event, at: int, bad: dict[str, Any], expected: tuple[int, str]
+    ) -> None:
         futures = {n: writer.post(ROWS, row(n, **(bad if n == at else {}))) for n in range(1, 101)}
         busy.set()
-        assert outcome(futures.pop(at)) == (400, "unstorable")
+        assert outcome(futures.pop(at)) == expected
         assert {number: outcome(future) for number, future in futures.items()} == {n: f"row {n}" for n in futures}
         assert stored() == [0, *futures]
 
     def test_several(self, writer: Writer, busy: threading.Event) -> None:
-        futures = {n: writer.post(ROWS, row(n, text=None if n % 7 == 0 else "")) for n in range(1, 50)}
+        futures = {n: writer.post(ROWS, row(n, number=-1 if n % 7 == 0 else 1)) for n in range(1, 50)}
         busy.set()
         for number, future in futures.items():
             assert outcome(future) == ((400, "unstorable") if number % 7 == 0 else f"row {number}")
         assert stored() == [0] + [n for n in futures if n % 7]
 
     def test_all_alone(self, writer: Writer) -> None:
-        assert outcome(writer.post(ROWS, row(1, text=None))) == (400, "unstorable")
+        assert outcome(writer.post(ROWS, row(1, number=-1))) == (400, "unstorable")
         assert outcome(writer.post(ROWS, row(1))) == "row 1"
+
+    @pytest.mark.parametrize("value", [(2**80, "a"), (1, "\ud800")])
+    def test_what_the_database_cannot_hold(self, writer: Writer, value: tuple[int, str]) -> None:
+        statement = BulkInsert(Item, ("id", "text"))
+        writer.register("items", lambda connection, rows: statement.run(connection, rows) and None)
+        assert outcome(writer.post("items", value)) == (400, "unstorable")
+        assert outcome(writer.post("items", (2, "b"))) is None
+        assert stored() == [2]
+
+    def test_what_is_too_long(self, writer: Writer) -> None:
+        """Only PostgreSQL minds the length."""
+        expected = (400, "unstorable") if connection.vendor == "postgresql" else "row 1"
+        assert outcome(writer.post(ROWS, row(1, text="x" * 101))) == expected
 
     def test_a_fault_of_ours_is_500_and_fails_alone(self, writer: Writer, store: Store, busy: threading.Event) -> None:
         store.errors = {2: ValueError("a bug")}
@@ -317,7 +335,7 @@ class TestCall:
     def test_a_poison_row_beside_it_lets_it_run_once(self, writer: Writer, busy: threading.Event) -> None:
         futures = [writer.post(ROWS, row(1, parent=4711)), self.call(writer, number=2), writer.post(ROWS, row(3))]
         busy.set()
-        assert [outcome(future) for future in futures] == [(400, "unstorable"), "called 2", "row 3"]
+        assert [outcome(future) for future in futures] == [(503, "unavailable"), "called 2", "row 3"]
         assert stored() == [0, 2, 3]
 
     def test_a_failing_database_is_503_for_all(self, writer: Writer, busy: threading.Event) -> None:
