@@ -113,14 +113,6 @@ class LockedStatus:
     def has_events_after(self, at: datetime | None) -> bool:
         return at is not None and self.newest_ts is not None and at < self.newest_ts
 
-    def doubts(self, event: Event) -> bool:
-        """Whether the event's clock is suspect: its time is impossible, or falls back further than a queue explains."""
-        if event.told is None:
-            return event.device_timestamp is not None
-        if event.told < self.registered_at - BEFORE_REGISTRATION:
-            return True
-        return self.newest_ts is not None and event.told < self.newest_ts - FALLS_BACK
-
     def take(self, event: Event, at: datetime) -> None:
         """What a new event says of the device now. `at` is when it happened, or arrived if its clock is suspect."""
         if self.counters_at is None or at >= self.counters_at:
@@ -160,6 +152,16 @@ class LockedStatus:
         self.flags = [old if new is None else new for new, old in zip(flags, self.flags, strict=True)]
 
 
+def is_suspect(event: Event, registered_at: datetime, newest: datetime | None) -> bool:
+    """Contract, 2.1: an impossible time, one long before the device was registered, or one that falls back behind
+    `newest`, the latest time that an earlier event has told."""
+    if event.told is None:
+        return event.device_timestamp is not None
+    if event.told < registered_at - BEFORE_REGISTRATION:
+        return True
+    return newest is not None and event.told < newest - FALLS_BACK
+
+
 def _counters(event: Event, counts: Sequence[int]) -> Sequence[int]:
     if event.own_counts is not None:
         return event.own_counts
@@ -180,8 +182,12 @@ def store_events(connection: BaseDatabaseWrapper, arrivals: list[EventArrival]) 
     return decided
 
 
-def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> None:
-    """Stores those of the events that are new, in their order, with all that follows from them."""
+def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event], *, is_history: bool = False) -> None:
+    """Stores those of the events that are new, in their order, with all that follows from them.
+
+    `is_history`: they were told to another system, which has judged their clocks (one that is suspect has no `told`),
+    and what they did to their device's counters is past.
+    """
     once: dict[tuple[int, str], Event] = {}
     for event in events:
         first = once.setdefault((event.device_id, event.event_id), event)
@@ -196,7 +202,7 @@ def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> None
         if event.told_again is not None and status.has_events_after(event.told):
             # Daylight saving repeats this local time, and the queue is first in, first out: it is the second one.
             event = once[key] = event._replace(told=event.told_again)
-        suspect = status.doubts(event)
+        suspect = is_suspect(event, status.registered_at, None if is_history else status.newest_ts)
         occurred_at = event.told or event.received_at
         at = event.received_at if suspect else occurred_at
         held = bindings.holder(event.device_id, at)
@@ -214,8 +220,9 @@ def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> None
         held, occurred_at, at = places[key]
         if event.treatment is not None:
             tally.add(held, event.treatment, occurred_at)
-        statuses[event.device_id].take(event, at)
-        changed.add(event.device_id)
+        if not is_history:
+            statuses[event.device_id].take(event, at)
+            changed.add(event.device_id)
     tally.store(connection)
     save_statuses(connection, [statuses[device] for device in sorted(changed)])
     if len(new) < len(once):
@@ -308,17 +315,22 @@ class Bindings:
         return Attribution(device, 0, 0)
 
 
+def find_events(
+    connection: BaseDatabaseWrapper, keys: Collection[tuple[int, str]], columns: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """Of the events of these (device, event_id) that are stored: device, event_id and `columns`."""
+    among, given = within(connection, keys)
+    wanted = ", ".join(("device_id", "event_id", *columns))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {wanted} FROM telemetry_telemetryevent WHERE (device_id, event_id) {among}", given)
+        return cursor.fetchall()
+
+
 def _note_repeats(connection: BaseDatabaseWrapper, repeats: Sequence[Event]) -> None:
     """Compares what is sent again with what is stored, in one look."""
     keys = {(event.device_id, event.event_id): event for event in repeats}
-    among, given = within(connection, keys)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT device_id, event_id, digest FROM telemetry_telemetryevent WHERE (device_id, event_id) {among}",
-            given,
-        )
-        for device, event_id, digest in cursor.fetchall():
-            _note_repeat(keys[device, event_id], digest)
+    for device, event_id, digest in find_events(connection, keys, ["digest"]):
+        _note_repeat(keys[device, event_id], digest)
 
 
 def _note_repeat(event: Event, digest: int) -> None:
