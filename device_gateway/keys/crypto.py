@@ -30,7 +30,12 @@ def can_encrypt() -> bool:
 
 def new_data_key() -> str:
     """A fresh AES-256 key, sealed under the newest DEVICE_DATA_KEY: what a database may hold."""
-    return _fernet(options().DEVICE_DATA_KEY).encrypt(AESGCM.generate_key(256)).decode()
+    return seal_data_key(AESGCM.generate_key(256))
+
+
+def seal_data_key(key: bytes) -> str:
+    """The 32 bytes of an AES key under the newest DEVICE_DATA_KEY."""
+    return _fernet(tuple(options().DEVICE_DATA_KEY)).encrypt(key).decode()
 
 
 def open_data_key(sealed: str) -> bytes:

@@ -123,6 +123,10 @@ def read_device_time(words: Any) -> tuple[datetime, ...]:
     return read_time(words, _zone(options().DEVICE_TIME_ZONE))
 
 
+def _meanings(words: Any, zone: tzinfo | None) -> tuple[datetime, ...]:
+    return read_device_time(words) if zone is None else read_time(words, zone)
+
+
 def _since_1970(number: float) -> datetime:
     unit = 1 if number < _MILLISECONDS else 1e3 if number < _MICROSECONDS else 1e6
     return datetime.fromtimestamp(number / unit, UTC)
@@ -146,13 +150,14 @@ class Told(NamedTuple):
 NOT_TOLD: Final = Told(None)
 
 
-def believed(words: Any, received_at: datetime) -> Told:
+def believed(words: Any, received_at: datetime, zone: tzinfo | None = None) -> Told:
     """What a device means by `words`, if that is possible: readable, not before DEVICE_EPOCH, and not more than ten
-    minutes ahead of the server; else NOT_TOLD. Of two meanings the one within ten minutes of the arrival is taken."""
+    minutes ahead of the server; else NOT_TOLD. Of two meanings the one within ten minutes of the arrival is taken.
+    Without an offset they are local: of `zone`, or of DEVICE_TIME_ZONE."""
     if words is None:
         return NOT_TOLD
     epoch = _epoch(options().DEVICE_EPOCH)
-    possible = [moment for moment in read_device_time(words) if epoch <= moment <= received_at + AHEAD]
+    possible = [moment for moment in _meanings(words, zone) if epoch <= moment <= received_at + AHEAD]
     if len(possible) < 2:
         return Told(possible[0]) if possible else NOT_TOLD
     for moment in possible:
