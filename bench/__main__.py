@@ -36,6 +36,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "scale": Bench.measure_scale,
     "fairness": Bench.measure_fairness,
     "trouble": Bench.measure_trouble,
+    "moving": Bench.measure_moving,
 }
 """Each is measured once, after the runs that measure the rates."""
 
@@ -109,7 +110,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=5, help="runs, of which the medians are shown (5)")
     parser.add_argument("--seconds", type=int, default=5, help="length of each measurement (5)")
     parser.add_argument(
-        "--quick", action="store_true", help="one run of one second each, no scale, fairness, trouble: does it work?"
+        "--quick",
+        action="store_true",
+        help="one run of one second each, no scale, fairness, trouble, moving: does it work?",
     )
     parser.add_argument("--only", choices=["sqlite", "postgres"], help="one database instead of both")
     parts = [RATES, *PARTS]
@@ -118,7 +121,7 @@ def _arguments() -> argparse.Namespace:
     if options.quick:
         options.runs = options.seconds = 1
     # These take minutes, however short the measurements.
-    long = ("scale", "fairness", "trouble") if options.quick else ()
+    long = ("scale", "fairness", "trouble", "moving") if options.quick else ()
     options.parts = options.parts or [part for part in parts if part not in long]
     if options.runs < 1 or options.seconds < 1:
         parser.error("--runs and --seconds must be 1 or more")

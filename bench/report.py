@@ -79,6 +79,9 @@ TARGETS = (
     Target("s, slowest reply to others in a trouble", 0.9, False, ("trouble", "slowest_s")),
     Target("hostile callers, those beside whom readings go on (p99)", 1, True, ("fairness", "share")),
     Target("ms, a reading's p99 beside the worst of them", 100, False, ("fairness", "worst_ms")),
+    Target("s, a million events move in beside readings at half of the top rate", 300, False, ("moving", "seconds")),
+    Target("ms, p99 of those readings", 100, False, ("moving", "p99_ms")),
+    Target("replies to them that were no 201", 0, False, ("moving", "refused")),
     Target("MB resident, 10,000 devices", 200, False, ("memory", "rss_mb")),
 )
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import events, fairness, pages, scale, servers, stations, trouble
+from bench import events, fairness, moving, pages, scale, servers, stations, trouble
 from bench.databases import Store, count_rows
 from bench.load import BATCH, INGEST, Load, device_key, reading, run_wrk, write_script
 
@@ -127,6 +127,11 @@ class Bench:
             return
         with self._copy(f"fleet_{DEVICES}") as url:
             self._keep("trouble", trouble.measure(self.folder, url=url))
+
+    def measure_moving(self) -> None:
+        """A million events of an earlier system move in beside meters that send."""
+        with self._copy(f"fleet_{DEVICES}") as url:
+            self._keep("moving", moving.measure(self.folder, url=url))
 
     def _measure_plain(self, figure: str, worker: str) -> dict[str, Any]:
         with (

@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "telemetry",
     "stations",
     "pages",
+    "moving",
     "simulators",
     "ozontelemetry",
 ]

@@ -9,7 +9,7 @@ import sys
 
 from tests.support import needs
 
-WRITES_DATA = ["device_gateway", "ozone", "pages", "stations", "telemetry", "tests"]
+WRITES_DATA = ["device_gateway", "moving", "ozone", "pages", "stations", "telemetry", "tests"]
 
 
 def main() -> int:

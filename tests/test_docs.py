@@ -23,6 +23,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 APPS: Final = (
     "ozone",
     "device_gateway",
+    "moving",
     "pages",
     "simulators",
     "stations",

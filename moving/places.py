@@ -1,0 +1,216 @@
+"""Outlets, machines, and which device each machine held from when to when."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from device_gateway.models import Device
+from moving.cells import day, first, flag, moment, number, text, whole
+from moving.sources import Row, walk
+from moving.state import Move
+from telemetry.models import Machine, MachineDevice, Outlet
+
+
+def move_outlets(move: Move) -> None:
+    table = move.generation.outlets
+    if table is None:
+        return
+    for rows in walk(move.source, table):
+        with transaction.atomic():
+            for row in rows:
+                _move_outlet(move, table, row)
+
+
+def _move_outlet(move: Move, table: str, row: Row) -> None:
+    counted, key = move.table(table), row[move.key_of(table)]
+    counted.rows += 1
+    if move.known(table, key) is not None:
+        counted.there += 1
+        return
+    name = text(first(row, "name", "outlet_name")) or f"Outlet {key}"
+    here = Outlet.objects.filter(name=name, archived_at=None).first()
+    if here is not None:
+        counted.there += 1
+        move.report.note(table, key, f"There is an outlet {name} here: its machines go there.")
+        move.remember(table, key, here.pk)
+        return
+    counted.added += 1
+    contact = [text(row.get(column), 100) for column in ("contact_person", "pic_sm", "contact_phone", "sm_number")]
+    outlet = Outlet(
+        name=name,
+        region=text(first(row, "region", "location")),
+        address=text(first(row, "address"), 500),
+        contact_person=", ".join(part for part in contact if part)[:200],
+        is_active=flag(row.get("is_active"), True),
+        total_sva=whole(row.get("total_sva")),
+        average_intage_services=number(first(row, "average_intage_services", "avg_intake_service")),
+        number_of_machines=whole(first(row, "number_of_machines", "num_machines")),
+    )
+    if not move.is_dry:
+        outlet.save()
+    move.remember(table, key, outlet.pk or move.invented())
+
+
+def move_machines(move: Move) -> None:
+    table = move.generation.machines
+    if table is None:
+        return
+    for rows in walk(move.source, table):
+        with transaction.atomic():
+            for row in rows:
+                _move_machine(move, table, row)
+
+
+def _move_machine(move: Move, table: str, row: Row) -> None:
+    counted, key = move.table(table), row[move.key_of(table)]
+    counted.rows += 1
+    if move.known(table, key) is not None:
+        counted.there += 1
+        return
+    stood = row.get("outlet_id")
+    outlet = None if stood is None or move.generation.outlets is None else move.known(move.generation.outlets, stood)
+    if stood is not None and outlet is None:
+        move.report.note(table, key, f"Its outlet {stood} is not in the source: it comes without one.")
+    for column in ("machine_type", "notes", "last_maintenance"):
+        if row.get(column):
+            move.report.note(table, key, f"{column} has no place here: {text(row[column], 200)}")
+    counted.added += 1
+    machine = Machine(
+        name=text(first(row, "name", "machine_code")) or f"Machine {key}",
+        outlet_id=outlet,
+        is_active=flag(row.get("is_active"), True),
+        installed_date=day(first(row, "installed_date", "installed_at")),
+    )
+    if not move.is_dry:
+        machine.save()
+    move.remember(table, key, machine.pk or move.invented())
+
+
+@dataclass
+class Span:
+    """A machine held a device from `start` until before `end` (None: still)."""
+
+    key: object
+    machine: int
+    device: int
+    start: datetime
+    end: datetime | None
+    is_open: bool
+
+
+def move_bindings(move: Move) -> None:
+    """All of them at once, so that intervals which overlap can be cut where the next begins."""
+    table = move.generation.bindings or move.generation.machines
+    if table is None:
+        return
+    spans = []
+    for rows in walk(move.source, table):
+        for row in rows:
+            span = _span(move, table, row)
+            if span is not None:
+                spans.append(span)
+    _cut(move, table, spans)
+    if not move.is_dry:
+        with transaction.atomic():
+            _store(spans)
+            for span in spans:
+                if move.generation.bindings:
+                    move.remember(table, span.key, span.machine)
+
+
+def _span(move: Move, table: str, row: Row) -> Span | None:
+    """None: this row binds nothing, has been moved before, or names what is not there."""
+    is_own = move.generation.bindings is not None
+    key = row[move.key_of(table)]
+    named = row.get("device_id")
+    if is_own:
+        counted = move.table(table)
+        counted.rows += 1
+        if move.known(table, key) is not None:
+            counted.there += 1
+            return None
+    elif named is None:
+        return None
+    machine = move.known(str(move.generation.machines), row["machine_id"] if is_own else key)
+    device = move.device(named)
+    if machine is None or device is None:
+        missing = f"machine {row.get('machine_id')}" if machine is None else f"device {named}"
+        if is_own:
+            move.report.refuse(table, key, f"Its {missing} is not in the source.")
+        else:
+            move.report.note(table, key, f"Its {missing} is not in the source: it comes without a device.")
+        return None
+    if not is_own and MachineDevice.objects.filter(machine=machine, device=device.pk).exists():
+        return None
+    if is_own:
+        move.table(table).added += 1
+    start = moment(first(row, "assigned_date", "installed_at", "installed_date")) or device.registered_at
+    end = moment(row.get("deactivated_date"))
+    is_open = end is None and (not is_own or flag(row.get("is_active"), True))
+    return Span(key, machine, device.pk, start, end, is_open)
+
+
+def _cut(move: Move, table: str, spans: list[Span]) -> None:
+    """One device a machine and one machine a device at any time: what is still open when the next begins ends there."""
+    spans.sort(key=lambda span: (span.start, str(span.key)))
+    last: dict[tuple[str, int], Span] = {}
+    for span in spans:
+        for holder in (("machine", span.machine), ("device", span.device)):
+            before = last.get(holder)
+            if before is not None and (before.end is None or before.end > span.start):
+                if before.is_open or before.end is not None:
+                    move.report.note(
+                        table, before.key, f"It ends at {span.start:%Y-%m-%d %H:%M:%S} UTC, when {span.key} begins."
+                    )
+                before.end, before.is_open = span.start, False
+            last[holder] = span
+    for span in spans:
+        _cut_by_ours(move, table, span)
+        if span.end is None and not span.is_open:
+            span.end = max(move.now, span.start)
+            move.report.note(table, span.key, "It is not active and says not until when: it ends with the move.")
+        if span.end is not None and span.end < span.start:
+            span.end = span.start
+
+
+def _cut_by_ours(move: Move, table: str, span: Span) -> None:
+    """A binding that began here later has the last word."""
+    ours = MachineDevice.objects.filter(device=span.device, assigned_date__gte=span.start)
+    limit = ours.order_by("assigned_date").values_list("assigned_date", flat=True).first()
+    if limit is not None and (span.end is None or span.end > limit):
+        span.end, span.is_open = limit, False
+        move.report.note(table, span.key, "The device got a machine here later: this binding ends where that begins.")
+
+
+def _store(spans: list[Span]) -> None:
+    for span in spans:
+        if span.end is None:
+            _end_before(span)
+    outlets = dict(Machine.objects.filter(pk__in={span.machine for span in spans}).values_list("pk", "outlet_id"))
+    MachineDevice.objects.bulk_create(
+        MachineDevice(
+            machine_id=span.machine,
+            device_id=span.device,
+            outlet_id=outlets[span.machine],
+            assigned_date=span.start,
+            deactivated_date=span.end,
+            is_active=span.end is None,
+        )
+        for span in spans
+    )
+    for span in spans:
+        if span.end is None:
+            # The binding is made above, with its past beginning: saving the machine would begin one now.
+            Machine.objects.filter(pk=span.machine).update(device=span.device)
+            Device.objects.filter(pk=span.device, assigned=False).update(assigned=True, provisional=False)
+
+
+def _end_before(span: Span) -> None:
+    """What an earlier run brought as still in force, and the source has ended since."""
+    held = MachineDevice.objects.filter(Q(machine=span.machine) | Q(device=span.device), is_active=True)
+    for binding in held:
+        Machine.objects.filter(pk=binding.machine_id).update(device=None)
+        end = max(span.start, binding.assigned_date)
+        MachineDevice.objects.filter(pk=binding.pk).update(is_active=False, deactivated_date=end)
