@@ -8,10 +8,9 @@ class TelemetryConfig(AppConfig):
 
     def ready(self) -> None:
         from device_gateway.keys.memory import COMMANDS, keyring
-        from telemetry.commands import polling
-        from telemetry.commands import services as commands
+        from telemetry.commands import polling, services
         from telemetry.events import storing
 
         storing.register_kinds()
         polling.register_kinds()
-        keyring.watcher.tell(COMMANDS, commands.wake_waiting)
+        keyring.watcher.tell(COMMANDS, services.wake_waiting)

@@ -19,9 +19,9 @@ from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
 from telemetry.commands import services
 from telemetry.commands.lifecycle import FINISHED, MAX_RETRIES, PENDING, TIMEOUT, allows, state_at
-from telemetry.events.payloads import COUNTERS
 from telemetry.models import Command
 from telemetry.presence import is_polling, presence
+from telemetry.treatments import COUNTERS
 
 FOLLOWS: Final = ("people", "presence", "polling", "commands", "deadlines")
 SORTS: Final = {"newest": ("-pk",)}

@@ -14,13 +14,13 @@ from device_gateway.registry.queries import visible_devices
 from ozone.wire.conf import options
 from pages.kit import charts
 from telemetry.commands.lifecycle import state_at
-from telemetry.events.payloads import COUNTERS
 from telemetry.figures.rollups import starts
 from telemetry.figures.statistics import Filters, statistics
 from telemetry.figures.totals import Totals
-from telemetry.machines.queries import visible_events
 from telemetry.models import Command, DailyCount, HourlyCount, QuarantinedEvent, RollUp, TelemetryEvent
 from telemetry.presence import Presence, last_heard, presence, presence_is
+from telemetry.treatments import COUNTERS
+from telemetry.visible import visible_events
 
 QUIET: Final = 8
 TICKER: Final = 10

@@ -18,7 +18,7 @@ from pages.devices.forms import AllowForm, AssignDeviceForm, EditForm, RenameFor
 from pages.kit.actions import Confirmation, action, sent
 from pages.kit.frame import staff_page
 from pages.templatetags.facts import ago, duration
-from telemetry.device_side.services import redate as redate_events
+from telemetry.events.services import redate as redate_events
 from telemetry.machines.bindings import assign_device, unassign_device
 from telemetry.models import Machine, TelemetryEvent
 

@@ -15,8 +15,8 @@ from ozone.wire.errors import MalformedJson
 from pages.kit.queries import CHOICES
 from telemetry.events.payloads import MAX_KEPT_BODY
 from telemetry.events.quarantine import members
-from telemetry.machines.queries import visible_machines
 from telemetry.models import Machine, MachineDevice, QuarantinedEvent
+from telemetry.visible import visible_machines
 
 USED_LATELY: Final = timedelta(minutes=10)
 

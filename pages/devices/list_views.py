@@ -20,8 +20,8 @@ from pages.kit.frame import signed_in_page, staff_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
 from pages.kit.queries import matching_devices
-from telemetry.machines.queries import visible_outlets
 from telemetry.presence import Presence, last_heard, presence, presence_is
+from telemetry.visible import visible_outlets
 
 FOLLOWS: Final = ("people", "presence", "events", "commands")
 SORTS: Final = {

@@ -11,7 +11,7 @@ from pages.devices.actions import device_named, either, home
 from pages.devices.forms import CorrectionForm
 from pages.kit.actions import Confirmation, action, sent
 from pages.kit.frame import staff_page
-from telemetry.device_side.services import accept_refused, discard_refused
+from telemetry.events.services import accept_refused, discard_refused
 from telemetry.models import QuarantinedEvent
 
 

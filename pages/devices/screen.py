@@ -14,9 +14,9 @@ from pages.devices import tables
 from pages.kit.live import Screen, part, rows, screen
 from pages.templatetags.facts import duration
 from telemetry.machines.logs import last_events
-from telemetry.machines.queries import visible_events
 from telemetry.models import QuarantinedEvent
 from telemetry.presence import Presence, presence, silences
+from telemetry.visible import visible_events
 
 _QUIET: Final = timedelta(minutes=2)
 _RELATED: Final = ("state", "status", "owner", "enrolment", "machine__outlet")

@@ -14,8 +14,8 @@ from pages.kit.frame import staff_page
 from pages.machines.forms import AssignMachineForm, MachineForm, NewMachineForm, UnassignForm, free_devices
 from telemetry.figures.totals import totals
 from telemetry.machines import bindings
-from telemetry.machines.queries import find, visible_machines
 from telemetry.models import Machine
+from telemetry.visible import find, visible_machines
 
 _METHODS: Final = ["GET", "HEAD", "POST"]
 _WITH_DEVICES: Final = "pages/machines/action.html"

@@ -15,9 +15,9 @@ from pages.kit.live import Screen, live_page, part, rows, screen
 from pages.machines.screen import today_from
 from telemetry.figures.totals import Totals, totals
 from telemetry.machines.logs import MOST_TREATMENTS, Counts, Log, counts_after, happened_at, machine_log
-from telemetry.machines.queries import find, visible_machines
 from telemetry.models import Command, Machine, TelemetryEvent
 from telemetry.presence import presence
+from telemetry.visible import find, visible_machines
 
 FOLLOWS: Final = ("people", "presence", "events", "commands", "minute")
 NEWEST: Final = 100

@@ -8,9 +8,9 @@ from django.db.models import Q, QuerySet
 
 from telemetry.figures.rollups import starts
 from telemetry.figures.totals import Totals, totals_by_machine
-from telemetry.machines.queries import visible_machines
 from telemetry.models import Machine
 from telemetry.presence import last_heard, presence
+from telemetry.visible import visible_machines
 
 
 class MachineRow(NamedTuple):

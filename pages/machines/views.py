@@ -13,9 +13,9 @@ from pages.kit.frame import signed_in_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
 from pages.machines.screen import machine_rows, matching_machines
-from telemetry.machines.queries import visible_outlets
 from telemetry.models import Machine
 from telemetry.presence import Presence, presence_is
+from telemetry.visible import visible_outlets
 
 FOLLOWS: Final = ("people", "presence", "events", "commands", "minute")
 SORTS: Final = {

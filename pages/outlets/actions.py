@@ -10,8 +10,8 @@ from pages.kit.actions import Confirmation, action, sent
 from pages.kit.frame import staff_page
 from pages.outlets.forms import OutletForm
 from telemetry.machines import bindings
-from telemetry.machines.queries import find, visible_outlets
 from telemetry.models import Outlet
+from telemetry.visible import find, visible_outlets
 
 _METHODS: Final = ["GET", "HEAD", "POST"]
 

@@ -10,9 +10,9 @@ from django.db.models import Count, Q, QuerySet
 from pages.kit.version import version
 from pages.machines.screen import today_from
 from telemetry.figures.totals import Totals, totals_by_outlet
-from telemetry.machines.queries import visible_machines, visible_outlets
 from telemetry.models import Machine, Outlet
 from telemetry.presence import Presence, last_heard, presence_is
+from telemetry.visible import visible_machines, visible_outlets
 
 
 class OutletRow(NamedTuple):

@@ -16,8 +16,8 @@ from pages.machines.screen import machine_rows, matching_machines
 from pages.outlets.screen import matching_outlets, outlet_rows
 from telemetry.figures.statistics import Filters, statistics
 from telemetry.figures.totals import Totals, totals
-from telemetry.machines.queries import find, visible_outlets
 from telemetry.models import Machine, Outlet
+from telemetry.visible import find, visible_outlets
 
 FOLLOWS: Final = ("people", "presence", "events", "commands", "minute")
 SORTS: Final = {

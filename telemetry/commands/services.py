@@ -21,11 +21,12 @@ from telemetry.commands.lifecycle import (
     allows,
     state_at,
 )
+from telemetry.commands.payloads import Result
 from telemetry.commands.types import is_unsafe, type_named, unsafe
 from telemetry.commands.waiting import room
-from telemetry.events.payloads import COUNTERS, Result
 from telemetry.events.storing import lock_statuses, save_statuses
 from telemetry.models import Command
+from telemetry.treatments import COUNTERS
 
 MAX_TEXT: Final = 500
 

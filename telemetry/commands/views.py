@@ -11,15 +11,14 @@ from rest_framework.response import Response
 from device_gateway.registry.queries import find_device, find_devices, visible_devices
 from ozone.accounts.callers import is_person
 from ozone.accounts.permissions import Staff
-from ozone.webapi.fields import Flag, FreeObject, Text
+from ozone.webapi.fields import Flag, FreeObject, Number, Text
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
 from ozone.wire.errors import ApiError, NotFound
 from ozone.wire.times import iso, iso_or_none
-from telemetry.commands import services as commands
+from telemetry.commands import services
 from telemetry.commands.lifecycle import state_at
 from telemetry.commands.types import FIRMWARE_TYPES, command_types
-from telemetry.machines.serializers import Number
 from telemetry.models import Command
 
 PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 404: Problem, 429: Problem, 503: Problem}
@@ -166,7 +165,7 @@ class Create(ApiView):
         device = find_device(visible_devices(request.user), device_id)
         wanted = CommandRequest(data=request.data)
         wanted.is_valid(raise_exception=True)
-        command = commands.create(
+        command = services.create(
             device=device, fields=wanted.validated_data, author=_author(request), now=timezone.now()
         )
         reply = {
@@ -194,7 +193,7 @@ class Bulk(ApiView):
         names = list(dict.fromkeys(fields.pop("device_ids")))
         known = find_devices(visible_devices(request.user), names)
         devices = list({device.pk: device for name in names if (device := known.get(name))}.values())
-        made, refused = commands.create_for_each(
+        made, refused = services.create_for_each(
             devices=devices, fields=fields, author=_author(request), now=timezone.now()
         )
         failed: list[tuple[str, ApiError]] = [(name, NO_DEVICE) for name in names if name not in known]
@@ -223,7 +222,7 @@ class CommandStatus(ApiView):
         device = find_device(visible_devices(request.user), device_id)
         now = timezone.now()
         recent = [command_json(command, now) for command in device.commands.order_by("-created_at", "-id")[:RECENT]]
-        stats = commands.statistics(device, now)
+        stats = services.statistics(device, now)
         return Response({"device_id": device.device_id, "stats": stats, "recent_commands": recent})
 
 
@@ -239,7 +238,7 @@ class Retry(ApiView):
         tags=["commands"],
     )
     def post(self, request: Request, command_id: str) -> Response:
-        command = commands.retry(devices=visible_devices(request.user), command_id=command_id, now=timezone.now())
+        command = services.retry(devices=visible_devices(request.user), command_id=command_id, now=timezone.now())
         return Response(
             {
                 "status": "retried",
@@ -262,5 +261,5 @@ class Cancel(ApiView):
         tags=["commands"],
     )
     def post(self, request: Request, command_id: str) -> Response:
-        command = commands.cancel(devices=visible_devices(request.user), command_id=command_id, now=timezone.now())
+        command = services.cancel(devices=visible_devices(request.user), command_id=command_id, now=timezone.now())
         return Response({"status": "cancelled", "command_id": str(command.command_id)})

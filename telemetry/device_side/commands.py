@@ -14,10 +14,10 @@ from ozone.wire import bodies, jsonio
 from ozone.wire.errors import Invalid, Unauthorized
 from ozone.wire.http import Reply, Request
 from ozone.wire.times import iso
-from telemetry.commands import services as commands
+from telemetry.commands import services
+from telemetry.commands.payloads import read_result
 from telemetry.commands.polling import POLLS, Poll
 from telemetry.commands.waiting import End, room
-from telemetry.events.payloads import read_result
 from telemetry.models import Command
 
 LONGEST_WAIT: Final = 30.0
@@ -120,7 +120,7 @@ def report(request: Request, identity: Identity) -> Call:
         return Reply.json(200, {"status": "updated", "command_id": command_id, "success": success})
 
     arguments = {"device": identity.pk, "command_id": command_id, "result": result, "received_at": request.received_at}
-    return Call(commands.report, arguments, reply)
+    return Call(services.report, arguments, reply)
 
 
 def _check_name(identity: Identity, name: str) -> None:

@@ -10,9 +10,9 @@ from ozone.wire import jsonio
 from ozone.wire.errors import Invalid, MalformedJson
 from ozone.wire.jsonio import MAX_OBJECT_BYTES
 from ozone.wire.times import believed
-from telemetry.events.payloads import MAX_COUNTER, TREATMENTS, Counters, Event, Flags, digest_of
+from telemetry.events.payloads import MAX_COUNTER, STATUS, Counters, Event, Flags, digest_of
+from telemetry.treatments import TREATMENTS
 
-STATUS: Final = "status"
 _MAX_FIELDS: Final = 100
 _COUNTS: Final = ("count1", "count2", "count3")
 _TYPES: Final = ("type1", "type2", "type3")

@@ -2,16 +2,15 @@
 
 from typing import Final
 
-from telemetry.device_side import commands as device_commands
-from telemetry.device_side import ingest
+from telemetry.device_side import commands, ingest
 
 DEVICE_ROUTES: Final = [
     ingest.HANDSHAKE,
     ingest.DEVICE_EVENTS,
     ingest.EVENTS_ALIAS,
     ingest.LEGACY,
-    device_commands.POLL,
-    device_commands.REPORT,
+    commands.POLL,
+    commands.REPORT,
 ]
 ROUTES: Final = [(f"api/{route.path}", route) for route in DEVICE_ROUTES]
 """Path below the root, and who answers there."""

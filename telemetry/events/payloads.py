@@ -10,8 +10,11 @@ from ozone.wire import jsonio
 from ozone.wire.errors import ApiError, Invalid, MalformedJson, Unauthorized
 from ozone.wire.jsonio import MAX_OBJECT_BYTES
 from ozone.wire.times import believed
+from telemetry.treatments import COUNTERS, TREATMENTS
 
 MAX_BATCH: Final = 500
+STATUS: Final = "status"
+"""The event type of a legacy device's status message: no press."""
 MAX_EVENT_ID: Final = 128
 MAX_FIRMWARE: Final = 64
 MAX_WIFI_STATUS: Final = 64
@@ -19,8 +22,6 @@ MAX_COUNTER: Final = 2**31 - 1
 MAX_KEPT_BODY: Final = 16 * 1024
 """Characters of a refused body that are kept: the firmware's events have some 300."""
 
-TREATMENTS: Final = ("BASIC", "STANDARD", "PREMIUM")
-COUNTERS: Final = ("basic", "standard", "premium")
 _COLUMNS: Final = frozenset({"device_id", "event_id", "event", "treatment", "counter", "ts"})
 """What has a column of its own; any further field is the event's payload."""
 
@@ -237,41 +238,6 @@ def read_flags(value: Mapping[str, Any]) -> Flags:
         _flag(sd_card),
         uptime if type(uptime) is int and uptime >= 0 else None,
     )
-
-
-class Result(NamedTuple):
-    """What a device reports of a command."""
-
-    success: bool
-    message: str
-    error_message: str
-    response_data: Any
-    counters: Counters | None
-    flags: Flags
-
-
-def read_result(value: Any) -> Result:
-    """Raises Invalid where it is not known whether the command succeeded, or what the counters are."""
-    if type(value) is not dict:
-        raise Invalid("Send the result as a JSON object.", code="not_an_object")
-    if type(value.get("success")) is not bool:
-        raise Invalid("The result is not valid: success.", errors={"success": ["Must be true or false."]})
-    data = value.get("response_data")
-    if data is not None and len(jsonio.encode(data)) > MAX_OBJECT_BYTES:
-        raise Invalid("response_data is larger than 4 KiB.", errors={"response_data": ["At most 4 KiB."]})
-    return Result(
-        value["success"],
-        _text(value.get("message")),
-        _text(value.get("error_message")),
-        data,
-        read_counters(value.get("current_counters"), "current_counters"),
-        read_flags(value),
-    )
-
-
-def _text(value: Any) -> str:
-    """A message for people: whatever it is, a result must not be lost for it."""
-    return value if type(value) is str else "" if value is None else jsonio.encode(value).decode()
 
 
 def _flag(value: Any) -> bool | None:

@@ -16,7 +16,7 @@ from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
 from ozone.wire.errors import Invalid
 from ozone.wire.times import iso, parse_iso
-from telemetry.device_side import services
+from telemetry.events import services
 from telemetry.models import QuarantinedEvent
 
 PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 404: Problem, 409: Problem, 429: Problem, 503: Problem}

@@ -5,7 +5,6 @@ from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,12 +13,11 @@ from device_gateway.registry.queries import find_device, visible_devices
 from ozone.webapi.parameters import PageCursor, Query, Span, choice, flag, given, page_cursor, span, whole
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView, PlainJsonRenderer
-from ozone.wire.times import iso
-from telemetry.device_side.legacy import STATUS
+from telemetry.events.payloads import STATUS
+from telemetry.events.replies import AnalyticsReply, EventReply, event_json
 from telemetry.figures.analytics import figures
-from telemetry.machines import queries
-from telemetry.machines.serializers import CountsReply
 from telemetry.models import TelemetryEvent, Treatment
+from telemetry.visible import find, visible_events
 
 PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
 DEFAULT_DAYS = 7
@@ -38,80 +36,6 @@ NARROWING_FILTERS = [
     OpenApiParameter("machine_id", int),
     OpenApiParameter("outlet_id", int),
 ]
-
-
-class EventReply(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    device_id = serializers.CharField()
-    event_id = serializers.CharField()
-    event = serializers.CharField()
-    event_type = serializers.CharField()
-    treatment = serializers.ChoiceField(choices=Treatment.choices, allow_null=True)
-    counter = serializers.IntegerField(allow_null=True)
-    count_basic = serializers.IntegerField(allow_null=True)
-    count_standard = serializers.IntegerField(allow_null=True)
-    count_premium = serializers.IntegerField(allow_null=True)
-    occurred_at = serializers.DateTimeField()
-    received_at = serializers.DateTimeField()
-    device_timestamp = serializers.CharField(allow_null=True)
-    clock_suspect = serializers.BooleanField()
-    wifi_status = serializers.CharField(allow_null=True)
-    payload = serializers.DictField()
-
-    def get_fields(self) -> dict[str, Any]:
-        # `source` as a class attribute would shadow the framework's own.
-        return super().get_fields() | {"source": serializers.ChoiceField(choices=TelemetryEvent.Source.choices)}
-
-
-class Figures(CountsReply):
-    total = serializers.IntegerField()
-
-
-class FiguresOfDay(Figures):
-    date = serializers.DateField()
-
-
-class FiguresOfHour(Figures):
-    hour = serializers.IntegerField(min_value=0, max_value=23)
-
-
-class AnalyticsReply(serializers.Serializer[Any]):
-    device_id = serializers.CharField(allow_null=True)
-    time_zone = serializers.CharField(help_text="Whose days and hours they are")
-    totals = Figures()
-    by_day = FiguresOfDay(many=True, help_text="Days that have any, oldest first")
-    by_hour = FiguresOfHour(many=True, help_text="The 24 hours of the day")
-    first_event = serializers.DateTimeField(allow_null=True)
-    last_event = serializers.DateTimeField(allow_null=True)
-    busiest_hour = serializers.IntegerField(allow_null=True, help_text="Of the day; of equals the earliest")
-
-
-_PLAIN = (
-    "event_id",
-    "event",
-    "event_type",
-    "treatment",
-    "counter",
-    "count_basic",
-    "count_standard",
-    "count_premium",
-    "device_timestamp",
-    "clock_suspect",
-    "wifi_status",
-    "source",
-    "payload",
-)
-
-
-def event_json(event: TelemetryEvent) -> dict[str, Any]:
-    """An event as operators see it."""
-    return {
-        "id": event.pk,
-        "device_id": event.device.device_id,
-        "occurred_at": iso(event.occurred_at),
-        "received_at": iso(event.received_at),
-        **{name: getattr(event, name) for name in _PLAIN},
-    }
 
 
 class Events(ApiView):
@@ -163,7 +87,7 @@ def _chosen(actor: Any, device: Device | None, within: Span) -> "QuerySet[Teleme
         "occurred_at__gte": within.start,
         "occurred_at__lte": within.end,
     }
-    return queries.visible_events(actor).filter(**given(wanted))
+    return visible_events(actor).filter(**given(wanted))
 
 
 def places_named(query: Query) -> dict[str, int]:
@@ -183,8 +107,8 @@ class EventDetail(ApiView):
 
     @extend_schema(operation_id="event_read", responses={200: EventReply, **PROBLEMS}, tags=["events"])
     def get(self, request: Request, number: str) -> Response:
-        events = queries.visible_events(request.user).select_related("device")
-        return Response(event_json(queries.find(events, int(number), code="unknown_event")))
+        events = visible_events(request.user).select_related("device")
+        return Response(event_json(find(events, int(number), code="unknown_event")))
 
 
 class Analytics(ApiView):

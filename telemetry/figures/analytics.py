@@ -8,8 +8,8 @@ from django.db.models import Count, Func, IntegerField, Max, Min, QuerySet
 
 from ozone.wire.conf import options
 from ozone.wire.times import iso_or_none
-from telemetry.events.payloads import COUNTERS, TREATMENTS
 from telemetry.models import TelemetryEvent
+from telemetry.treatments import COUNTERS, TREATMENTS
 
 QUARTER: Final = 900
 """Seconds. Every zone's offset from UTC is a multiple of a quarter of an hour: a quarter is in one local hour."""

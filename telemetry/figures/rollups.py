@@ -14,8 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ozone.intake.sql import BulkInsert, moment
 from ozone.wire.conf import options
-from telemetry.events.payloads import COUNTERS, TREATMENTS
 from telemetry.models import DailyCount, HourlyCount
+from telemetry.treatments import COUNTERS, TREATMENTS
 
 
 class Attribution(NamedTuple):

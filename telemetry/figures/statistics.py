@@ -17,12 +17,12 @@ from device_gateway.registry.queries import find_device, visible_devices
 from ozone.wire.conf import options
 from ozone.wire.errors import Invalid
 from ozone.wire.work import stop_if_left
-from telemetry.events.payloads import COUNTERS, TREATMENTS
 from telemetry.figures.analytics import TimeSlot
 from telemetry.figures.buckets import MAX_BUCKETS, Buckets, wall_time
 from telemetry.figures.zones import changes, on_quarters, same_clock, same_hours
-from telemetry.machines import queries
 from telemetry.models import DailyCount, HourlyCount, Machine, MachineDevice, Outlet, RollUp, TelemetryEvent
+from telemetry.treatments import COUNTERS, TREATMENTS
+from telemetry.visible import find, visible_machines, visible_outlets
 
 YEARS: Final = range(1900, 2200)
 """Years that start and end may have: no sum with such dates leaves the calendar."""
@@ -88,13 +88,13 @@ def statistics_options(actor: Any, *, outlet_id: int | None = None, machine_id: 
 
     With `outlet_id` the machines there and their devices, with `machine_id` the device of that machine.
     """
-    machines, devices = queries.visible_machines(actor), visible_devices(actor)
+    machines, devices = visible_machines(actor), visible_devices(actor)
     if outlet_id is not None:
         machines, devices = machines.filter(outlet=outlet_id), devices.filter(machine__outlet=outlet_id)
     if machine_id is not None:
         devices = devices.filter(machine=machine_id)
     return {
-        "outlets": list(queries.visible_outlets(actor).order_by("name", "pk").values("id", "name")),
+        "outlets": list(visible_outlets(actor).order_by("name", "pk").values("id", "name")),
         "machines": list(machines.order_by("name", "pk").values("id", "name", "outlet_id")),
         "devices": [
             {"id": pk, "device_id": device_id, "name": name, "machine_id": machine}
@@ -146,9 +146,9 @@ def _conditions(actor: Any, filters: Filters) -> dict[str, Any]:
     devices = visible_devices(actor, archived=True)
     found: dict[str, Any] = {} if actor.is_staff else {"device_id__in": devices.values("pk")}
     if filters.outlet_id is not None:
-        found["outlet_id"] = queries.find(_past_outlets(actor), filters.outlet_id, code="unknown_outlet").pk
+        found["outlet_id"] = find(_past_outlets(actor), filters.outlet_id, code="unknown_outlet").pk
     if filters.machine_id is not None:
-        found["machine_id"] = queries.find(_past_machines(actor), filters.machine_id, code="unknown_machine").pk
+        found["machine_id"] = find(_past_machines(actor), filters.machine_id, code="unknown_machine").pk
     if filters.device_id is not None:
         found["device_id"] = find_device(devices, filters.device_id).pk
     return found

@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 from django.db.models import QuerySet, Sum
 
 from device_gateway.registry.queries import visible_devices
-from telemetry.events.payloads import COUNTERS
 from telemetry.models import DailyCount, Machine, MachineDevice, Outlet
+from telemetry.treatments import COUNTERS
 
 
 class Totals(NamedTuple):

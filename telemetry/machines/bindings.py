@@ -16,8 +16,8 @@ from django.utils import timezone
 from device_gateway.models import Device
 from ozone.wire.errors import Conflict
 from telemetry.events.storing import lock_statuses
-from telemetry.machines.queries import find
 from telemetry.models import Machine, MachineDevice, Outlet
+from telemetry.visible import find
 
 _TURN: Final = 0x6F7A6F6E65
 """The number of PostgreSQL's lock. SQLite's transactions that write are one at a time by themselves."""

@@ -19,9 +19,9 @@ from ozone.webapi.view import ApiView
 from ozone.wire import jsonio
 from ozone.wire.errors import NotFound
 from ozone.wire.times import iso, iso_or_none
-from telemetry.events.views import EventReply, event_json
+from telemetry.events.replies import CountsReply, EventReply, event_json
 from telemetry.machines import queries
-from telemetry.machines.serializers import CountsReply, ListedDevice
+from telemetry.machines.serializers import ListedDevice
 from telemetry.models import DeviceStatus, TelemetryEvent
 from telemetry.presence import Presence, presence
 

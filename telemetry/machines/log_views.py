@@ -11,11 +11,10 @@ from ozone.webapi.parameters import PageCursor, page_cursor
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView, PlainJsonRenderer
 from ozone.wire.times import iso, iso_or_none
-from telemetry.events.views import EventReply, event_json
-from telemetry.machines import queries
+from telemetry.events.replies import CountsReply, EventReply, event_json
 from telemetry.machines.logs import Log, counts_after, machine_log
-from telemetry.machines.serializers import CountsReply
 from telemetry.models import Command
+from telemetry.visible import find, visible_machines
 
 PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
 
@@ -65,7 +64,7 @@ class MachineLogs(ApiView):
         tags=["machines"],
     )
     def get(self, request: Request, number: str) -> Response:
-        machine = queries.find(queries.visible_machines(request.user), int(number), code="unknown_machine")
+        machine = find(visible_machines(request.user), int(number), code="unknown_machine")
         after = page_cursor(request.query_params, "after")
         log = machine_log(
             request.user,

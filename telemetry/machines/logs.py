@@ -10,9 +10,9 @@ from device_gateway.models import Device
 from device_gateway.registry.queries import visible_devices
 from telemetry.commands.lifecycle import EXECUTED
 from telemetry.commands.types import RESETTING
-from telemetry.events.payloads import COUNTERS, TREATMENTS
-from telemetry.machines.queries import visible_events
 from telemetry.models import Command, Machine, TelemetryEvent
+from telemetry.treatments import COUNTERS, TREATMENTS
+from telemetry.visible import visible_events
 
 MOST_TREATMENTS: Final = 500
 MOST_RESETS: Final = 200

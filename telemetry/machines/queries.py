@@ -2,49 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from django.db.models import Count, Model, Q, QuerySet
+from django.db.models import QuerySet
 
 from device_gateway.models import Device
-from device_gateway.registry.queries import visible_devices
-from ozone.wire.errors import NotFound
 from ozone.wire.times import iso_or_none
-from telemetry.events.payloads import COUNTERS
-from telemetry.models import Machine, Outlet, TelemetryEvent
+from telemetry.models import Machine
 from telemetry.presence import presence
-
-M = TypeVar("M", bound=Model)
-
-
-def visible_events(actor: Any) -> "QuerySet[TelemetryEvent]":
-    """Archived devices' too: what they sent stays what it was."""
-    events = TelemetryEvent.objects.all()
-    return events if actor.is_staff else events.filter(device__in=visible_devices(actor, archived=True))
-
-
-def visible_machines(actor: Any) -> "QuerySet[Machine]":
-    machines = Machine.objects.filter(archived_at=None)
-    return machines if actor.is_staff else machines.filter(device__in=visible_devices(actor))
-
-
-def visible_outlets(actor: Any) -> "QuerySet[Outlet]":
-    """With `machine_count`: of the machines there, those that the actor may see."""
-    outlets = Outlet.objects.filter(archived_at=None)
-    machines = visible_machines(actor)
-    if not actor.is_staff:
-        outlets = outlets.filter(pk__in=machines.values("outlet"))
-    counted = outlets.annotate(machine_count=Count("machines", filter=Q(machines__in=machines)))
-    return counted.order_by("pk")  # grouped rows have no order of their model's
-
-
-def find(rows: "QuerySet[M]", number: int, *, code: str) -> M:
-    """Raises NotFound with the code `unknown_<what>` where the row is not among `rows`."""
-    found = rows.filter(pk=number).first() if number < 2**63 else None
-    if found is None:
-        raise NotFound(f"There is no such {code.removeprefix('unknown_')}.", code=code)
-    return found
-
+from telemetry.treatments import COUNTERS
 
 _COUNTS: Final = (
     "status__current_count_basic",

@@ -5,17 +5,12 @@ from typing import Any
 from rest_framework import serializers
 
 from ozone.webapi.fields import Flag, Number, Text, WholeNumber
+from telemetry.events.replies import CountsReply
 from telemetry.models import Machine, Outlet
 from telemetry.presence import Presence
 
 BIGGEST = 2**31 - 1
 _PRESENCES = [presence.value for presence in Presence]
-
-
-class CountsReply(serializers.Serializer[Any]):
-    basic = serializers.IntegerField()
-    standard = serializers.IntegerField()
-    premium = serializers.IntegerField()
 
 
 class BoundMachineReply(serializers.Serializer[Any]):

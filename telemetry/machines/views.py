@@ -16,6 +16,7 @@ from ozone.webapi.view import ApiView
 from telemetry.machines import bindings, queries
 from telemetry.machines.serializers import ListedDevice, MachineReply, MachineRequest, OutletFields, RegisterRequest
 from telemetry.models import Machine, Outlet, TelemetryEvent
+from telemetry.visible import find, visible_machines, visible_outlets
 
 READ_PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
 PROBLEMS = {**READ_PROBLEMS, 403: Problem}
@@ -23,11 +24,11 @@ BIGGEST = 2**63 - 1
 
 
 def _outlet(request: Request, number: int) -> Outlet:
-    return queries.find(queries.visible_outlets(request.user), number, code="unknown_outlet")
+    return find(visible_outlets(request.user), number, code="unknown_outlet")
 
 
 def _machine(request: Request, number: int) -> Machine:
-    return queries.find(queries.visible_machines(request.user), number, code="unknown_machine")
+    return find(visible_machines(request.user), number, code="unknown_machine")
 
 
 def _json(machine: Machine) -> dict[str, Any]:
@@ -51,7 +52,7 @@ class Outlets(ApiView):
         tags=["outlets"],
     )
     def get(self, request: Request) -> Response:
-        outlets = queries.visible_outlets(request.user).filter(**_active(request))
+        outlets = visible_outlets(request.user).filter(**_active(request))
         return Response(OutletFields(outlets, many=True).data)
 
     @extend_schema(
@@ -127,7 +128,7 @@ class Machines(ApiView):
                 "device": find_device(visible_devices(request.user), name) if name else None,
             }
         )
-        machines = queries.visible_machines(request.user).filter(**_active(request), **wanted)
+        machines = visible_machines(request.user).filter(**_active(request), **wanted)
         return Response(list(queries.machine_list(machines, timezone.now())))
 
     @extend_schema(

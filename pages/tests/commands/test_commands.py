@@ -18,8 +18,8 @@ from pages.tests.conftest import SignIn
 from pages.tests.onlooker import Onlooker, table, text
 from pages.tests.ozone import NOON, UNIT
 from telemetry.commands import services as commands
+from telemetry.commands.payloads import read_result
 from telemetry.commands.polling import Poll, store_polls
-from telemetry.events.payloads import read_result
 from telemetry.models import Command
 
 COMMANDS = f"{UNIT}commands/"

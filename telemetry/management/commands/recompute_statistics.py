@@ -10,7 +10,7 @@ from django.db import OperationalError
 from device_gateway.models import Device
 from device_gateway.registry.queries import find_device
 from ozone.wire.errors import NotFound
-from telemetry.figures.recount import Recounted, counted_devices, recount_some
+from telemetry.events.recount import Recounted, counted_devices, recount_some
 
 TRIES: Final = 5
 """How often one stretch is tried. SQLite lets each try wait for 5 s."""

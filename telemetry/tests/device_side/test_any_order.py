@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from device_gateway.models import Device
 from ozone.wire.times import iso
-from telemetry.device_side.services import redate_some
-from telemetry.events.payloads import TREATMENTS, read_event
+from telemetry.events.payloads import read_event
+from telemetry.events.services import redate_some
 from telemetry.events.storing import EventArrival, store_events
 from telemetry.figures.rollups import starts
 from telemetry.models import DailyCount, HourlyCount, Machine, MachineDevice, TelemetryEvent
 from telemetry.tests.conftest import NOON
+from telemetry.treatments import TREATMENTS
 
 PRESSES = st.lists(
     st.tuples(

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from device_gateway.models import Device
 from ozone.wire.times import iso
-from telemetry.device_side.services import redate_some
-from telemetry.events.payloads import TREATMENTS, read_event
+from telemetry.events import recount
+from telemetry.events.payloads import read_event
+from telemetry.events.recount import recount_some
+from telemetry.events.services import redate_some
 from telemetry.events.storing import EventArrival, store_events
-from telemetry.figures import recount
-from telemetry.figures.recount import recount_some
 from telemetry.models import DailyCount, HourlyCount, Machine, MachineDevice, TelemetryEvent
 from telemetry.tests.cast import DAY, HOUR, NOON, Site, event, press
+from telemetry.treatments import TREATMENTS
 
 Rows = set[tuple[Any, ...]]
 COLUMNS = ("device_id", "machine_id", "outlet_id", "starts_at", "basic", "standard", "premium")

@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 
 from device_gateway.models import Device
 from ozone.wire.times import iso
-from telemetry.events.payloads import TREATMENTS, read_event
+from telemetry.events.payloads import read_event
 from telemetry.events.storing import store_once
 from telemetry.figures.statistics import Filters, statistics
 from telemetry.models import Machine, MachineDevice, Outlet
+from telemetry.treatments import TREATMENTS
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 NAMES = ("basic", "standard", "premium")

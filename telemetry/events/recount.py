@@ -11,11 +11,11 @@ from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from device_gateway.models import Device
-from telemetry.events.payloads import COUNTERS, TREATMENTS
 from telemetry.events.storing import lock_statuses
 from telemetry.figures.analytics import TimeSlot
 from telemetry.figures.rollups import starts
 from telemetry.models import DailyCount, HourlyCount, RollUp, TelemetryEvent
+from telemetry.treatments import COUNTERS, TREATMENTS
 
 EVENTS_AT_ONCE: Final = 2_000
 """How many events of a device one transaction counts; more only where one day has more."""
