@@ -188,4 +188,4 @@ def test_while_the_device_goes_on() -> None:
 
 def store_in_one(events: list[Any]) -> None:
     with transaction.atomic():
-        store_events(connection, [EventArrival(told.device, told.received_at, [told]) for told in events])
+        store_events(connection, [EventArrival(told.device_id, told.received_at, [told]) for told in events])
