@@ -106,7 +106,7 @@ application = Door(
 if IS_WORKER:
     # Python's lock is passed on after a millisecond instead of five: a device's reply takes it four times, and every
     # thread that computes may stand before it each time.
-    sys.setswitchinterval(0.001)
+    sys.setswitchinterval(0.0002)
     # What is loaded now stays: the collector need not walk through all of Django while a reply waits.
     gc.collect()
     gc.freeze()

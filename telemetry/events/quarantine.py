@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F
 
 from device_gateway.models import Device
+from ozone.intake.sql import BulkInsert, moment
 from ozone.wire import jsonio
 from ozone.wire.errors import Conflict, MalformedJson, NotFound
 from telemetry.events.payloads import MAX_KEPT_BODY, Refused
@@ -21,7 +23,9 @@ KEPT: Final = 200
 """Bodies of a device; past it the one least recently sent makes room."""
 
 
-def keep_refused(device: int, received_at: datetime, refused: Sequence[Refused]) -> list[bool]:
+def keep_refused(
+    connection: BaseDatabaseWrapper, device: int, received_at: datetime, refused: Sequence[Refused]
+) -> list[bool]:
     """Notes each refused body, once for all its retries; whether it has been decided on (then it is acknowledged).
 
     A few statements for any number of them: a device that sends whole batches of nonsense holds up no other.
@@ -32,32 +36,42 @@ def keep_refused(device: int, received_at: datetime, refused: Sequence[Refused])
     digests = [hashlib.sha256(one.body.encode()).hexdigest() for one in refused]
     known = {digest: (pk, state) for digest, pk, state in rows.filter(digest__in=digests).values_list(*_KNOWN)}
     new = {digest: one for digest, one in zip(digests, refused, strict=True) if digest not in known}
-    _keep_new(device, received_at, list(new.items())[-KEPT:])
+    _keep_new(connection, device, received_at, list(new.items())[-KEPT:])
     for number, again in _retries(digests, known).items():
         rows.filter(pk__in=again).update(retries=F("retries") + number, last_at=received_at)
     return [known[digest][1] != QuarantinedEvent.State.OPEN if digest in known else False for digest in digests]
 
 
 _KNOWN: Final = ("digest", "pk", "state")
+_insert: Final = BulkInsert(
+    QuarantinedEvent,
+    ("device_id", "digest", "body", "reason", "code", "event_id", "first_at", "last_at"),
+    "ON CONFLICT DO NOTHING",
+)
 
 
-def _keep_new(device: int, received_at: datetime, new: list[tuple[str, Refused]]) -> None:
-    made = [
-        QuarantinedEvent(
-            device_id=device,
-            digest=digest,
-            body=one.body[:MAX_KEPT_BODY],
-            reason=_reason(one)[:500],
-            code=one.error.code,
-            event_id=one.event_id or "",
-            first_at=received_at,
-            last_at=received_at,
-        )
-        for digest, one in new
-    ]
-    if not made:
+def _keep_new(
+    connection: BaseDatabaseWrapper, device: int, received_at: datetime, new: list[tuple[str, Refused]]
+) -> None:
+    if not new:
         return
-    QuarantinedEvent.objects.bulk_create(made, ignore_conflicts=True)
+    at = moment(connection, received_at)
+    _insert.run(
+        connection,
+        [
+            (
+                device,
+                digest,
+                one.body[:MAX_KEPT_BODY],
+                _reason(one)[:500],
+                one.error.code,
+                one.event_id or "",
+                at,
+                at,
+            )
+            for digest, one in new
+        ],
+    )
     rows = QuarantinedEvent.objects.filter(device_id=device)
     past = list(rows.order_by("-last_at", "-id").values_list("pk", flat=True)[KEPT:])
     if past:

@@ -176,7 +176,7 @@ def store_events(connection: BaseDatabaseWrapper, arrivals: list[EventArrival]) 
     events = [event for arrival in arrivals for event in arrival.events]
     if events:
         store_once(connection, events)
-    decided = [keep_refused(arrival.device, arrival.received_at, arrival.refused) for arrival in arrivals]
+    decided = [keep_refused(connection, arrival.device, arrival.received_at, arrival.refused) for arrival in arrivals]
     mark_seen(connection, ((arrival.device, arrival.received_at) for arrival in arrivals))
     _note_firmware(connection, events)
     return decided
