@@ -18,6 +18,7 @@ def main() -> int:
     needs.chromium()
     needs.javac()
     needs.curl()
+    needs.nginx()
     failed = _pytest(arguments, {})
     if failed:
         return failed

@@ -33,6 +33,11 @@ def curl() -> str | None:
     return _program("curl", "curl", ())
 
 
+def nginx() -> str | None:
+    """The path of nginx, or None."""
+    return _program("nginx", "nginx-light", ("/usr/sbin/nginx",))
+
+
 @functools.cache
 def _program(name: str, package: str, places: tuple[str, ...]) -> str | None:
     found = _find(name, places)
