@@ -118,23 +118,23 @@ class DeviceStatus(models.Model):
     """Counters and flags as the device last told them. Its row is the lock for everything the device tells."""
 
     device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="status")
-    current_count_basic = models.PositiveIntegerField(default=0)
-    current_count_standard = models.PositiveIntegerField(default=0)
-    current_count_premium = models.PositiveIntegerField(default=0)
+    current_count_basic = models.PositiveIntegerField(default=0, db_default=0)
+    current_count_standard = models.PositiveIntegerField(default=0, db_default=0)
+    current_count_premium = models.PositiveIntegerField(default=0, db_default=0)
     counters_at = models.DateTimeField(null=True)
     """When the newest event or counter reset happened that the counters reflect."""
     newest_ts = models.DateTimeField(null=True)
     """The latest time a stored event's believable `ts` told: a clock that falls behind it is suspect."""
-    mode = models.CharField(max_length=16, blank=True, default="")
-    wifi_status = models.CharField(max_length=64, blank=True, default="")
+    mode = models.CharField(max_length=16, blank=True, default="", db_default="")
+    wifi_status = models.CharField(max_length=64, blank=True, default="", db_default="")
     wifi_connected = models.BooleanField(null=True)
     rtc_available = models.BooleanField(null=True)
     sd_card_available = models.BooleanField(null=True)
     uptime_seconds = models.BigIntegerField(null=True)
-    device_timestamp = models.CharField(max_length=64, blank=True, default="")
+    device_timestamp = models.CharField(max_length=64, blank=True, default="", db_default="")
     on_time = models.JSONField(null=True)
     """The three on-time values of a legacy device, as sent."""
-    resets = models.PositiveIntegerField(default=0)
+    resets = models.PositiveIntegerField(default=0, db_default=0)
     """Counter resets seen: a legacy press is known again only since the last one."""
 
     class Meta:
