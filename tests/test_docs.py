@@ -33,7 +33,7 @@ APPS: Final = (
 README: Final = ROOT / "README.md"
 OPTIONS: Final = {option.name for option in documented_options()}
 DOCS: Final = sorted((ROOT / "docs").rglob("*.md"))
-PAGES: Final = [README, ROOT / "CHANGELOG.md", *DOCS]
+PAGES: Final = [README, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *DOCS]
 
 # As seed 000 prints them.
 CURLS: Final = (
