@@ -33,9 +33,20 @@ def read_result(value: Any) -> Result:
         _text(value.get("message")),
         _text(value.get("error_message")),
         data,
-        read_counters(value.get("current_counters"), "current_counters"),
+        _counters(value, data),
         read_flags(value),
     )
+
+
+def _counters(value: dict[str, Any], data: Any) -> Counters | None:
+    """The result's own, else those within `response_data`, which is free: what is no counters there says nothing."""
+    own = read_counters(value.get("current_counters"), "current_counters")
+    if own is not None or type(data) is not dict:
+        return own
+    try:
+        return read_counters(data.get("current_counters"), "response_data")
+    except Invalid:
+        return None
 
 
 def _text(value: Any) -> str:

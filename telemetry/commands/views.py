@@ -12,10 +12,11 @@ from device_gateway.registry.queries import find_device, find_devices, visible_d
 from ozone.accounts.callers import is_person
 from ozone.accounts.permissions import Staff
 from ozone.webapi.fields import Flag, FreeObject, Number, Text
+from ozone.webapi.replies import RowReply
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
 from ozone.wire.errors import ApiError, NotFound
-from ozone.wire.times import iso, iso_or_none
+from ozone.wire.times import iso
 from telemetry.commands import services
 from telemetry.commands.lifecycle import state_at
 from telemetry.commands.types import FIRMWARE_TYPES, command_types
@@ -81,7 +82,12 @@ class BulkReply(serializers.Serializer[Any]):
     failed_devices = BulkFailed(many=True)
 
 
-class CommandReply(serializers.Serializer[Any]):
+class CommandReply(RowReply):
+    """A command as operators see it, in the state that it is in now."""
+
+    given = ("status",)
+
+    id = serializers.UUIDField(source="command_id")
     command_id = serializers.UUIDField()
     command_type = serializers.CharField()
     priority = serializers.ChoiceField(choices=Command.Priority.choices)
@@ -123,27 +129,6 @@ class RetriedReply(serializers.Serializer[Any]):
 class CancelledReply(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["cancelled"])
     command_id = serializers.UUIDField()
-
-
-def command_json(command: Command, now: Any) -> dict[str, Any]:
-    """A command as operators see it, in its state at `now`."""
-    return {
-        "id": str(command.command_id),
-        "command_id": str(command.command_id),
-        "command_type": command.command_type,
-        "priority": command.priority,
-        "status": state_at(command, now),
-        "payload": command.payload,
-        "description": command.description,
-        "created_at": iso(command.created_at),
-        "expires_at": iso(command.expires_at),
-        "sent_at": iso_or_none(command.sent_at),
-        "executed_at": iso_or_none(command.executed_at),
-        "response_data": command.response_data,
-        "message": command.message,
-        "error_message": command.error_message,
-        "retry_count": command.retry_count,
-    }
 
 
 def _author(request: Request) -> Any:
@@ -221,7 +206,10 @@ class CommandStatus(ApiView):
     def get(self, request: Request, device_id: str) -> Response:
         device = find_device(visible_devices(request.user), device_id)
         now = timezone.now()
-        recent = [command_json(command, now) for command in device.commands.order_by("-created_at", "-id")[:RECENT]]
+        recent = [
+            CommandReply.of(command, status=state_at(command, now))
+            for command in device.commands.order_by("-created_at", "-id")[:RECENT]
+        ]
         stats = services.statistics(device, now)
         return Response({"device_id": device.device_id, "stats": stats, "recent_commands": recent})
 

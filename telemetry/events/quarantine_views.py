@@ -12,17 +12,20 @@ from device_gateway.registry.queries import find_device, visible_devices
 from ozone.accounts.permissions import Staff, StaffWrites
 from ozone.intake import call_and_wait
 from ozone.webapi.fields import Text
+from ozone.webapi.replies import RowReply
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
 from ozone.wire.errors import Invalid
-from ozone.wire.times import iso, parse_iso
+from ozone.wire.times import parse_iso
 from telemetry.events import services
 from telemetry.models import QuarantinedEvent
 
 PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 404: Problem, 409: Problem, 429: Problem, 503: Problem}
 
 
-class QuarantinedReply(serializers.Serializer[Any]):
+class QuarantinedReply(RowReply):
+    """A refused event as operators see it."""
+
     id = serializers.IntegerField()
     event_id = serializers.CharField(allow_blank=True)
     reason = serializers.CharField()
@@ -58,21 +61,6 @@ class RedateReply(serializers.Serializer[Any]):
     count = serializers.IntegerField()
 
 
-def quarantined_json(row: QuarantinedEvent) -> dict[str, Any]:
-    """A refused event as operators see it."""
-    return {
-        "id": row.pk,
-        "event_id": row.event_id,
-        "reason": row.reason,
-        "code": row.code,
-        "body": row.body,
-        "retries": row.retries,
-        "first_at": iso(row.first_at),
-        "last_at": iso(row.last_at),
-        "state": row.state,
-    }
-
-
 def _device(request: Request, name: str) -> Device:
     return find_device(visible_devices(request.user), name)
 
@@ -85,7 +73,7 @@ class Quarantine(ApiView):
     @extend_schema(operation_id="device_quarantine", responses={200: QuarantineReply, **PROBLEMS}, tags=["devices"])
     def get(self, request: Request, name: str) -> Response:
         rows = QuarantinedEvent.objects.filter(device=_device(request, name))
-        return Response({"quarantined": [quarantined_json(row) for row in rows]})
+        return Response({"quarantined": [QuarantinedReply.of(row) for row in rows]})
 
 
 class Discard(ApiView):

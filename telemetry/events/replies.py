@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from ozone.wire.times import iso
+from ozone.webapi.replies import RowReply
 from telemetry.models import TelemetryEvent, Treatment
 
 
@@ -14,9 +14,11 @@ class CountsReply(serializers.Serializer[Any]):
     premium = serializers.IntegerField()
 
 
-class EventReply(serializers.Serializer[Any]):
+class EventReply(RowReply):
+    """An event as operators see it; its `device` is read with it."""
+
     id = serializers.IntegerField()
-    device_id = serializers.CharField()
+    device_id = serializers.CharField(source="device__device_id")
     event_id = serializers.CharField()
     event = serializers.CharField()
     event_type = serializers.CharField()
@@ -58,31 +60,3 @@ class AnalyticsReply(serializers.Serializer[Any]):
     first_event = serializers.DateTimeField(allow_null=True)
     last_event = serializers.DateTimeField(allow_null=True)
     busiest_hour = serializers.IntegerField(allow_null=True, help_text="Of the day; of equals the earliest")
-
-
-_PLAIN = (
-    "event_id",
-    "event",
-    "event_type",
-    "treatment",
-    "counter",
-    "count_basic",
-    "count_standard",
-    "count_premium",
-    "device_timestamp",
-    "clock_suspect",
-    "wifi_status",
-    "source",
-    "payload",
-)
-
-
-def event_json(event: TelemetryEvent) -> dict[str, Any]:
-    """An event as operators see it."""
-    return {
-        "id": event.pk,
-        "device_id": event.device.device_id,
-        "occurred_at": iso(event.occurred_at),
-        "received_at": iso(event.received_at),
-        **{name: getattr(event, name) for name in _PLAIN},
-    }

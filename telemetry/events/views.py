@@ -14,7 +14,7 @@ from ozone.webapi.parameters import PageCursor, Query, Span, choice, flag, given
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView, PlainJsonRenderer
 from telemetry.events.payloads import STATUS
-from telemetry.events.replies import AnalyticsReply, EventReply, event_json
+from telemetry.events.replies import AnalyticsReply, EventReply
 from telemetry.figures.analytics import figures
 from telemetry.models import TelemetryEvent, Treatment
 from telemetry.visible import find, visible_events
@@ -70,7 +70,7 @@ class Events(ApiView):
             last = found[limit - 1]
             link = {**query.dict(), "before": str(PageCursor(last.received_at, last.pk))}
             headers["Link"] = f'<{request.build_absolute_uri(request.path)}?{urlencode(link)}>; rel="next"'
-        return Response([event_json(event) for event in found[:limit]], headers=headers)
+        return Response([EventReply.of(event) for event in found[:limit]], headers=headers)
 
 
 def device_named(request: Request) -> Device | None:
@@ -108,7 +108,7 @@ class EventDetail(ApiView):
     @extend_schema(operation_id="event_read", responses={200: EventReply, **PROBLEMS}, tags=["events"])
     def get(self, request: Request, number: str) -> Response:
         events = visible_events(request.user).select_related("device")
-        return Response(event_json(find(events, int(number), code="unknown_event")))
+        return Response(EventReply.of(find(events, int(number), code="unknown_event")))
 
 
 class Analytics(ApiView):

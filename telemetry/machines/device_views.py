@@ -19,11 +19,9 @@ from ozone.webapi.view import ApiView
 from ozone.wire import jsonio
 from ozone.wire.errors import NotFound
 from ozone.wire.times import iso, iso_or_none
-from telemetry.events.replies import CountsReply, EventReply, event_json
-from telemetry.machines import queries
-from telemetry.machines.serializers import ListedDevice
-from telemetry.models import DeviceStatus, TelemetryEvent
-from telemetry.presence import Presence, presence
+from telemetry.events.replies import EventReply
+from telemetry.machines.serializers import ListedDevice, SummaryReply
+from telemetry.models import TelemetryEvent
 
 PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
 LIST_PROBLEMS = {304: None, **PROBLEMS}
@@ -37,21 +35,6 @@ PAGE = [
 
 class DevicesReply(serializers.Serializer[Any]):
     devices = ListedDevice(many=True)
-
-
-class SummaryReply(serializers.Serializer[Any]):
-    device_id = serializers.CharField()
-    mode = serializers.CharField(allow_null=True)
-    counts = CountsReply()
-    on_time = serializers.ListField(allow_null=True)
-    status = serializers.ChoiceField(choices=[presence.value for presence in Presence])
-    last_seen = serializers.DateTimeField(allow_null=True)
-    last_poll = serializers.DateTimeField(allow_null=True)
-    wifi_connected = serializers.BooleanField(allow_null=True)
-    rtc_available = serializers.BooleanField(allow_null=True)
-    sd_card_available = serializers.BooleanField(allow_null=True)
-    uptime_seconds = serializers.IntegerField(allow_null=True)
-    device_timestamp = serializers.CharField(allow_null=True)
 
 
 class NewestReply(EventReply):
@@ -70,8 +53,8 @@ def _listed(request: Request, *, online: bool = False) -> list[dict[str, Any]]:
     offset = whole(request.query_params, "offset", 0, 0, NO_LIMIT)
     devices, now = visible_devices(request.user), timezone.now()
     if not online:
-        return list(queries.device_list(devices[offset : offset + limit], now))
-    found = [device for device in queries.device_list(devices, now) if device["status"] == Presence.ONLINE]
+        return list(ListedDevice.rows(devices[offset : offset + limit], now))
+    found = [device for device in ListedDevice.rows(devices, now) if device["online"]]
     return found[offset : offset + limit]
 
 
@@ -137,7 +120,7 @@ def _named(request: Request) -> Device:
     name = request.query_params.get("device_id")
     if not name:
         raise refuse("device_id", "Which device?")
-    return find_device(visible_devices(request.user).select_related("state", "status"), name)
+    return find_device(visible_devices(request.user).select_related("state"), name)
 
 
 class Summary(ApiView):
@@ -150,25 +133,8 @@ class Summary(ApiView):
         tags=["devices"],
     )
     def get(self, request: Request) -> Response:
-        device = _named(request)
-        status = getattr(device, "status", None) or DeviceStatus()  # it has told nothing yet
-        state = device.state
-        return Response(
-            {
-                "device_id": device.device_id,
-                "mode": status.mode or None,
-                "counts": status.counts,
-                "on_time": status.on_time,
-                "status": presence(state.last_poll, state.last_seen, timezone.now()),
-                "last_seen": iso_or_none(state.last_seen),
-                "last_poll": iso_or_none(state.last_poll),
-                "wifi_connected": status.wifi_connected,
-                "rtc_available": status.rtc_available,
-                "sd_card_available": status.sd_card_available,
-                "uptime_seconds": status.uptime_seconds,
-                "device_timestamp": status.device_timestamp or None,
-            }
-        )
+        found = visible_devices(request.user).filter(pk=_named(request).pk)
+        return Response(next(SummaryReply.rows(found, timezone.now())))
 
 
 class Newest(ApiView):
@@ -196,4 +162,4 @@ class Newest(ApiView):
             )
         if event is None:
             raise NotFound("This device has sent nothing yet.", code="no_telemetry")
-        return Response(event_json(event))
+        return Response(EventReply.of(event))

@@ -8,10 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ozone.webapi.parameters import PageCursor, page_cursor
+from ozone.webapi.replies import RowReply
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView, PlainJsonRenderer
-from ozone.wire.times import iso, iso_or_none
-from telemetry.events.replies import CountsReply, EventReply, event_json
+from telemetry.events.replies import CountsReply, EventReply
 from telemetry.machines.logs import Log, counts_after, machine_log
 from telemetry.models import Command
 from telemetry.visible import find, visible_machines
@@ -20,16 +20,23 @@ PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem
 
 
 class TreatmentLog(EventReply):
+    given = ("counters",)
+
     counters = CountsReply(help_text="Of its device, at that moment")
 
 
-class ResetLog(serializers.Serializer[Any]):
+class ResetLog(RowReply):
+    given = ("counters",)
+
+    id = serializers.UUIDField(source="command_id")
     command_id = serializers.UUIDField()
-    device_id = serializers.CharField()
+    device_id = serializers.CharField(source="device__device_id")
+    status = serializers.ChoiceField(choices=Command.Status.choices, help_text="Always executed.")
     description = serializers.CharField(allow_blank=True)
     message = serializers.CharField(allow_blank=True)
     created_at = serializers.DateTimeField()
     executed_at = serializers.DateTimeField()
+    response_data = serializers.JSONField(allow_null=True, help_text="As its device told.")
     counters = CountsReply(help_text="Of its device, after it")
 
 
@@ -37,18 +44,6 @@ class LogReply(serializers.Serializer[Any]):
     treatment_logs = TreatmentLog(many=True)
     reset_commands = ResetLog(many=True)
     cursor = serializers.CharField(help_text="For `after`")
-
-
-def _reset_json(reset: Command) -> dict[str, Any]:
-    return {
-        "command_id": str(reset.command_id),
-        "device_id": reset.device.device_id,
-        "description": reset.description,
-        "message": reset.message,
-        "created_at": iso(reset.created_at),
-        "executed_at": iso_or_none(reset.executed_at),
-        "counters": counts_after(reset),
-    }
 
 
 class MachineLogs(ApiView):
@@ -74,8 +69,8 @@ class MachineLogs(ApiView):
         )
         return Response(
             {
-                "treatment_logs": [{**event_json(event), "counters": counts} for event, counts in log.treatments],
-                "reset_commands": [_reset_json(reset) for reset in log.resets],
+                "treatment_logs": [TreatmentLog.of(event, counters=counts) for event, counts in log.treatments],
+                "reset_commands": [ResetLog.of(reset, counters=counts_after(reset)) for reset in log.resets],
                 "cursor": str(_end(log, after or PageCursor())),
             }
         )

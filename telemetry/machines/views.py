@@ -13,7 +13,7 @@ from ozone.accounts.permissions import Staff, StaffWrites
 from ozone.webapi.parameters import flag, given, whole
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
-from telemetry.machines import bindings, queries
+from telemetry.machines import bindings
 from telemetry.machines.serializers import ListedDevice, MachineReply, MachineRequest, OutletFields, RegisterRequest
 from telemetry.models import Machine, Outlet, TelemetryEvent
 from telemetry.visible import find, visible_machines, visible_outlets
@@ -32,7 +32,7 @@ def _machine(request: Request, number: int) -> Machine:
 
 
 def _json(machine: Machine) -> dict[str, Any]:
-    return next(queries.machine_list(Machine.objects.filter(pk=machine.pk), timezone.now()))
+    return next(MachineReply.rows(Machine.objects.filter(pk=machine.pk), timezone.now()))
 
 
 def _active(request: Request) -> dict[str, bool]:
@@ -129,7 +129,7 @@ class Machines(ApiView):
             }
         )
         machines = visible_machines(request.user).filter(**_active(request), **wanted)
-        return Response(list(queries.machine_list(machines, timezone.now())))
+        return Response(list(MachineReply.rows(machines, timezone.now())))
 
     @extend_schema(
         operation_id="machine_create",
@@ -219,4 +219,4 @@ class Unregistered(ApiView):
     def get(self, request: Request) -> Response:
         has_events = Exists(TelemetryEvent.objects.filter(device=OuterRef("pk")))
         devices: QuerySet[Any] = visible_devices(request.user).filter(has_events, machine=None)
-        return Response(list(queries.device_list(devices, timezone.now())))
+        return Response(list(ListedDevice.rows(devices, timezone.now())))

@@ -17,6 +17,7 @@ from telemetry.tests.conftest import MAC, NOON, OTHER_MAC, Esp32
 from tests.support.doors import Answer, Door
 
 CREATE = f"/api/device/{MAC}/commands/create/"
+WITHIN = {"basic": 7, "standard": 8, "premium": 9}
 STATUS = f"/api/device/{MAC}/commands/status/"
 
 
@@ -338,6 +339,18 @@ def test_a_failed_report(esp32: Esp32, order: Any) -> None:
         ({"success": True}, (0, 0, 0)),
         ({"success": True, "current_counters": {"basic": 0, "standard": 1, "premium": 0}}, (0, 1, 0)),
         ({"success": False}, (5, 0, 0)),
+        ({"success": True, "response_data": {"current_counters": WITHIN}}, (7, 8, 9)),
+        ({"success": False, "response_data": {"current_counters": WITHIN}}, (7, 8, 9)),
+        ({"success": True, "response_data": {"current_counters": {"basic": "x"}}}, (0, 0, 0)),
+        ({"success": True, "response_data": [WITHIN]}, (0, 0, 0)),
+        (
+            {
+                "success": True,
+                "current_counters": {"basic": 0, "standard": 1, "premium": 0},
+                "response_data": {"current_counters": WITHIN},
+            },
+            (0, 1, 0),
+        ),
     ],
 )
 def test_a_counter_reset(esp32: Esp32, order: Any, result: dict[str, Any], counts: tuple[int, ...]) -> None:

@@ -62,6 +62,7 @@ def test_it_works(site: Site, noon: Any) -> None:
         "last_seen": "2026-03-01T11:00:00Z",
         "last_poll": "2026-03-01T11:59:00Z",
         "status": "online",
+        "online": True,
         "counts": counters(3, 2, 1),
         "bound_machine": {
             "id": site.machine.pk,
@@ -81,6 +82,7 @@ def test_it_works(site: Site, noon: Any) -> None:
         "last_seen": None,
         "last_poll": None,
         "status": "offline",
+        "online": False,
         "counts": counters(0, 0, 0),
         "bound_machine": {
             "id": site.other_machine.pk,
@@ -154,7 +156,8 @@ class TestStatus:
     def check(self, site: Site, silence: timedelta, status: str) -> None:
         with time_machine.travel(NOON + silence, tick=False):
             for path in (ALL, DEVICES, DATA):
-                assert rows(site.olga.read(path))[0]["status"] == status
+                row = rows(site.olga.read(path))[0]
+                assert (row["status"], row["online"]) == (status, status == "online")
             assert names(site.olga.read(ONLINE)) == (["esp32-001"] if status == "online" else [])
 
 

@@ -39,7 +39,7 @@ def shown(reply: Any) -> list[tuple[str, tuple[int, ...]]]:
 def test_it_works(site: Site, logs: str) -> None:
     told = counters(1, 0, 0)
     stored = press(site.device, NOON, event_id="a", counter=1, current_counters=told, wifi_status="home", rssi=-60)
-    done = reset(site.device, NOON + SECOND, description="Monthly", message="fine")
+    done = reset(site.device, NOON + SECOND, description="Monthly", message="fine", response_data={"ok": 1})
     (row,) = site.olga.read(logs)["treatment_logs"]
     assert row == {
         "id": stored.pk,
@@ -64,10 +64,13 @@ def test_it_works(site: Site, logs: str) -> None:
     assert row["payload"]["rssi"] == -60
     assert site.olga.read(logs)["reset_commands"] == [
         {
+            "id": str(done.command_id),
             "command_id": str(done.command_id),
             "device_id": "esp32-001",
             "description": "Monthly",
             "message": "fine",
+            "status": "executed",
+            "response_data": {"ok": 1},
             "created_at": iso(NOON + SECOND),
             "executed_at": iso(NOON + SECOND),
             "counters": counters(0, 0, 0),

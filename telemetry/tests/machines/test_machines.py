@@ -245,6 +245,12 @@ class TestRegister:
         assert (device.assigned, machine.device, machine.installed_date) == (True, device, date(2026, 3, 1))
         assert history(device=device) == [("Machine A", device.device_id, "Bedok", NOON, None, True)]
 
+    def test_its_outlet_as_text(self, site: Site) -> None:
+        """As the first front ends send it."""
+        Device.objects.create(device_id="esp32-010")
+        answer = site.olga.post(REGISTER, {"device_id": "esp32-010", "outlet_id": str(site.other_outlet.pk)})
+        assert (answer.status, answer.json()["outlet"]) == (201, site.other_outlet.pk)
+
     def test_the_device_may_send_at_once(self, door: Door, staff: str, stranger: Esp32, outlet: Outlet) -> None:
         stranger.enrol()
         assert stranger.press().status == 401
@@ -263,7 +269,17 @@ class TestRegister:
             ({"device_id": "esp32-001"}, (409, "device_bound")),
             ({"device_id": 5}, (400, "invalid")),
             ({"device_id": None}, (400, "invalid")),
-            ({"outlet_id": "1"}, (400, "invalid")),
+            ({"outlet_id": "99999"}, (404, "unknown_outlet")),
+            ({"outlet_id": ""}, (400, "invalid")),
+            ({"outlet_id": "x"}, (400, "invalid")),
+            ({"outlet_id": "-1"}, (400, "invalid")),
+            ({"outlet_id": "1.0"}, (400, "invalid")),
+            ({"outlet_id": " 1"}, (400, "invalid")),
+            ({"outlet_id": "0"}, (400, "invalid")),
+            ({"outlet_id": "٣"}, (400, "invalid")),
+            ({"outlet_id": "9" * 30}, (400, "invalid")),
+            ({"outlet_id": True}, (400, "invalid")),
+            ({"outlet_id": 1.0}, (400, "invalid")),
             ({"outlet_id": None}, (400, "invalid")),
             ({"outlet_id": 2**63}, (400, "integer_too_large")),
             ({"name": "x" * 201}, (400, "invalid")),
@@ -306,6 +322,7 @@ class TestUnregistered:
             "last_seen": None,
             "last_poll": None,
             "status": "offline",
+            "online": False,
             "counts": counters(4, 0, 0),
             "bound_machine": None,
         }
