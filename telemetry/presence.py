@@ -29,7 +29,7 @@ def silences() -> tuple[timedelta, timedelta]:
 
 
 def presence(last_poll: datetime | None, last_seen: datetime | None, now: datetime) -> Presence:
-    """Of one device."""
+    """Whether one device is there, by when it polled and when it was seen."""
     heard = last_poll or last_seen
     if heard is None:
         return Presence.OFFLINE
@@ -45,12 +45,12 @@ def last_heard(device: str = "") -> Coalesce:
     return Coalesce(f"{device}state__last_poll", f"{device}state__last_seen")
 
 
-def presence_is(status: Presence, now: datetime) -> Q:
-    """The condition on rows annotated with `heard` that `presence` would say so."""
+def presence_is(wanted: Presence, now: datetime) -> Q:
+    """The condition on rows annotated with `heard` that `presence` would call them `wanted`."""
     online, idle = (now - silence for silence in silences())
-    if status == Presence.ONLINE:
+    if wanted == Presence.ONLINE:
         return Q(heard__gte=online)
-    if status == Presence.IDLE:
+    if wanted == Presence.IDLE:
         return Q(heard__gte=idle, heard__lt=online)
     return Q(heard__lt=min(online, idle)) | Q(heard=None)
 

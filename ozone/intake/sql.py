@@ -286,7 +286,7 @@ def upsert(rows: Sequence[models.Model], *, unique: Sequence[str], update: Seque
 
 @cache
 def _inserting(model: type[models.Model], conflict: str, returning: tuple[str, ...]) -> BulkInsert:
-    """Of whole rows; `returning` names fields."""
+    """The statement that inserts whole rows; `returning` names fields."""
     fields = [field.attname for field in _written_fields(model)]
     return BulkInsert(model, fields, conflict, _attributes(model, returning))
 

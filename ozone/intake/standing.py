@@ -101,7 +101,7 @@ def identity(path: str) -> Identity:
 
 
 def log_identity(connection: BaseDatabaseWrapper) -> Identity:
-    """Of SQLite's write-ahead log, which lives as long as somebody has the database open."""
+    """The file of SQLite's write-ahead log, which lives as long as somebody has the database open."""
     return identity(f"{_name(connection)}-wal") if connection.vendor == "sqlite" else None
 
 

@@ -99,16 +99,16 @@ def device_screen(actor: Any, name: str, now: datetime) -> Screen:
     )
 
 
-def _why(device: Device, status: Presence) -> str:
+def _why(device: Device, found: Presence) -> str:
     """Which silence makes it online, idle or offline."""
     state = device.state
     if state.last_poll is None and state.last_seen is None:
         return "It was never heard from."
     what = "poll" if state.last_poll else "message"
     online, idle = map(duration, (silence.total_seconds() for silence in silences()))
-    if status == Presence.ONLINE:
+    if found == Presence.ONLINE:
         return f"Its last {what} is no older than {online}."
-    words = f"Its last {what} is older than {online if status == Presence.IDLE else idle}."
+    words = f"Its last {what} is older than {online if found == Presence.IDLE else idle}."
     if state.last_poll and state.last_seen and state.last_seen > state.last_poll:
         words += " It has sent since then, but of a device that has polled only polls count."
     return words

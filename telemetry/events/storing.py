@@ -318,7 +318,7 @@ class Bindings:
 def find_events(
     connection: BaseDatabaseWrapper, keys: Collection[tuple[int, str]], columns: Sequence[str]
 ) -> list[tuple[Any, ...]]:
-    """Of the events of these (device, event_id) that are stored: device, event_id and `columns`."""
+    """What is stored under these (device, event_id): device, event_id and `columns`."""
     among, given = within(connection, keys)
     wanted = ", ".join(("device_id", "event_id", *columns))
     with connection.cursor() as cursor:
