@@ -4,10 +4,11 @@
 import os
 import sys
 
-from ozontelemetry.server import end_at_once
+from ozontelemetry.server import end_at_once, keep_files_private
 
 
 def main() -> None:
+    keep_files_private()
     if sys.argv[1:2] == ["serve"]:
         end_at_once()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ozontelemetry.settings")

@@ -15,7 +15,7 @@ from typing import Any
 
 import django
 
-from ozontelemetry.server import end_at_once, hear_ends, hold_ends
+from ozontelemetry.server import end_at_once, hear_ends, hold_ends, keep_files_private
 
 IS_WORKER = multiprocessing.parent_process() is not None
 if IS_WORKER:
@@ -23,6 +23,7 @@ if IS_WORKER:
     end_at_once()
     hear_ends()
 
+keep_files_private()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ozontelemetry.settings")
 django.setup(set_prefix=False)
 

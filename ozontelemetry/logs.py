@@ -81,7 +81,7 @@ class SharedFileHandler(logging.Handler):
             if self._file >= 0 and not os.path.samestat(now, os.fstat(self._file)):
                 self._forget()
         if self._file < 0:
-            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _forget(self) -> None:
         if self._file >= 0:
@@ -89,7 +89,7 @@ class SharedFileHandler(logging.Handler):
             self._file = -1
 
     def _rotate(self, needed: int) -> None:
-        lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._open()

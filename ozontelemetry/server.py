@@ -46,6 +46,12 @@ def granian_arguments(
     ]  # fmt: skip
 
 
+def keep_files_private() -> None:
+    """What this process and those that it starts write can be read by their owner alone, whatever the shell's umask:
+    the database, its log and its copies hold keys and people, log files addresses."""
+    os.umask(0o077)
+
+
 def end_at_once() -> None:
     """For a start, when nothing has been accepted yet. Python's own handler of Ctrl-C raises an exception instead,
     which is lost where it strikes in a callback: the server then started nevertheless."""
@@ -64,6 +70,7 @@ def hear_ends() -> None:
 
 
 def main() -> None:
+    keep_files_private()
     end_at_once()
     hear_ends()
     # A worker is born with the main process's handlers, which do nothing in it.

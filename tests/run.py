@@ -19,6 +19,7 @@ def main() -> int:
     needs.javac()
     needs.curl()
     needs.nginx()
+    needs.systemd_analyze()
     failed = _pytest(arguments, {})
     if failed:
         return failed

@@ -38,6 +38,11 @@ def nginx() -> str | None:
     return _program("nginx", "nginx-light", ("/usr/sbin/nginx",))
 
 
+def systemd_analyze() -> str | None:
+    """The path of systemd-analyze, or None. Nothing of systemd needs to run."""
+    return _program("systemd-analyze", "systemd", ())
+
+
 @functools.cache
 def _program(name: str, package: str, places: tuple[str, ...]) -> str | None:
     found = _find(name, places)

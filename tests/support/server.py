@@ -255,8 +255,9 @@ def _family(pid: int) -> list[psutil.Process]:
 
 
 def _as_in_a_shell() -> None:
-    """In the child: the soft limit of open files that a login shell has, whatever the tests raised theirs to; and
+    """In the child: the soft limit of open files and the umask that a login shell has, whatever the tests have; and
     Ctrl-C heard, which a shell takes from its jobs in the background and from all that they start."""
+    os.umask(0o022)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(SHELL_FILES, hard), hard))

@@ -1,10 +1,12 @@
 """From any state of the database to a serving system: checks, migrations, first operator, then the server."""
 
+import glob
 import os
 import resource
 import secrets
 import shutil
 import socket
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -42,6 +44,7 @@ class Command(BaseCommand):
         workers = env.int("WORKERS", default=1 if connection.vendor == "sqlite" else 2)
         _must_be_free(host, port)
         prepare_database()
+        self.keep_files_private()
         on_loopback = host == "localhost" or is_loopback(host)
         self.first_operator(on_loopback=on_loopback)
         if not on_loopback and (known := list(with_known_password())):
@@ -61,6 +64,19 @@ class Command(BaseCommand):
         hold_ends()
         arguments = granian_arguments(host=host, port=port, workers=workers)
         os.execv(sys.executable, [sys.executable, "-m", "ozontelemetry.server", *arguments])  # noqa: S606
+
+    def keep_files_private(self) -> None:
+        """Files of a release that left their mode to the shell's umask: the database, its copies, the log."""
+        database = str(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else ""
+        for name in filter(None, (database, settings.LOG_FILE)):
+            for path in Path(name).parent.glob(f"{glob.escape(Path(name).name)}*"):
+                mode = stat.S_IMODE(path.stat().st_mode)
+                if not path.is_file() or not mode & 0o077:
+                    continue
+                try:
+                    path.chmod(mode & 0o700)
+                except OSError as error:
+                    self.stderr.write(f"{path} can be read by others: {error.strerror}.")
 
     def first_operator(self, *, on_loopback: bool) -> None:
         """An account to sign in with, on a database that has none."""
