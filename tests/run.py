@@ -1,4 +1,9 @@
-"""`make test`: the whole suite on SQLite, then everything that writes data on PostgreSQL.
+"""`make test`: the whole suite, as several runs of pytest side by side.
+
+A run with servers waits most of the time, so one run more than there are processors is under way. Each has a temporary
+folder of its own, which is removed with it. What a run says is printed whole when it has ended, and pytest's closing
+lines stand together at the end. Arguments are handed to every pytest (`python -m tests.run -k claim`). With
+LONG_TESTS=1 (`make nightly`) what has a long form takes it.
 
 With CI=true a missing part is a failure; elsewhere it is installed when we are root, else skipped and said so.
 """
@@ -6,35 +11,121 @@ With CI=true a missing part is a failure; elsewhere it is installed when we are 
 import os
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.support import needs
 
-WRITES_DATA = ["device_gateway", "moving", "ozone", "pages", "stations", "telemetry", "tests"]
+NO_TESTS = 5
+"""pytest's exit code where `-k` leaves a run nothing."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One pytest. `postgres`: on PostgreSQL."""
+
+    name: str
+    marks: str
+    arguments: tuple[str, ...] = ()
+    postgres: bool = False
+
+
+# The longest first.
+RUNS = (
+    Run("browser", "browser"),
+    Run("live servers on SQLite", "real_server"),
+    Run("SQLite", "not browser and not real_server"),
+    Run("live servers on PostgreSQL", "real_server and not sqlite_only", ("tests/live",), postgres=True),
+    Run(
+        "PostgreSQL",
+        "not browser and not real_server and not sqlite_only",
+        # Of databases: not the simulators, which speak HTTP only, nor the wire formats and the texts of the checks.
+        ("--ignore=ozone/wire", "device_gateway", "moving", "ozone", "pages", "stations", "telemetry", "tests"),
+        postgres=True,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended, with all it said."""
+
+    run: Run
+    code: int
+    seconds: float
+    output: str
+    closing: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        lines = self.output.rstrip().splitlines()
+        object.__setattr__(self, "closing", lines[-1] if lines else "")
 
 
 def main() -> int:
-    """The exit code of the first run that failed, else 0."""
+    """1 when a run failed."""
     arguments = sys.argv[1:]
     needs.chromium()
     needs.javac()
     needs.curl()
     needs.nginx()
     needs.systemd_analyze()
-    failed = _pytest(arguments, {})
-    if failed:
-        return failed
+    began = time.monotonic()
+    with _postgres() as url, ThreadPoolExecutor((os.cpu_count() or 1) + 1) as threads:
+        runs = [run for run in RUNS if url or not run.postgres]
+        print(f"{len(runs)} runs side by side: {', '.join(run.name for run in runs)}", flush=True)
+        waiting = [threads.submit(_run, run, arguments, url) for run in runs]
+        ended = []
+        for future in as_completed(waiting):
+            done = future.result()
+            ended.append(done)
+            print(f"\n===== {done.run.name}, {done.seconds:.0f} s =====\n{done.output}", flush=True)
+    failed = [done for done in ended if done.code and not (arguments and done.code == NO_TESTS)]
+    for done in failed:
+        print(f"FAILED: {done.run.name}, exit code {done.code}")
+    print(f"\n{len(ended)} runs in {time.monotonic() - began:.0f} s")
+    for done in ended:
+        print(f"— {done.run.name}, {done.seconds:.0f} s\n{done.closing}")
+    return 1 if failed else 0
+
+
+def _run(run: Run, arguments: list[str], url: str | None) -> Ended:
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="ozone-tests-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)  # a PostgreSQL of a test's own, not being root, has its folder in it
+        environment = {**os.environ, "TMPDIR": folder} | _database(run, folder, url)
+        command = [sys.executable, "-m", "pytest", "-q", "-m", run.marks, *run.arguments, *arguments]
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    return Ended(run, done.returncode, time.monotonic() - began, done.stdout)
+
+
+def _database(run: Run, folder: str, url: str | None) -> dict[str, str]:
+    return {"DATABASE_URL": str(url) if run.postgres else f"sqlite:///{folder}/db.sqlite3"}
+
+
+@contextmanager
+def _postgres() -> Iterator[str | None]:
+    """The URL of a private server; None where there is none to be had."""
     if not needs.postgresql():
-        return 0
+        yield None
+        return
     from bench.postgres import private_postgres
 
     with private_postgres() as url:
-        print(f"\n— the same on PostgreSQL: {', '.join(WRITES_DATA)} —", flush=True)
-        return _pytest([*arguments, "-m", "not browser and not sqlite_only", *WRITES_DATA], {"DATABASE_URL": str(url)})
-
-
-def _pytest(arguments: list[str], environment: dict[str, str]) -> int:
-    command = [sys.executable, "-m", "pytest", "-q", *arguments]
-    return subprocess.run(command, env={**os.environ, **environment}, check=False).returncode
+        yield url
 
 
 if __name__ == "__main__":
