@@ -2,15 +2,15 @@
 
 import os
 import tempfile
-from pathlib import Path
 
 os.environ.setdefault("DJANGO_SECRET_KEY", "for-tests-only-and-good-for-nothing-else-at-all")
 os.environ.setdefault("DJANGO_ALLOWED_HOSTS", "testserver,localhost,127.0.0.1,meters.example.com")
 os.environ.setdefault("ALLOW_PLAIN_HTTP", "1")
 os.environ.setdefault("LOG_FILE", "")
 os.environ.setdefault("DEVICE_DATA_KEY", "Zm9yLXRlc3RzLW9ubHktYW5kLWdvb2QtZm9yLW5vdGg=")
-# One file a run, so that two runs beside each other do not meet.
-os.environ.setdefault("DATABASE_URL", f"sqlite:///{Path(tempfile.gettempdir()) / f'ozone-{os.getpid()}.sqlite3'}")
+# A folder a run, so that two runs beside each other do not meet. conftest.py makes it, and removes it with all that
+# SQLite leaves beside its file.
+os.environ.setdefault("DATABASE_URL", f"sqlite:///{tempfile.gettempdir()}/ozone-tests-{os.getpid()}/db.sqlite3")
 
 from ozontelemetry.settings import *  # noqa: F403
 

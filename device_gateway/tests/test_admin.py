@@ -80,6 +80,7 @@ class TestDevice:
             ("token", "line\nbreak-0123456789"),
         ],
     )
+    @pytest.mark.sqlite_only
     def test_invalid(self, root: Client, field: str, value: str) -> None:
         other = Device.objects.create(device_id="formerly")
         change_device(device=other, fields={"device_id": "taken"})

@@ -9,6 +9,8 @@ from pytest_django import Settings
 from device_gateway.tests.conftest import Meter, refusal, token_of
 from tests.support.doors import Answer, Door
 
+pytestmark = [pytest.mark.both_doors, pytest.mark.sqlite_only]
+
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 BOTH = {
     "devices/claim": {"POST"},

@@ -14,6 +14,8 @@ from ozone.intake import write_path
 from ozontelemetry import health
 from tests.support.doors import Answer, Door
 
+pytestmark = pytest.mark.both_doors
+
 HERE = {"Host": "localhost:8000"}
 PROBES = ["/healthz", "/readyz"]
 

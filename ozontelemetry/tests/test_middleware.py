@@ -19,6 +19,8 @@ from ozone.wire.errors import Conflict
 from ozontelemetry.middleware import ApiErrors, ContentSecurityPolicy
 from tests.support.doors import Door
 
+pytestmark = pytest.mark.both_doors
+
 
 @pytest.fixture
 def staff(write_path: None) -> dict[str, str]:

@@ -20,6 +20,8 @@ from ozontelemetry import health
 from ozontelemetry.openapi.examples import EXAMPLES
 from tests.support.doors import Door
 
+pytestmark = pytest.mark.both_doors
+
 METHODS = {"get", "post", "put", "patch", "delete"}
 NOT_IN_IT = {"/api/schema", "/api/docs", "/gateway/device-tokens"}
 """The description itself, and a page."""

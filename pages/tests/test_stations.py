@@ -156,6 +156,7 @@ class TestList:
     @pytest.mark.parametrize(
         "query", [{"q": "\0"}, {"q": "%"}, {"sort": "x"}, {"status": "x"}, {"page": "9" * 99}, {"page": "-1"}]
     )
+    @pytest.mark.sqlite_only
     def test_garbage_in_the_address(self, staff: Client, connector: Connector, query: dict[str, str]) -> None:
         tell(connector, full())
         assert html_of(staff, "/stations/", **query)

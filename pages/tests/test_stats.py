@@ -174,6 +174,7 @@ def test_a_stranger_sees_nothing_of_it(signed_in: SignIn, sam: User, vera: User,
     ],
     ids=str,
 )  # fmt: skip
+@pytest.mark.sqlite_only
 def test_what_cannot_be_read_is_said_at_its_field(
     signed_in: SignIn, vera: User, history: Any, query: dict[str, str], said: dict[str, str]
 ) -> None:

@@ -14,6 +14,8 @@ from stations import addresses
 from stations.addresses import Address, HostNames, check_address
 from stations.errors import IpNotAllowed
 
+pytestmark = pytest.mark.sqlite_only
+
 PARTNER, OTHER = ip_address("203.0.113.9"), ip_address("203.0.113.10")
 
 

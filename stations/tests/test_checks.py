@@ -56,6 +56,7 @@ BREAKS: list[tuple[str, tuple[int, str], dict[str, Any]]] = [
 
 @pytest.mark.parametrize("path", [DATA, VERIFY])
 @pytest.mark.parametrize("number", range(len(BREAKS)))
+@pytest.mark.sqlite_only
 def test_each_check_alone_and_before_all_that_follow(
     connector: Connector, settings: Settings, number: int, path: str
 ) -> None:
@@ -75,6 +76,7 @@ def test_it_works(connector: Connector) -> None:
     assert connector.send(full()).status_code == 200
 
 
+@pytest.mark.sqlite_only
 class TestAddress:
     @pytest.mark.parametrize(
         ("allowed", "peer", "status"),
@@ -135,6 +137,7 @@ class TestCaller:
         assert [connector.send(full(serial=f"s{n}")).status_code for n in range(5)] == [200] * 5
 
 
+@pytest.mark.sqlite_only
 class TestHeaders:
     @pytest.mark.parametrize("missing", [["X-Signature"], ["X-Timestamp"], ["X-Signature", "X-Timestamp"]])
     def test_missing(self, connector: Connector, missing: list[str]) -> None:
@@ -188,6 +191,7 @@ class TestHeaders:
         assert said(connector.send(full(), at=int(time.time()) - 10)) == (403, "TIMESTAMP_EXPIRED")
 
 
+@pytest.mark.sqlite_only
 class TestSignature:
     @pytest.mark.parametrize(
         "body",
@@ -264,6 +268,7 @@ class TestLog:
         ],
     )
     @pytest.mark.parametrize(("path", "view"), [(DATA, "StationDataInternalView"), (VERIFY, "StationVerifyView")])
+    @pytest.mark.sqlite_only
     def test_signatures_that_fail(
         self, connector: Connector, caplog: pytest.LogCaptureFixture, error: str, broken: Any, path: str, view: str
     ) -> None:
@@ -317,6 +322,7 @@ class TestOff:
 class TestOtherErrors:
     @pytest.mark.parametrize("path", [DATA, DATA + "/", VERIFY, VERIFY + "/"])
     @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
+    @pytest.mark.sqlite_only
     def test_methods(self, connector: Connector, path: str, method: str) -> None:
         reply = connector.send(full(), path=path, method=method)
         assert said(reply) == (405, "METHOD_NOT_ALLOWED")
@@ -332,6 +338,7 @@ class TestOtherErrors:
         settings.ALLOW_PLAIN_HTTP = False
         assert said(connector.send(full())) == (403, "HTTPS_REQUIRED")
 
+    @pytest.mark.both_doors
     def test_what_no_view_refuses_has_the_same_shape(self, door: Door) -> None:
         answer = door.send("POST", DATA, b"x" * 300 * 1024, {"Content-Type": "application/json"})
         assert (answer.status, answer.json()["error"], answer.json()["success"]) == (413, "BODY_TOO_LARGE", False)

@@ -13,6 +13,8 @@ from stations.models import PowerBank, Station
 from stations.tests.cast import SECRET, SETTINGS, Connector, make_connector, signature
 from tests.support import needs
 
+pytestmark = pytest.mark.sqlite_only
+
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "stations.md").read_text()
 
 

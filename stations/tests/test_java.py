@@ -10,6 +10,8 @@ from pytest_django import Settings
 from stations.tests.cast import SECRET, SETTINGS, Connector, compact, full, make_connector
 from tests.support import needs
 
+pytestmark = pytest.mark.sqlite_only
+
 SOURCE = """
 import java.nio.file.*;
 import java.util.Base64;

@@ -133,6 +133,7 @@ def event(kind: str, serial: str, at: int, **more: Any) -> bytes:
 
 
 @pytest.mark.sqlite_only  # the server has a database of its own
+@pytest.mark.real_server
 def test_the_connectors_life() -> None:
     with live_server(
         production=True,

@@ -161,6 +161,7 @@ def test_the_number_of_queries_is_constant(connector: Connector, olga: User) -> 
         ("/api/power-banks/?status=ONLINE", "status"),
     ],
 )
+@pytest.mark.sqlite_only
 def test_parameters(olga: User, path: str, place: str) -> None:
     reply = get(olga, path)
     assert (reply.status_code, reply.json()["error"], list(reply.json()["errors"])) == (
@@ -197,6 +198,7 @@ def test_who_may_read(connector: Connector, olga: User) -> None:
         "/api/power-banks/BANK-A",
     ],
 )
+@pytest.mark.sqlite_only
 def test_unknown_paths_have_the_shape_of_this_api(olga: User, path: str) -> None:
     for reply in (get(olga, path), Client().post(path, b"{", content_type="application/json")):
         assert reply.status_code == 404

@@ -12,6 +12,8 @@ from pytest_django import Settings
 
 from stations.tests.cast import DATA, SECRET, SETTINGS, VERIFY, Connector, compact, full, make_connector
 
+pytestmark = pytest.mark.sqlite_only
+
 
 @pytest.fixture(autouse=True)
 def _stations_are_on(settings: Settings) -> None:

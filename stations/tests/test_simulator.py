@@ -26,6 +26,7 @@ def simulate(server: LiveServer, target: Path, *arguments: str) -> tuple[int, di
 
 
 @pytest.mark.sqlite_only
+@pytest.mark.real_server
 def test_it_works_and_sees_what_is_wrong(tmp_path: Path) -> None:
     with live_server(IOT_SYSTEM_SIGNATURE_SECRET=SECRET, folder=tmp_path) as server:
         fleet = ("--stations", "30", "--slots", "6", "--rounds", "3")

@@ -15,6 +15,8 @@ from stations.errors import InvalidSignature, InvalidTimestamp, TimestampExpired
 from stations.signing import Signed
 from stations.tests.cast import SECRET, SETTINGS, compact, full, signature
 
+pytestmark = pytest.mark.sqlite_only
+
 NOW = 1_698_345_600
 BODY = compact(full(at=NOW))
 

@@ -10,7 +10,7 @@ from pytest_django import Settings
 from stations.models import AppliedMessage, Station, SyncLog
 from stations.tests.cast import SECRET, SETTINGS, VERIFY, Connector, compact, full, make_connector, signature
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite_only]
 
 
 @pytest.fixture(autouse=True)

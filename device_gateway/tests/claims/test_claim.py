@@ -62,6 +62,7 @@ def test_the_reading_goes_beside_the_claim(door: Door, device: Device, mount: st
     assert answer.json()["ingest_url"] == f"http://testserver/{mount}/device-data/ingest"
 
 
+@pytest.mark.both_doors
 class TestIngestUrl:
     def url(self, door: Door, device: Device, secure: bool = False, peer: str = PEER, **headers: Any) -> str:
         named: dict[str, str] = {name.replace("_", "-"): text for name, text in headers.items()}
@@ -118,6 +119,7 @@ class TestInvalidToken:
             {"token": "é\u2028\x7f"},
         ],
     )
+    @pytest.mark.sqlite_only
     def test_no_token_of_ours(self, door: Door, device: Device, body: Any) -> None:
         answer = door.post(CLAIM, body)
         assert (answer.status, answer.json()) == (400, INVALID)
@@ -178,6 +180,8 @@ class TestInvalidToken:
         (b" " * (256 * 1024 + 1), 413, "body_too_large"),
     ],
 )
+@pytest.mark.both_doors
+@pytest.mark.sqlite_only
 def test_malformed(door: Door, write_path: None, body: bytes, status: int, code: str) -> None:
     assert refusal(door.post(CLAIM, body)) == (status, code)
 
@@ -249,6 +253,7 @@ class TestLostReply:
         assert claim_from(door, PEER, token).json() == INVALID
 
 
+@pytest.mark.both_doors
 class TestAtOnce:
     def test_of_many_addresses_exactly_one_wins(self, door: Door, device: Device) -> None:
         token = provisioned(device)
@@ -280,6 +285,7 @@ def test_an_archived_device_keeps_its_token(door: Door, device: Device) -> None:
     assert door.post(CLAIM, {"token": token}).status == 201
 
 
+@pytest.mark.both_doors
 class TestGuessing:
     @pytest.fixture(autouse=True)
     def _three_a_minute(self, settings: Settings) -> None:

@@ -41,6 +41,7 @@ def test_it_works(door: Door, device: Device, olga: User) -> None:
 
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("mount", ["gateway", "api"])
+@pytest.mark.both_doors
 def test_its_paths_and_names(door: Door, olga: User, mount: str, slash: str) -> None:
     device = Device.objects.create(mac="ECE334462BC0", device_id="press-7")
     change_device(device=device, fields={"device_id": "press-8"})
@@ -54,6 +55,7 @@ def test_unknown_device(door: Door, olga: User, name: str) -> None:
     assert refusal(door.post(f"/gateway/devices/{name}/provision", {}, token_of(olga))) == (404, "unknown_device")
 
 
+@pytest.mark.both_doors
 class TestWho:
     def test_staff_and_owner_by_token_and_by_session(self, door: Door, device: Device, olga: User, vera: User) -> None:
         for user in (olga, vera):
@@ -94,6 +96,7 @@ class TestWho:
         assert door.post(path(device), {}, token).status == 401
 
 
+@pytest.mark.sqlite_only
 class TestBody:
     def test_none_is_needed(self, door: Door, device: Device, olga: User) -> None:
         answer = door.send("POST", path(device), headers={"Authorization": f"Bearer {token_of(olga)}"})

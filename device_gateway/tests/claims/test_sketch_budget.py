@@ -12,6 +12,8 @@ from device_gateway.models import Device
 from device_gateway.tests.conftest import provisioned
 from tests.support.doors import Door
 
+pytestmark = pytest.mark.both_doors
+
 DOCUMENT = 256
 SLOT = 16
 """Bytes of a member on a 32-bit chip; each string is copied beside it with its NUL, keys too."""

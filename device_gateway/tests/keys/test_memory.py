@@ -146,6 +146,7 @@ class TestWithinASecond:
             ("archive_device(device=device, now=timezone.now())", 403),
         ],
     )
+    @pytest.mark.both_doors
     def test_by_another_process(self, door: Door, meter: Meter, act: str, status: int) -> None:
         assert meter.send(door).status == 201
         with another_process(meter.device, act):
@@ -173,6 +174,7 @@ def test_an_assignment_works_at_once(door: Door, meter: Meter) -> None:
     assert meter.send(door).status == 201
 
 
+@pytest.mark.both_doors
 class TestFailedLookUp:
     """503, never 401: a meter erases its key on a 401."""
 
@@ -211,6 +213,7 @@ class TestFailedLookUp:
         assert meter.send(door).status == 201
 
 
+@pytest.mark.both_doors
 class TestUnknownKeys:
     @pytest.fixture(autouse=True)
     def _three_a_minute(self, settings: Settings) -> None:
@@ -267,6 +270,7 @@ class TestUse:
         assert RegistryVersion.objects.get().registry_version == before
 
 
+@pytest.mark.both_doors
 def test_a_failure_after_the_commit_takes_nothing_back(
     door: Door, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,7 @@ def test_at_rest_the_key_is_sealed(twin: Twin, settings: Settings) -> None:
     assert Fernet(settings.DEVICE_DATA_KEY[0]).decrypt(sealed) == twin.secret
 
 
+@pytest.mark.sqlite_only
 class TestBadEnvelope:
     @pytest.mark.parametrize(
         ("change", "field"),

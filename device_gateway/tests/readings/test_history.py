@@ -99,12 +99,14 @@ class TestPages:
         assert fetch(limit=501).json()["next"] is None
 
     @pytest.mark.parametrize("limit", ["0", "5001", "-1", "1.5", "ten", "", "9" * 20, "٣", " 5", "+5"])
+    @pytest.mark.sqlite_only
     def test_a_bad_limit(self, fetch: Any, limit: str) -> None:
         answer = fetch(limit=limit)
         assert refusal(answer) == (400, "invalid")
         assert list(answer.json()["errors"]) == ["limit"]
 
     @pytest.mark.parametrize("cursor", ["", "x", "é", "!!!!", "MjAyNg", "A" * 5000, "MjAyNi0wMy0wMVQxMjowMDowMFogLTE"])
+    @pytest.mark.sqlite_only
     def test_a_bad_cursor(self, fetch: Any, cursor: str) -> None:
         answer = fetch(cursor=cursor)
         assert refusal(answer) == (400, "invalid")
@@ -128,6 +130,8 @@ class TestSpan:
 
     @pytest.mark.parametrize("name", ["start", "end"])
     @pytest.mark.parametrize("text", ["yesterday", "2026-02-30", "1772366400", "9999-12-31T23:59:59-14:00"])
+    @pytest.mark.sqlite_only
+    @pytest.mark.sqlite_only
     def test_a_bad_time(self, fetch: Any, name: str, text: str) -> None:
         for more in ({}, {"bucket": "hour", "fields": "n"}):
             answer = fetch(**{name: text}, **more)

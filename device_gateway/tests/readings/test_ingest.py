@@ -38,6 +38,7 @@ def test_it_works(door: Door, meter: Meter) -> None:
 
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("mount", ["gateway", "api"])
+@pytest.mark.both_doors
 def test_its_paths(door: Door, meter: Meter, mount: str, slash: str) -> None:
     answer = door.post(f"/{mount}/device-data/ingest{slash}", {"kwh": 1}, meter.key)
     assert (answer.status, answer.body) == (201, OK)
@@ -105,6 +106,7 @@ class TestBatch:
 
 
 @pytest.mark.parametrize("value", [None, True, 5, 1.5, "reading", ""])
+@pytest.mark.sqlite_only
 def test_no_reading_at_all(door: Door, meter: Meter, value: Any) -> None:
     assert refusal(meter.send(door, value)) == (400, "not_a_reading")
     assert meter.rows() == []
@@ -130,6 +132,8 @@ def test_no_reading_at_all(door: Door, meter: Meter, value: Any) -> None:
         (b'{"kwh": ' + b"[" * 32 + b"]" * 32 + b"}", "too_deep"),
     ],
 )
+@pytest.mark.both_doors
+@pytest.mark.sqlite_only
 def test_malformed(door: Door, meter: Meter, body: bytes, code: str) -> None:
     assert refusal(meter.send(door, body)) == (400, code)
     assert meter.rows() == []
@@ -139,11 +143,13 @@ def test_nesting_of_32_levels(door: Door, meter: Meter) -> None:
     assert meter.send(door, b'{"a": ' + b"[" * 31 + b"]" * 31 + b"}").status == 201
 
 
+@pytest.mark.both_doors
 def test_a_number_that_only_one_database_can_hold_is_never_500(door: Door, meter: Meter) -> None:
     assert meter.send(door, b'{"a": 1e-20000}').status in (201, 400)
     assert meter.send(door, {"kwh": 1}).status == 201
 
 
+@pytest.mark.both_doors
 class TestGzip:
     def test_it_works(self, door: Door, meter: Meter) -> None:
         body = gzip.compress(json.dumps([SEED_READING] * 500).encode())
@@ -168,6 +174,7 @@ class TestGzip:
         assert meter.send(door, {"kwh": 1}, Content_Encoding="identity").status == 201
 
 
+@pytest.mark.both_doors
 class TestSize:
     def test_to_the_byte(self, door: Door, meter: Meter) -> None:
         frame = len(b'{"a": ""}')
@@ -196,19 +203,23 @@ class TestSize:
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"]
 )
+@pytest.mark.both_doors
 def test_wrong_content_type(door: Door, meter: Meter, kind: str) -> None:
     assert refusal(meter.send(door, Content_Type=kind)) == (415, "wrong_content_type")
 
 
+@pytest.mark.both_doors
 def test_no_content_type_is_the_routes_own(door: Door, meter: Meter) -> None:
     assert meter.send(door, Content_Type="").status == 201
 
 
+@pytest.mark.both_doors
 def test_replies_are_not_to_be_sniffed(door: Door, meter: Meter) -> None:
     for answer in (meter.send(door), meter.send(door, b"{")):
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.both_doors
 class TestKey:
     @pytest.mark.parametrize(
         "header", [None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic {key}", "{key}", "Bearer {key}x"]
@@ -272,6 +283,7 @@ class TestMayNotSend:
         assert refusal(meter.send(door)) == (403, "device_archived")
 
 
+@pytest.mark.both_doors
 class TestRate:
     def test_a_devices_own_writes(self, door: Door, meter: Meter, other_meter: Meter, settings: Settings) -> None:
         settings.LIMIT_DEVICE_WRITES = "3/3600"

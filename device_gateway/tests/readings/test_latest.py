@@ -44,6 +44,7 @@ def test_the_latest_is_by_occurrence_and_its_arrival_is_told(door: Door, meter: 
 
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("mount", ["gateway", "api"])
+@pytest.mark.both_doors
 def test_its_paths(door: Door, meter: Meter, olga: User, mount: str, slash: str) -> None:
     meter.send(door, {"n": 1})
     for name in (meter.device.pk, f"dev-{meter.device.pk}"):
@@ -59,6 +60,7 @@ def test_an_empty_reading_is_a_reading(door: Door, meter: Meter, olga: User) -> 
     assert get(door, path(meter.device), token_of(olga)).json()["payload"] == {}
 
 
+@pytest.mark.both_doors
 class TestWho:
     """The same for `telemetry/latest` and `telemetry`."""
 

@@ -20,6 +20,7 @@ def test_it_works(door: Door, meter: Meter) -> None:
     assert meter.rows()[0].message_id == "m-1"
 
 
+@pytest.mark.both_doors
 def test_by_header(door: Door, meter: Meter) -> None:
     for n in (1, 2):
         assert meter.send(door, {"n": n}, Idempotency_Key="k-1").status == 201
@@ -33,6 +34,7 @@ def test_header_and_message_id_are_one_name(door: Door, meter: Meter) -> None:
     assert len(meter.rows()) == 1
 
 
+@pytest.mark.both_doors
 def test_the_message_id_in_the_body_wins(door: Door, meter: Meter) -> None:
     for key in ("k-1", "k-2"):
         assert meter.send(door, {"message_id": "m"}, Idempotency_Key=key).status == 201
@@ -72,6 +74,7 @@ def test_no_message_id(door: Door, meter: Meter, message_id: Any) -> None:
     assert meter.rows() == []
 
 
+@pytest.mark.both_doors
 def test_a_header_that_is_too_long(door: Door, meter: Meter) -> None:
     answer = meter.send(door, {}, Idempotency_Key="k" * 65)
     assert refusal(answer) == (400, "invalid_message_id")
@@ -97,12 +100,14 @@ def test_two_devices_may_use_the_same(door: Door, meter: Meter, other_meter: Met
     assert len(meter.rows()) == len(other_meter.rows()) == 1
 
 
+@pytest.mark.both_doors
 def test_copies_at_once(door: Door, meter: Meter) -> None:
     answers = at_once(12, lambda number: door.post(INGEST, {"message_id": "m-1", "n": number}, meter.key))
     assert {(answer.status, answer.body) for answer in answers} == {(201, OK)}
     assert len(meter.rows()) == 1
 
 
+@pytest.mark.both_doors
 def test_batches_that_overlap_at_once(door: Door, meter: Meter) -> None:
     def send(number: int) -> Any:
         order = range(30) if number % 2 else range(29, -1, -1)

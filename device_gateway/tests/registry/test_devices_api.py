@@ -88,6 +88,7 @@ class TestAdd:
             ("owner", True),
         ],
     )
+    @pytest.mark.sqlite_only
     def test_invalid(self, door: Door, staff: str, field: str, value: Any) -> None:
         answer = door.post(DEVICES, {field: value}, staff)
         assert refusal(answer) == (400, "invalid")
@@ -145,6 +146,7 @@ class TestNames:
             7,
         ],
     )
+    @pytest.mark.sqlite_only
     def test_bad(self, door: Door, staff: str, name: Any) -> None:
         answer = door.post(DEVICES, {"device_id": name}, staff)
         assert refusal(answer) == (400, "invalid")
@@ -168,6 +170,7 @@ class TestNames:
 
 
 class TestRead:
+    @pytest.mark.both_doors
     def test_by_every_name(self, door: Door, staff: str) -> None:
         device = Device.objects.create(mac="ECE334462BC0", device_id="press-7", name="Press")
         for name in (device.pk, "press-7", "EC:E3:34:46:2B:C0", "ec-e3-34-46-2b-c0"):
@@ -250,6 +253,7 @@ class TestChange:
             ("owner", 0),
         ],
     )
+    @pytest.mark.sqlite_only
     def test_invalid(self, door: Door, device: Device, staff: str, field: str, value: Any) -> None:
         answer = send(door, "PATCH", f"/api/devices/{device.pk}/", staff, {field: value, "name": "changed"})
         assert refusal(answer) == (400, "invalid")

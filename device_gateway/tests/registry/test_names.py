@@ -11,6 +11,8 @@ from device_gateway.names import normal_mac, spelled_mac
 from device_gateway.registry.queries import find_devices
 from tests.support.doors import Door
 
+pytestmark = [pytest.mark.both_doors, pytest.mark.sqlite_only]
+
 MAC = "84:0D:8E:0C:91:8C"
 SPELLINGS = (
     "84:0D:8E:0C:91:8C",

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from ozone.accounts.tokens import issue
 from ozone.webapi.tests.conftest import Http
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite_only]
 
 LOCAL = {"host": "localhost:8000"}
 

@@ -7,7 +7,7 @@ from pytest_django import Settings
 from ozone.accounts.tokens import issue
 from ozone.webapi.tests.conftest import PASSWORD, Http
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite_only]
 
 OUR_APP = "https://app.example.com"
 RULE = [

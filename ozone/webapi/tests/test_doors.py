@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from ozone.webapi.tests.conftest import PASSWORD, Http, described
 from ozone.wire.conf import Options
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite_only]
 
 POSTS = ["auth/login", "auth/register", "auth/token", "admin/login", "admin/refresh"]
 ALLOWED = {**dict.fromkeys([*POSTS, "auth/logout"], "POST"), "auth/user": "GET, HEAD", "auth/check": "GET, HEAD"}

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import pytest
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.settings import patched_settings
+
+pytestmark = pytest.mark.sqlite_only
 
 
 def test_it_is_complete() -> None:

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from ozone.accounts.forms import AdminSignInForm
 from ozone.webapi.tests.conftest import PASSWORD, Http
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite_only]
 
 
 def test_it_works(http: Http, olga: User) -> None:

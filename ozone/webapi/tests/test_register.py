@@ -76,6 +76,7 @@ def test_nobody_makes_themselves_staff(http: Http) -> None:
         ({"password": ""}, "password", "may not be blank"),
     ],
 )
+@pytest.mark.sqlite_only
 def test_invalid(http: Http, vera: User, change: dict[str, Any], field: str, sentence: str) -> None:
     reply = http.send(URL, NEW | change)
     body = reply.json()

@@ -38,6 +38,7 @@ def test_signed_out(http: Http) -> None:
 
 
 @pytest.mark.parametrize("header", ["Bearer nonsense", "Bearer ", "Bearer", "Basic dmVyYTp2ZXJh", "", "Bearer \xff"])
+@pytest.mark.sqlite_only
 def test_a_bad_header_alone_decides(http: Http, vera: User, header: str) -> None:
     http.force_login(vera)
     reply = http.send(USER, method="GET", authorization=header)

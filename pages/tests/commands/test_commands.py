@@ -256,6 +256,7 @@ def test_send(staff: Client, olga: User, unit: Device) -> None:
         ("expires_in_hours", "nan", "Enter a number."),
     ],
 )
+@pytest.mark.sqlite_only
 def test_what_is_no_command(staff: Client, unit: Device, field: str, value: str, sentence: str) -> None:
     reply = staff.post(f"{COMMANDS}send/", {**FILLED, field: value})
     assert reply.status_code == 200

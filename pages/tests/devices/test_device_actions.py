@@ -312,6 +312,7 @@ def test_accept_corrected(write_path: None, staff: Client, unit: Device) -> None
         ('{"a": ' + "[" * 40 + "]" * 40 + "}", "nested deeper"),
     ],
 )
+@pytest.mark.sqlite_only
 def test_what_is_no_event(write_path: None, staff: Client, unit: Device, body: str, words: str) -> None:
     refused = refuse(unit)
     reply = staff.post(f"{UNIT}quarantine/{refused.pk}/accept/", {"body": body})

@@ -120,6 +120,7 @@ def test_the_same_file_once_more_adds_nothing(staff: Client) -> None:
         ("x;;;;;;surplus", "More cells than columns. Text that holds the separator needs quotes."),
     ],
 )
+@pytest.mark.sqlite_only
 def test_a_bad_line_is_named_and_the_others_added(staff: Client, line: str, problem: str) -> None:
     User.objects.create_user("gone", is_active=False)
     reply = look_at(staff, f"{HEADER}Bay;OZ-1;02-00-00-00-00-01;;;\nMeter;;;;;\n{line}\n")
@@ -151,6 +152,7 @@ def test_names_of_others_stay_theirs(staff: Client, meter: Device) -> None:
         " Device_ID ; NAME \n OZ-1 ; Büro \n".encode(),
     ],
 )
+@pytest.mark.sqlite_only
 def test_whatever_a_spreadsheet_writes(staff: Client, content: bytes) -> None:
     confirm(staff, look_at(staff, content))
     device = Device.objects.get()
@@ -174,6 +176,7 @@ def test_whatever_a_spreadsheet_writes(staff: Client, content: bytes) -> None:
         (b"name\n" + b"x" * (1024 * 1024), "The file is larger than 1,024 KiB."),
     ],
 )
+@pytest.mark.sqlite_only
 def test_what_is_no_table_of_devices(staff: Client, content: bytes, sentence: str) -> None:
     reply = look_at(staff, content)
     assert reply.status_code == 200

@@ -10,6 +10,8 @@ from django.utils.safestring import SafeString
 
 from pages.kit.charts import MAX_POINTS, bars, lines, number
 
+pytestmark = pytest.mark.sqlite_only
+
 Draw = Callable[..., SafeString]
 DAYS = ["2026-03-01", "2026-03-02", "2026-03-03"]
 

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from pages.tests.conftest import ACTIONS, TOKENS, SignIn
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite_only]
 
 
 def is_page(reply: Any, title: str) -> bool:

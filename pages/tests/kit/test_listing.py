@@ -63,6 +63,7 @@ def three(db: None) -> list[Device]:
         ("?q=" + "x" * 5000, []),
     ],
 )
+@pytest.mark.sqlite_only
 def test_what_the_address_says(staff: Client, three: list[Device], query: str, expected: list[str]) -> None:
     assert names(staff, query) == expected
 

@@ -158,6 +158,7 @@ def test_signed_out_meanwhile(signed_in: SignIn, olga: User, devices: list[Devic
 
 
 @pytest.mark.parametrize("tags", ["", ";", "devices", "devices:1", "devices:=;parts:=", "x:y=z,;;", "\xff" * 50])
+@pytest.mark.sqlite_only
 def test_tags_of_nobody_are_answered_with_the_page(
     signed_in: SignIn, olga: User, devices: list[Device], tags: str
 ) -> None:

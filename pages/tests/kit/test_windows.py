@@ -13,7 +13,7 @@ from device_gateway.models import Device
 from pages.tests.conftest import SignIn
 from pages.tests.onlooker import Onlooker
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite_only]
 
 
 @pytest.fixture

@@ -80,6 +80,7 @@ def test_a_device_that_is_taken_adds_nothing(site: Site, staff: Client) -> None:
         ({"device": "a\0"}, "Null characters are not allowed."),
     ],
 )
+@pytest.mark.sqlite_only
 def test_what_is_no_machine(site: Site, staff: Client, fields: dict[str, str], sentence: str) -> None:
     reply = staff.post("/machines/add/", {"name": "New", "is_active": "True", **fields})
     assert sentence in said(reply)

@@ -244,6 +244,7 @@ def test_add(site: Site, staff: Client) -> None:
         ("average_intage_services", "1e999"),
     ],
 )
+@pytest.mark.sqlite_only
 def test_what_is_no_outlet(site: Site, staff: Client, path: str, field: str, value: str) -> None:
     for address in ("/outlets/add/", f"{path}edit/"):
         reply = staff.post(address, {**FIELDS, field: value})

@@ -119,6 +119,7 @@ class TestIssue:
             ("encryption", "ROT13"),
         ],
     )
+    @pytest.mark.sqlite_only
     def test_malformed(
         self, signed_in: SignIn, issue: Issue, vera: User, meter: Device, field: str, value: str
     ) -> None:

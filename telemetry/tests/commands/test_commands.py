@@ -41,6 +41,7 @@ def state(door: Door, staff: str) -> str:
 # --- Operators ---
 
 
+@pytest.mark.both_doors
 def test_create(door: Door, staff: str, esp32: Esp32, olga: User) -> None:
     with time_machine.travel(NOON, tick=False):
         answer = door.post(CREATE, {"command_type": "UPDATE_SETTINGS", "payload": {"a": 1}}, staff)
@@ -78,6 +79,7 @@ def test_create(door: Door, staff: str, esp32: Esp32, olga: User) -> None:
         ({"command_type": "GET_STATUS", "expires_in_hours": True}, "expires_in_hours"),
     ],
 )
+@pytest.mark.sqlite_only
 def test_what_is_no_command(door: Door, staff: str, esp32: Esp32, body: dict[str, Any], field: str) -> None:
     answer = door.post(CREATE, body, staff)
     assert refusal(answer) == (400, "invalid")
@@ -169,6 +171,7 @@ def test_retry(door: Door, staff: str, esp32: Esp32, order: Any) -> None:
 # --- Devices ---
 
 
+@pytest.mark.both_doors
 def test_a_poll(door: Door, esp32: Esp32, order: Any) -> None:
     with time_machine.travel(NOON, tick=False):
         number = order("SYNC_TIME", payload={"zone": "+8"}, description="d")
@@ -210,6 +213,7 @@ def test_critical_first_then_the_oldest_ten_at_a_time(esp32: Esp32, order: Any) 
     assert [command["id"] for command in first[:4]] == [numbers[index] for index in (3, 5, 9, 11)]
 
 
+@pytest.mark.both_doors
 def test_two_polls_at_once_get_a_command_once(esp32: Esp32, order: Any) -> None:
     for _ in range(5):
         order()
@@ -217,6 +221,7 @@ def test_two_polls_at_once_get_a_command_once(esp32: Esp32, order: Any) -> None:
     assert sum(len(commands) for commands in found) == 5
 
 
+@pytest.mark.both_doors
 def test_bad_waits(esp32: Esp32) -> None:
     for wait in ("-1", "31", "x", "nan"):
         assert refusal(esp32.poll(wait=wait)) == (400, "invalid")
@@ -291,6 +296,7 @@ def test_delivering_clear_memory_lets_the_device_enrol_again(esp32: Esp32, order
     assert esp32.press().status == 200
 
 
+@pytest.mark.both_doors
 def test_a_report(door: Door, staff: str, esp32: Esp32, order: Any) -> None:
     number = order()
     esp32.commands()
@@ -364,6 +370,7 @@ def test_a_counter_reset(esp32: Esp32, order: Any, result: dict[str, Any], count
 @pytest.mark.parametrize(
     "result", [{}, {"success": "yes"}, {"success": None}, {"success": True, "current_counters": {"basic": 1}}]
 )
+@pytest.mark.both_doors
 def test_what_is_no_result(esp32: Esp32, order: Any, result: dict[str, Any]) -> None:
     number = order()
     esp32.commands()
@@ -381,6 +388,7 @@ def test_another_devices_command_is_unknown(door: Door, esp32: Esp32, neighbour:
     assert refusal(door.post(path, {"success": True}, esp32.token)) == (401, "bad_credential")
 
 
+@pytest.mark.both_doors
 def test_without_a_token_or_an_assignment(door: Door, stranger: Esp32) -> None:
     stranger.enrol()
     answer: Answer = stranger.poll()

@@ -43,6 +43,7 @@ def test_a_deployments_own(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("kind", FIRMWARE_TYPES.values(), ids=lambda kind: kind.name)
+@pytest.mark.sqlite_only
 def test_the_docs_know_it(kind: CommandType) -> None:
     assert kind.name in (DOCS / "api.md").read_text()
     if kind.repeatable or kind.opens_enrolment or kind.done_after:

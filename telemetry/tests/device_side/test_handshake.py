@@ -57,11 +57,14 @@ def test_a_mac_in_any_spelling_is_the_same_device(door: Door, stranger: Esp32, m
         ({"mac": MAC, "firmware": "x" * 65}, (400, "invalid")),
     ],
 )
+@pytest.mark.both_doors
+@pytest.mark.sqlite_only
 def test_what_is_no_handshake(door: Door, write_path: None, body: Any, expected: tuple[int, str]) -> None:
     assert refusal(door.post(HANDSHAKE, body)) == expected
     assert Device.objects.count() == 0
 
 
+@pytest.mark.both_doors
 def test_wrong_method_and_type(door: Door, write_path: None) -> None:
     answer = door.send("GET", HANDSHAKE)
     assert (refusal(answer), answer.headers["allow"]) == ((405, "method_not_allowed"), "POST")
@@ -149,6 +152,7 @@ def test_a_window_ends_after_its_hours(esp32: Esp32, later: int, status: int) ->
 
 
 @pytest.mark.parametrize(("later", "status"), [(119, 403), (120, 200), (121, 200)])
+@pytest.mark.both_doors
 def test_the_first_address_holds_a_window_for_two_minutes(
     door: Door, esp32: Esp32, staff: str, later: int, status: int
 ) -> None:
@@ -212,6 +216,7 @@ def test_twenty_attempts_are_kept_and_all_are_counted(door: Door, esp32: Esp32, 
 # --- Many ---
 
 
+@pytest.mark.both_doors
 def test_handshakes_of_an_address_are_limited(door: Door, write_path: None, settings: Settings) -> None:
     settings.LIMIT_HANDSHAKES = "3/10"
     statuses = [door.post(HANDSHAKE, {"mac": f"02000000000{number}"}).status for number in range(5)]
@@ -239,6 +244,7 @@ def test_devices_that_have_sent_something_do_not_make_room(door: Door, write_pat
     assert Device.objects.get().mac == MAC
 
 
+@pytest.mark.both_doors
 def test_twice_at_once_makes_one_device(door: Door, write_path: None) -> None:
     answers = at_once(8, lambda _: Esp32(door).shake())
     assert {answer.status for answer in answers} == {200}

@@ -64,6 +64,7 @@ def test_it_works(door: Door, write_path: None) -> None:
     assert [row.basic for row in DailyCount.objects.all()] == [1]
 
 
+@pytest.mark.both_doors
 def test_json_too_and_both_slashes(door: Door, write_path: None) -> None:
     first = door.post("/api/iot", PRESS)
     assert (first.status, send(door).json()) == (200, first.json())
@@ -111,6 +112,7 @@ def test_a_late_message_is_no_reset(door: Door, write_path: None) -> None:
     assert (status.counts["basic"], status.resets) == (6, 0)
 
 
+@pytest.mark.both_doors
 def test_two_at_once_make_one_row(door: Door, write_path: None) -> None:
     answers = at_once(8, lambda _: send(door))
     assert len({answer.body for answer in answers}) == 1
@@ -129,6 +131,7 @@ def test_two_at_once_make_one_row(door: Door, write_path: None) -> None:
         ({"count3": str(2**31)}, "count3"),
     ],
 )
+@pytest.mark.sqlite_only
 def test_what_is_no_message(door: Door, write_path: None, change: dict[str, Any], field: str) -> None:
     answer = send(door, **change)
     assert refusal(answer) == (400, "invalid")
@@ -136,6 +139,7 @@ def test_what_is_no_message(door: Door, write_path: None, change: dict[str, Any]
     assert Device.objects.count() == 0
 
 
+@pytest.mark.both_doors
 def test_bad_encodings(door: Door, write_path: None) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     assert refusal(door.send("POST", IOT, b"mode=\xff", form)) == (400, "malformed_json")
@@ -145,6 +149,7 @@ def test_bad_encodings(door: Door, write_path: None) -> None:
     assert door.send("POST", IOT, b"a=" + b"x" * 300_000, form).status == 413
 
 
+@pytest.mark.both_doors
 def test_who_may(door: Door, stranger: Esp32, settings: Settings) -> None:
     settings.LEGACY_INGEST = "assigned"
     assert refusal(send(door)) == (403, "not_assigned")
@@ -170,6 +175,7 @@ def test_a_device_that_has_used_a_token_is_not_to_be_forged(door: Door, esp32: E
     assert TelemetryEvent.objects.count() == 2
 
 
+@pytest.mark.both_doors
 def test_messages_of_an_address_are_limited(door: Door, write_path: None, settings: Settings) -> None:
     settings.LIMIT_LEGACY = "2/10"
     assert [send(door).status for _ in range(3)] == [200, 200, 429]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from django.contrib.auth.models import User
 
 from device_gateway.models import Device, DeviceState
@@ -9,6 +10,8 @@ from device_gateway.tests.conftest import get, token_of
 from telemetry.machines.bindings import register_machine
 from telemetry.models import DailyCount, DeviceStatus, HourlyCount, Outlet, TelemetryEvent
 from tests.support.doors import Door
+
+pytestmark = pytest.mark.both_doors
 
 MAC = "EC:E3:34:46:2B:C0"
 

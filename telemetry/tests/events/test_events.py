@@ -61,11 +61,13 @@ def test_it_works(door: Door, esp32: Esp32, machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/device/events", "/api/device/events/", "/api/events", "/api/events/"])
+@pytest.mark.both_doors
 def test_its_paths(door: Door, esp32: Esp32, path: str) -> None:
     assert door.post(path, SEED_EVENT, esp32.token).status == 200
     assert len(esp32.events()) == 1
 
 
+@pytest.mark.both_doors
 def test_operators_read_at_the_same_path(door: Door, esp32: Esp32, staff: str) -> None:
     esp32.press()
     listed = get(door, f"/api/events/?device_id={MAC}&exclude_status=true", staff)
@@ -124,6 +126,8 @@ def test_what_is_no_event_is_refused_by_name_and_kept_aside(door: Door, esp32: E
         (b'{"counter": 99999999999999999999}', "integer_too_large"),
     ],
 )
+@pytest.mark.both_doors
+@pytest.mark.sqlite_only
 def test_what_is_no_json_of_ours(door: Door, esp32: Esp32, body: bytes, code: str) -> None:
     assert refusal(door.post(EVENTS, body, esp32.token)) == (400, code)
     assert QuarantinedEvent.objects.get().code == code
@@ -144,6 +148,7 @@ def test_flags_of_a_wrong_type_do_not_hold_a_press_up(esp32: Esp32) -> None:
     assert (status.uptime_seconds, status.wifi_status) == (77, "strong")
 
 
+@pytest.mark.both_doors
 def test_gzip_and_the_last_of_two_keys(door: Door, esp32: Esp32) -> None:
     body = b'{"event_id": "first", ' + json.dumps(SEED_EVENT).encode()[1:]
     assert door.post(EVENTS, gzip.compress(body), esp32.token, Content_Encoding="gzip").status == 200
@@ -153,6 +158,7 @@ def test_gzip_and_the_last_of_two_keys(door: Door, esp32: Esp32) -> None:
 # --- Whose it is ---
 
 
+@pytest.mark.both_doors
 def test_without_a_good_token(door: Door, esp32: Esp32, staff: str) -> None:
     assert refusal(door.post(EVENTS, SEED_EVENT)) == (401, "bad_credential")
     assert refusal(door.post(EVENTS, SEED_EVENT, "wrong")) == (401, "bad_credential")
@@ -201,6 +207,7 @@ def test_a_repeat_gets_the_same_reply_and_makes_no_row(door: Door, esp32: Esp32)
     assert [row.basic for row in DailyCount.objects.all()] == [1]
 
 
+@pytest.mark.both_doors
 def test_two_copies_at_once_make_one_row(door: Door, esp32: Esp32) -> None:
     answers = at_once(10, lambda _: door.post(EVENTS, SEED_EVENT, esp32.token))
     assert {(answer.status, answer.body) for answer in answers} == {(200, answers[0].body)}

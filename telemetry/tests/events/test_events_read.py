@@ -77,6 +77,7 @@ def test_the_last_to_arrive_is_the_first(site: Site, now: datetime) -> None:
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.both_doors
 def test_both_doors_and_both_paths(door: Door, staff: str, slash: str) -> None:
     answer = door.send("GET", f"/api/events{slash}", headers=bearer(staff))
     assert (answer.status, answer.json(), "link" in answer.headers) == (200, [], False)
@@ -165,6 +166,7 @@ class TestFilters:
             "end=2026-02-01&start=2026-02-02",
         ],
     )
+    @pytest.mark.sqlite_only
     def test_a_bad_one_is_named(self, site: Site, query: str) -> None:
         answer = site.olga.get(f"{EVENTS}?{query}")
         assert (refusal(answer), list(answer.json()["errors"])) == ((400, "invalid"), [query.partition("=")[0]])
@@ -227,6 +229,7 @@ class TestWho:
         for path in (EVENTS, f"{EVENTS}1/", f"{EVENTS}analytics/"):
             assert refusal(site.nobody.get(path)) == (401, "signed_out")
 
+    @pytest.mark.both_doors
     def test_a_device_key_reads_nothing_here(self, door: Door, esp32: Any) -> None:
         assert door.send("GET", EVENTS, headers=bearer(esp32.token)).status == 401
 

@@ -86,6 +86,7 @@ def test_it_works(site: Site, now: datetime, held: None) -> None:
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.both_doors
 def test_both_doors_and_both_paths(door: Door, staff: str, slash: str) -> None:
     answer = door.send("GET", f"/api/export{slash}", headers=bearer(staff))
     assert (answer.status, answer.body) == (200, HEADER)
@@ -93,6 +94,7 @@ def test_both_doors_and_both_paths(door: Door, staff: str, slash: str) -> None:
     assert (refusal(wrong), wrong.headers["allow"]) == ((405, "method_not_allowed"), "GET, HEAD")
 
 
+@pytest.mark.sqlite_only
 class TestCells:
     @pytest.mark.parametrize(
         ("text", "cell"),
@@ -210,6 +212,7 @@ class TestWhich:
         "query",
         ["days=0", "days=x", "start=yesterday", "end=2026-02-01&start=2026-02-02", "treatment=x", "machine_id=x"],
     )
+    @pytest.mark.sqlite_only
     def test_a_bad_parameter_is_named(self, site: Site, query: str) -> None:
         for who in (site.olga, site.mallory):
             answer = who.get(f"{PATH}?{query}")

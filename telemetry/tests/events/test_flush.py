@@ -179,6 +179,7 @@ def test_it_waits_for_no_writer(told: None, esp32: Esp32, neighbour: Esp32) -> N
         assert set(model._default_manager.values_list("device_id", flat=True)) == {held}
 
 
+@pytest.mark.both_doors
 class TestWho:
     def test_superusers_only(self, told: None, root: User) -> None:
         before = counts(*TOLD)

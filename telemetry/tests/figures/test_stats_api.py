@@ -191,6 +191,7 @@ def test_midnight_of_the_servers_zone(site: Site, now: datetime, settings: Setti
         ("days=x&ma=x&tz=x&start=x&end=x&granularity=x&outlet_id=x", "days ma tz start end granularity outlet_id"),
     ],
 )
+@pytest.mark.sqlite_only
 def test_bad_parameters(site: Site, now: datetime, query: str, names: Any) -> None:
     for path in (STATS, CSV_PATHS[0]):
         answer = site.olga.get(f"{path}?{query}")
@@ -259,6 +260,7 @@ class TestFilters:
 
 class TestWho:
     @pytest.mark.parametrize("slash", ["", "/"])
+    @pytest.mark.both_doors
     def test_both_doors_and_every_path(self, door: Door, staff: str, slash: str) -> None:
         for path in (*PATHS, *CSV_PATHS, *OPTIONS):
             address = path.rstrip("/") + slash

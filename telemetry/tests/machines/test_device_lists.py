@@ -114,6 +114,7 @@ def test_a_device_without_machine_or_outlet(site: Site) -> None:
 
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("path", PATHS)
+@pytest.mark.both_doors
 def test_both_doors_and_both_paths(door: Door, staff: str, path: str, slash: str) -> None:
     path = path.rstrip("/") + slash
     answer = door.send("GET", path, headers=bearer(staff))
@@ -236,6 +237,7 @@ class TestPages:
     @pytest.mark.parametrize(
         "query", ["limit=0", "limit=-1", "limit=x", "offset=-1", "offset=1.5", "offset=9999999999"]
     )
+    @pytest.mark.sqlite_only
     def test_a_bad_one_is_named(self, site: Site, query: str) -> None:
         for path in PATHS:
             answer = site.olga.get(f"{path}?{query}")

@@ -209,6 +209,7 @@ class TestAfter:
     @pytest.mark.parametrize(
         "cursor", ["x", "1", "-1", "1-", "1-2-3", "9" * 17 + "-1", "1-" + "9" * 19, "1.5-2", "%00"]
     )
+    @pytest.mark.sqlite_only
     def test_what_is_no_cursor(self, site: Site, logs: str, cursor: str) -> None:
         answer = site.olga.get(f"{logs}?after={cursor}")
         assert (refusal(answer), list(answer.json()["errors"])) == ((400, "invalid"), ["after"])

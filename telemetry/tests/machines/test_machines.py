@@ -92,6 +92,7 @@ def test_the_status_is_that_of_the_moment(site: Site, silence: timedelta, status
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.both_doors
 def test_both_doors_and_both_paths(door: Door, staff: str, slash: str) -> None:
     every = f"/api/machines{slash}"
     assert door.post(every, {"name": "m"}, staff).status == 201
@@ -128,6 +129,7 @@ def test_both_doors_and_both_paths(door: Door, staff: str, slash: str) -> None:
         ({"name": "x", "installed_date": "2026-02-30"}, "installed_date"),
     ],
 )
+@pytest.mark.sqlite_only
 def test_invalid_fields_are_named(site: Site, body: Any, field: str) -> None:
     for method, path in (("POST", MACHINES), ("PUT", f"{MACHINES}{site.machine.pk}/")):
         answer = site.olga.ask(method, path, body)

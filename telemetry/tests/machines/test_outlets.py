@@ -70,6 +70,7 @@ def test_what_is_read_only_is_not_written(site: Site) -> None:
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.both_doors
 def test_both_doors_and_both_paths(door: Door, staff: str, slash: str) -> None:
     every = f"/api/outlets{slash}"
     assert door.post(every, {"name": "Simei"}, staff).status == 201
@@ -105,6 +106,7 @@ def test_both_doors_and_both_paths(door: Door, staff: str, slash: str) -> None:
         ({"name": "x", "average_intage_services": []}, "average_intage_services"),
     ],
 )
+@pytest.mark.sqlite_only
 def test_invalid_fields_are_named(site: Site, body: Any, field: str) -> None:
     for method, path in (("POST", OUTLETS), ("PUT", f"{OUTLETS}{site.outlet.pk}/")):
         answer = site.olga.ask(method, path, body)

@@ -140,6 +140,7 @@ class TestWhich:
         assert refusal(site.olga.get(f"{path}?device_id=esp32-001")) == (404, "unknown_device")
 
     @pytest.mark.parametrize("slash", ["", "/"])
+    @pytest.mark.both_doors
     def test_both_doors_and_both_paths(self, door: Door, staff: str, path: str, slash: str) -> None:
         path = path.rstrip("/") + slash
         assert door.send("GET", path, headers=bearer(staff)).status == 400
