@@ -10,12 +10,20 @@ from device_gateway.models import DeviceState
 from ozone.intake.sql import BulkInsert, moment
 
 
+def later(column: str, than: str) -> str:
+    """SQL for which of two server times of a device is the later one: `t`'s, or else that of the row that comes.
+
+    Two processes may store what they heard in either order. A time more than a minute ahead of what is heard now is of
+    a clock that was wrong, and holds nothing back.
+    """
+    return f"CASE WHEN t.{column} > {than} AND t.{column} <= A_MINUTE_AFTER({than}) THEN t.{column} ELSE {than} END"
+
+
 def _later(column: str) -> BulkInsert:
     return BulkInsert(
         DeviceState,
         ("device_id", column),
-        f"ON CONFLICT (device_id) DO UPDATE SET {column} ="
-        f" CASE WHEN t.{column} > excluded.{column} THEN t.{column} ELSE excluded.{column} END",
+        f"ON CONFLICT (device_id) DO UPDATE SET {column} = {later(column, f'excluded.{column}')}",
     )
 
 
@@ -24,7 +32,7 @@ _polled: Final = _later("last_poll")
 
 
 def mark_seen(connection: BaseDatabaseWrapper, arrivals: Iterable[tuple[int, datetime]]) -> None:
-    """Moves `last_seen` forward, never back: (device, arrival) pairs, several of a device among them."""
+    """Moves `last_seen` forward, as `later` has it: (device, arrival) pairs, several of a device among them."""
     _mark(connection, _seen, arrivals)
 
 

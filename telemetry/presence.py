@@ -13,6 +13,9 @@ from django.db.models.functions import Coalesce
 
 from ozone.wire.conf import options
 
+AHEAD: Final = timedelta(minutes=1)
+"""A stored time further ahead than this is of a clock that was wrong, and says nothing. Clocks of several processes
+never differ so much."""
 POLLING: Final = timedelta(seconds=90)
 """The firmware polls every 30 s: one that has not for so long has missed two."""
 
@@ -31,7 +34,7 @@ def silences() -> tuple[timedelta, timedelta]:
 def presence(last_poll: datetime | None, last_seen: datetime | None, now: datetime) -> Presence:
     """Whether one device is there, by when it polled and when it was seen."""
     heard = last_poll or last_seen
-    if heard is None:
+    if heard is None or heard > now + AHEAD:
         return Presence.OFFLINE
     silence, (online, idle) = now - heard, silences()
     if silence <= online:
@@ -49,28 +52,30 @@ def presence_is(wanted: Presence, now: datetime) -> Q:
     """The condition on rows annotated with `heard` that `presence` would call them `wanted`."""
     online, idle = (now - silence for silence in silences())
     if wanted == Presence.ONLINE:
-        return Q(heard__gte=online)
+        return Q(heard__gte=online, heard__lte=now + AHEAD)
     if wanted == Presence.IDLE:
         return Q(heard__gte=idle, heard__lt=online)
-    return Q(heard__lt=min(online, idle)) | Q(heard=None)
+    return Q(heard__lt=min(online, idle)) | Q(heard__gt=now + AHEAD) | Q(heard=None)
 
 
 _HEARD: Final = "COALESCE(last_poll, last_seen)"
 PRESENCE_SQL: Final = (
-    f"CASE WHEN {_HEARD} >= %(online)s THEN 'online' WHEN {_HEARD} >= %(idle)s THEN 'idle' ELSE 'offline' END"
+    f"CASE WHEN {_HEARD} > %(ahead)s THEN 'offline'"
+    f" WHEN {_HEARD} >= %(online)s THEN 'online' WHEN {_HEARD} >= %(idle)s THEN 'idle' ELSE 'offline' END"
 )
 """The presence of a row of device_gateway_devicestate; its parameters are `moments`."""
 
-POLLING_SQL: Final = "last_poll >= %(polling)s"
+POLLING_SQL: Final = "last_poll BETWEEN %(polling)s AND %(ahead)s"
 """Whether the device of such a row is polling; its parameter is of `moments`, too."""
 
 
 def moments(now: datetime) -> dict[str, datetime]:
-    """Since when a device must have been heard from, by the names of the parameters above."""
+    """Since when a device must have been heard from, and until when it can have been, by the names of the parameters
+    above."""
     online, idle = silences()
-    return {"online": now - online, "idle": now - idle, "polling": now - POLLING}
+    return {"online": now - online, "idle": now - idle, "polling": now - POLLING, "ahead": now + AHEAD}
 
 
 def is_polling(last_poll: datetime | None, now: datetime) -> bool:
     """Whether a command for the device would be fetched soon."""
-    return last_poll is not None and now - last_poll <= POLLING
+    return last_poll is not None and -AHEAD <= now - last_poll <= POLLING

@@ -113,7 +113,7 @@ def _may_have_one(device: Device, enrolment: Enrolment, key: Credential | None, 
     held = (
         enrolment.issued_at is not None
         and enrolment.opened_at is not None
-        and (enrolment.issued_at >= enrolment.opened_at and now - enrolment.issued_at < HOLD)
+        and (enrolment.issued_at >= enrolment.opened_at and abs(now - enrolment.issued_at) < HOLD)
     )
     return not held or enrolment.held_by == client
 

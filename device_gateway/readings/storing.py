@@ -8,6 +8,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from device_gateway.models import DeviceState, DeviceTelemetry
 from device_gateway.readings.payloads import Reading
+from device_gateway.states import later
 from ozone.intake import write_path
 from ozone.intake.sql import BulkInsert, moment
 
@@ -19,13 +20,17 @@ _insert_once: Final = BulkInsert(
 )
 
 _LATEST: Final = ("latest_occurred_at", "latest_received_at", "latest_payload")
-_NEWER: Final = "t.latest_occurred_at IS NULL OR excluded.latest_occurred_at >= t.latest_occurred_at"
+# The last: it came while the server's clock was ahead.
+_NEWER: Final = (
+    "t.latest_occurred_at IS NULL OR excluded.latest_occurred_at >= t.latest_occurred_at"
+    " OR (excluded.latest_occurred_at IS NOT NULL AND t.latest_received_at > A_MINUTE_AFTER(excluded.last_seen))"
+)
 _upsert_state: Final = BulkInsert(
     DeviceState,
     ("device_id", "last_seen", *_LATEST),
     # Equal times: the row stored later has the greater id.
     "ON CONFLICT (device_id) DO UPDATE SET"
-    " last_seen = CASE WHEN t.last_seen > excluded.last_seen THEN t.last_seen ELSE excluded.last_seen END,"
+    f" last_seen = {later('last_seen', 'excluded.last_seen')},"
     + ",".join(f" {column} = CASE WHEN {_NEWER} THEN excluded.{column} ELSE t.{column} END" for column in _LATEST),
 )
 

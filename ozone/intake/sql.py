@@ -7,6 +7,7 @@ times as long to write a statement out as the database to run it, and cuts many 
 """
 
 import json
+import re
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -24,14 +25,16 @@ _QUOTED: Final = ("text", "varchar", "jsonb")
 
 M = TypeVar("M", bound=models.Model)
 
+_MINUTE: Final = re.compile(r"A_MINUTE_AFTER\(([\w.]+)\)")
+
 
 class BulkInsert:
     """INSERT of any number of rows into the table of `model`.
 
     `fields`: whose values a row has, in this order, by the names of the model's attributes (`device_id`). What is not
     among them gets its default: the database's, else the model's. Values are as the driver takes them: times from
-    `moment`, JSON as text. `conflict` is the SQL after the values, in which the row that is there is `t` and the new
-    one `excluded`; `returning`: attributes of the rows that were really written.
+    `moment`, JSON as text. `conflict` is the SQL after the values, in which the row that is there is `t`, the new one
+    `excluded`, and `A_MINUTE_AFTER(column)` a time; `returning`: attributes of the rows that were really written.
     """
 
     def __init__(
@@ -104,7 +107,8 @@ class BulkInsert:
         values = [
             f"{name}::jsonb" if kind == "jsonb" else name for name, kind in zip(self._columns, kinds, strict=True)
         ]
-        statement = f"{self._head} SELECT {', '.join(values)} FROM unnest({arrays}) AS v ({names}) {self._tail}"
+        statement = f"{self._head} SELECT {', '.join(values)} FROM unnest({arrays}) AS v ({names}) "
+        statement += _MINUTE.sub(r"(\1 + interval '1 minute')", self._tail)
         self._postgres = statement, kinds
         return self._postgres
 
@@ -124,7 +128,8 @@ class BulkInsert:
         statement = self._sqlite.get(size)
         if statement is None:
             one = f"({', '.join('?' * len(self._columns))})"
-            statement = f"{self._head} VALUES {', '.join([one] * size)} {self._tail}"
+            tail = _MINUTE.sub(r"strftime('%Y-%m-%d %H:%M:%S', \1, '+1 minute')", self._tail)
+            statement = f"{self._head} VALUES {', '.join([one] * size)} {tail}"
             self._sqlite[size] = statement
         return statement
 

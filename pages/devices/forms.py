@@ -151,7 +151,7 @@ class AllowForm(AsksAgain):
     def __init__(self, key: Credential | None, now: datetime, data: Any = None) -> None:
         super().__init__(data)
         used_at = key.last_used_at if key else None
-        self.is_in_use = used_at is not None and now - used_at < USED_LATELY
+        self.is_in_use = used_at is not None and abs(now - used_at) < USED_LATELY
 
     def clean(self) -> dict[str, Any]:
         if self.is_in_use:

@@ -162,5 +162,5 @@ def _window(device: Device, key: Credential | None, now: datetime) -> Window:
     if enrolment is None or not is_open(enrolment, key, now):
         return Window("Closed: a handshake needs the token in force.", may_allow=True)
     given = enrolment.issued_at is not None and enrolment.issued_at >= enrolment.opened_at
-    held = given and now - enrolment.issued_at < HOLD
+    held = given and abs(now - enrolment.issued_at) < HOLD
     return Window("Open", enrolment.open_until, enrolment.held_by if held else "", may_allow=True)

@@ -16,18 +16,19 @@ SOURCES: Final = {
     # Who may enter, and whatever a person changed: devices, machines, outlets, tokens, quarantine.
     "people": "SELECT MAX(registry_version), MAX(page_version) FROM device_gateway_registryversion",
     # Heard from, and how many are still inside each threshold of their status.
-    "presence": "SELECT MAX(last_seen), MAX(last_poll),"
+    "presence": "SELECT MAX(last_seen) FILTER (WHERE last_seen <= %(ahead)s),"
+    " MAX(last_poll) FILTER (WHERE last_poll <= %(ahead)s),"
     f" COUNT(*) FILTER (WHERE {PRESENCE_SQL} = 'online'), COUNT(*) FILTER (WHERE {PRESENCE_SQL} = 'idle')"
     " FROM device_gateway_devicestate",
     # How many still fetch their commands as they should.
     "polling": f"SELECT COUNT(*) FILTER (WHERE {POLLING_SQL}) FROM device_gateway_devicestate",
     "events": "SELECT MAX(id) FROM telemetry_telemetryevent",
     "readings": "SELECT MAX(id) FROM device_gateway_devicetelemetry",
-    "commands": "SELECT MAX(changed_at) FROM telemetry_command",
+    "commands": "SELECT MAX(changed_at) FROM telemetry_command WHERE changed_at <= %(ahead)s",
     # Open commands that have expired or are overdue: time alone changes their state.
     "deadlines": "SELECT COUNT(*) FROM telemetry_command WHERE status IN ('pending', 'sent')"
     " AND (expires_at <= %(now)s OR sent_at <= %(overdue)s)",
-    "refused": "SELECT MAX(last_at) FROM telemetry_quarantinedevent",
+    "refused": "SELECT MAX(last_at) FROM telemetry_quarantinedevent WHERE last_at <= %(ahead)s",
     "handshakes": "SELECT MAX(id) FROM device_gateway_handshakeattempt",
     "tokens": "SELECT COUNT(*), MAX(id) FROM device_gateway_provisioningtoken"
     " WHERE claimed_at IS NULL AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %(now)s)",

@@ -10,6 +10,7 @@ from typing import Final
 from ozone.wire.conf import options
 from telemetry.commands.types import type_named
 from telemetry.models import Command
+from telemetry.presence import AHEAD
 
 PENDING, SENT, EXECUTED, FAILED, TIMEOUT, CANCELLED = Command.Status
 
@@ -44,7 +45,12 @@ def state_at(command: Command, now: datetime) -> Command.Status:
 
 def is_overdue(command: Command, now: datetime) -> bool:
     """Whether a sent command's result should have come."""
-    return command.sent_at is not None and now - command.sent_at >= timedelta(seconds=options().COMMAND_RESULT_SECONDS)
+    return _was_sent_before(command, now, timedelta(seconds=options().COMMAND_RESULT_SECONDS))
+
+
+def _was_sent_before(command: Command, now: datetime, span: timedelta) -> bool:
+    """At least that long ago; or at a time ahead of now, by a clock that was wrong, which is nothing to wait for."""
+    return command.sent_at is not None and not -AHEAD <= now - command.sent_at < span
 
 
 def may_repeat(command: Command) -> bool:
@@ -55,7 +61,7 @@ def may_repeat(command: Command) -> bool:
 def is_done_by_polling(command: Command, now: datetime) -> bool:
     """Whether a device that polls now has carried out a sent command that it cannot report."""
     done_after = type_named(command.command_type).done_after
-    return done_after is not None and command.sent_at is not None and now - command.sent_at >= done_after
+    return done_after is not None and _was_sent_before(command, now, done_after)
 
 
 def allows(command: Command, to: str, now: datetime) -> bool:

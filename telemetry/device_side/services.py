@@ -43,6 +43,7 @@ def take_legacy(*, message: LegacyMessage, policy: str, now: datetime) -> int:
     event = message.event(number, now, status.resets)
     found = TelemetryEvent.objects.filter(device=device, event_id=event.event_id).values_list("pk", flat=True).first()
     if found is None:
+        status.believe(now)
         if message.starts_anew(status.counts, status.counters_at):
             DeviceStatus.objects.filter(device=device).update(resets=status.resets + 1, counters_at=None)
             event = message.event(number, now, status.resets + 1)

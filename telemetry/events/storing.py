@@ -17,6 +17,7 @@ from prometheus_client import Counter
 from device_gateway.states import mark_seen
 from ozone.intake import write_path
 from ozone.intake.sql import BulkInsert, moment, read_moment, within
+from ozone.wire.times import AHEAD
 from telemetry.events.payloads import COUNTERS, TREATMENTS, Counters, Event, Flags, Refused
 from telemetry.events.quarantine import keep_refused
 from telemetry.figures.rollups import Attribution, Tally
@@ -110,6 +111,14 @@ class LockedStatus:
             *self.flags,
         )
 
+    def believe(self, now: datetime) -> None:
+        """Forgets times that lie ahead of now by more than any that is taken: a clock was wrong that is right again."""
+        latest = now + AHEAD
+        if self.counters_at is not None and self.counters_at > latest:
+            self.counters_at = None
+        if self.newest_ts is not None and self.newest_ts > latest:
+            self.newest_ts = None
+
     def has_events_after(self, at: datetime | None) -> bool:
         return at is not None and self.newest_ts is not None and at < self.newest_ts
 
@@ -199,6 +208,7 @@ def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event], *, is_h
     places: dict[tuple[int, str], tuple[Attribution, datetime, datetime]] = {}
     for key, event in once.items():
         status = statuses[event.device_id]
+        status.believe(event.received_at)
         if event.told_again is not None and status.has_events_after(event.told):
             # Daylight saving repeats this local time, and the queue is first in, first out: it is the second one.
             event = once[key] = event._replace(told=event.told_again)
