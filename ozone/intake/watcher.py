@@ -13,6 +13,7 @@ from typing import Final
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
 
 from ozone.intake.standing import standing
+from ozone.wire.clock import clock_watch
 from ozone.wire.errors import Unavailable
 
 logger = logging.getLogger("ozone.intake")
@@ -118,6 +119,7 @@ class Watcher:
                 row = cursor.fetchone()
             with suppress(Unavailable):
                 standing.check(connection)  # says so in the log
+            clock_watch.look()
             now = time.monotonic()
             for index, column in self._columns.items():
                 column.look(row[index] if row else None, now)

@@ -7,9 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from ozone.wire.clock import clock_watch
 from pages.dashboard.screen import last_hour, overview, quiet_rows, ticker_rows, today, waiting
 from pages.kit.frame import signed_in_page
 from pages.kit.live import Screen, live_page, part, rows, screen
+from pages.templatetags.facts import duration
 
 FOLLOWS: Final = (
     "people", "presence", "events", "readings", "commands", "deadlines", "refused", "handshakes", "tokens", "minute",
@@ -22,6 +24,11 @@ def start(request: HttpRequest) -> HttpResponse:
     return live_page(request, "pages/dashboard/dashboard.html", FOLLOWS, lambda: _screen(request.user, timezone.now()))
 
 
+def _clock() -> dict[str, Any]:
+    jump = clock_watch.last()
+    return {"jump": jump, "span": duration(round(abs(jump.seconds))) if jump else ""}
+
+
 def _screen(actor: Any, now: datetime) -> Screen:
     fleet = overview(actor, now)
     person = {"is_staff": actor.is_staff, "username": "" if actor.is_staff else actor.get_username()}
@@ -32,6 +39,7 @@ def _screen(actor: Any, now: datetime) -> Screen:
             "ticker": rows("pages/dashboard/ticker_row.html", ticker_rows(actor, now), element="li"),
         },
         parts=[
+            part("clock", "pages/dashboard/clock.html", _clock()),
             part("guide", "pages/dashboard/guide.html", {"fleet": fleet, **person}),
             part("fleet", "pages/dashboard/fleet.html", {"fleet": fleet}),
             part("today", "pages/dashboard/today.html", {"day": today(actor, now)}),

@@ -17,18 +17,25 @@ from telemetry.presence import Presence, is_polling, last_heard, moments, presen
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 ONLINE, IDLE, POLLING = timedelta(minutes=16), timedelta(hours=1), timedelta(seconds=90)
-AHEAD = -SECOND
-"""A clock of another process may be ahead."""
+AHEAD = timedelta(minutes=-1)
+"""A clock of another process may be ahead; further than this one was wrong."""
 
 STEPS = (-SECOND, 0 * SECOND, SECOND)
-SILENCES = [AHEAD, 0 * SECOND, *(edge + step for edge in (POLLING, ONLINE, IDLE) for step in STEPS)]
+SILENCES = [
+    timedelta(hours=-3),
+    AHEAD - SECOND,
+    AHEAD,
+    -SECOND,
+    0 * SECOND,
+    *(edge + step for edge in (POLLING, ONLINE, IDLE) for step in STEPS),
+]
 HEARD = [(poll, seen) for poll in (None, *SILENCES) for seen in (None, 0 * SECOND, ONLINE + SECOND, IDLE + SECOND)]
 HEARD += [(None, seen) for seen in SILENCES]
 
 
 def expected(poll: timedelta | None, seen: timedelta | None) -> str:
     silence = seen if poll is None else poll
-    if silence is None or silence > IDLE:
+    if silence is None or silence > IDLE or silence < AHEAD:
         return "offline"
     return "online" if silence <= ONLINE else "idle"
 
@@ -84,7 +91,7 @@ def test_whatever_the_thresholds(states: dict[int, Any], settings: Settings, onl
 
 
 def test_polling_in_both_forms(states: dict[int, Any]) -> None:
-    wanted = {device: poll is not None and poll <= POLLING for device, (poll, _) in states.items()}
+    wanted = {device: poll is not None and AHEAD <= poll <= POLLING for device, (poll, _) in states.items()}
     assert len(set(wanted.values())) == 2
     for state in DeviceState.objects.all():
         assert is_polling(state.last_poll, NOON) == wanted[state.device_id]

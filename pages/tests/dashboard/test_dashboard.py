@@ -11,6 +11,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from device_gateway.models import Device, DeviceState, Enrolment, HandshakeAttempt
+from ozone.wire.clock import ClockWatch
 from pages.dashboard.screen import NAMED, QUIET, TICKER, Overview, overview
 from pages.kit.live import TAGS, VERSION
 from pages.tests.conftest import SignIn, claim
@@ -339,3 +340,13 @@ def test_queries_do_not_grow_with_devices(
 @pytest.mark.parametrize("path", ["/?x=%00", "/?" + "y" * 4000])
 def test_whatever_the_address_says(signed_in: SignIn, vera: User, path: str) -> None:
     assert signed_in(vera).get(path).status_code == 200
+
+
+def test_a_clock_that_was_set(signed_in: SignIn, olga: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages.dashboard.views.clock_watch", watch := ClockWatch())
+    with time_machine.travel(NOW, tick=False) as server_time:
+        watch.look()
+        page = signed_in(olga)
+        assert "clock was set" not in page.get("/").content.decode()
+        server_time.shift(timedelta(hours=-3))
+        assert "The server&#x27;s clock was set back by 3 h." in page.get("/").content.decode().replace("'", "&#x27;")

@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from pytest_django import Settings
 
-from device_gateway.models import Device
+from device_gateway.models import Device, DeviceState
 from device_gateway.tests.conftest import refusal
 from ozone.wire.times import iso
 from telemetry.models import DailyCount, HourlyCount, MachineDevice
@@ -231,3 +231,51 @@ def test_a_press_of_the_same_second_as_a_result_or_a_suspect_event(old: Esp32, d
         clock.shift(1)
         old.press(counter=9, ts=iso(NOON + SECOND))
     assert counts(old) == (9, 0, 0)
+
+
+class TestTheServersClockIsSetBack:
+    """By three hours: what it stored before lies ahead of now, and holds nothing back."""
+
+    LATER = NOON + timedelta(hours=3)
+
+    def test_last_seen_last_poll_and_counters_go_on(self, old: Esp32) -> None:
+        with time_machine.travel(self.LATER, tick=False):
+            old.press(counter=7)
+            old.poll()
+            state = DeviceState.objects.get(device__mac=MAC)
+            assert (state.last_seen, state.last_poll) == (self.LATER, self.LATER)
+        with time_machine.travel(NOON, tick=False):
+            old.press(counter=8)
+            old.poll()
+            state = DeviceState.objects.get(device__mac=MAC)
+            assert (state.last_seen, state.last_poll) == (NOON, NOON)
+            assert old.status.current_count_basic == 8
+        with time_machine.travel(NOON - 30 * SECOND, tick=False):  # as another process's clock may be
+            old.press(counter=9)
+            assert DeviceState.objects.get(device__mac=MAC).last_seen == NOON
+
+    def test_counters_after_a_reset(self, old: Esp32, staff: str) -> None:
+        with time_machine.travel(self.LATER, tick=False):
+            old.press(counter=7)
+            created = old.door.post(f"/api/device/{MAC}/commands/create/", {"command_type": "RESET_COUNTERS"}, staff)
+            assert created.status == 201
+            (command,) = old.commands()
+            assert old.report(command["command_id"], success=True).status == 200
+        with time_machine.travel(NOON, tick=False):
+            old.press(ts=iso(NOON), counter=1)
+        assert old.status.current_count_basic == 1
+
+    def test_the_newest_event_casts_no_doubt(self, old: Esp32) -> None:
+        with time_machine.travel(self.LATER, tick=False):
+            old.press(ts=iso(self.LATER))
+        with time_machine.travel(NOON, tick=False):
+            old.press(ts=iso(NOON))
+        assert [row.clock_suspect for row in old.events()] == [False, False]
+
+    def test_a_sent_command_does_not_wait_three_hours(self, old: Esp32, staff: str) -> None:
+        with time_machine.travel(self.LATER, tick=False):
+            old.door.post(f"/api/device/{MAC}/commands/create/", {"command_type": "GET_STATUS"}, staff)
+            (first,) = old.commands()
+        with time_machine.travel(NOON, tick=False):
+            (again,) = old.commands()
+        assert again["command_id"] == first["command_id"]
