@@ -16,7 +16,7 @@ from moving.state import Move, MovedDevice
 from ozone.intake.sql import read_moment
 from ozone.wire import jsonio
 from ozone.wire.times import Told, believed
-from telemetry.events.payloads import MAX_EVENT_ID, TREATMENTS, Event, Flags, digest_of
+from telemetry.events.payloads import MAX_EVENT_ID, TREATMENTS, Event, Flags
 from telemetry.events.storing import find_events, is_suspect, store_once
 from telemetry.models import DeviceStatus
 
@@ -100,7 +100,6 @@ def _event(move: Move, table: str, key: object, row: Row, device: MovedDevice, k
         firmware=None,
         source="device" if told_id else "legacy",
         payload=jsonio.encode(payload or {}).decode(),
-        digest=digest_of(f"{treatment} {counter} {words} {payload}".encode()),
     )
     return _dated(move, device, event)
 

@@ -122,4 +122,3 @@ class TelemetryEventAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     # Millions of rows: no count of them all, no filter that would need an index of its own.
     show_full_result_count = False
-    exclude = ("digest",)

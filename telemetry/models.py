@@ -190,8 +190,6 @@ class TelemetryEvent(models.Model):
     wifi_status = models.CharField(max_length=64, null=True)  # noqa: DJ001
     source = models.CharField(max_length=8, choices=Source.choices)
     payload = models.JSONField()
-    digest = models.BigIntegerField()
-    """A hash of what the device said, to know a repeat from another event under the same id."""
     machine = models.ForeignKey(
         Machine, on_delete=models.DO_NOTHING, null=True, related_name="events", db_constraint=False, db_index=False
     )

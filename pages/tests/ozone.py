@@ -17,7 +17,7 @@ def press(device: Device, number: int = 1, **fields: Any) -> TelemetryEvent:
     now = timezone.now()
     usual = {
         "event_id": f"e-{number}", "event": "treatment", "event_type": "BASIC", "treatment": "BASIC", "counter": number,
-        "occurred_at": now, "received_at": now, "source": "device", "payload": {}, "digest": number,
+        "occurred_at": now, "received_at": now, "source": "device", "payload": {},
     }  # fmt: skip
     return TelemetryEvent.objects.create(device=device, **{**usual, **fields})
 

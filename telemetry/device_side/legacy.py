@@ -68,7 +68,6 @@ class LegacyMessage(NamedTuple):
             firmware=None,
             source="legacy",
             payload=self.payload,
-            digest=digest_of(f"{said} {self.payload}".encode()),
             told_again=self.told_again,
         )
 

@@ -16,11 +16,13 @@ from device_gateway.models import Device
 from ozone.intake.sql import BulkInsert, moment
 from ozone.wire import jsonio
 from ozone.wire.errors import Conflict, MalformedJson, NotFound
-from telemetry.events.payloads import MAX_KEPT_BODY, Refused
+from telemetry.events.payloads import MAX_KEPT_BODY, Event, Refused
 from telemetry.models import QuarantinedEvent
 
+CONFLICT: Final = "event_conflict"
+"""The code of an event that came under the id of another one."""
 KEPT: Final = 200
-"""Bodies of a device; past it the one least recently sent makes room."""
+"""Refused bodies of a device; past it the one least recently sent makes room."""
 
 
 def keep_refused(
@@ -40,6 +42,33 @@ def keep_refused(
     for number, again in _retries(digests, known).items():
         rows.filter(pk__in=again).update(retries=F("retries") + number, last_at=received_at)
     return [known[digest][1] != QuarantinedEvent.State.OPEN if digest in known else False for digest in digests]
+
+
+def keep_conflicts(conflicts: Sequence[tuple[Event, tuple[Any, ...]]]) -> None:
+    """Keeps events whose event_id is another event's, with what is stored there: the first one was acknowledged under
+    that id, and this one is acknowledged, too. Never evicted: each may be a press that was paid for."""
+    by_device: dict[int, dict[str, QuarantinedEvent]] = {}
+    for event, first in conflicts:
+        row = QuarantinedEvent(
+            device_id=event.device_id,
+            digest=hashlib.sha256(f"{event.event_id} {event.said}".encode()).hexdigest(),
+            body=event.as_sent(),
+            reason="Another event is stored under this event_id: {} {} at {}.".format(*first)[:500],
+            code=CONFLICT,
+            event_id=event.event_id,
+            first_at=event.received_at,
+            last_at=event.received_at,
+        )
+        by_device.setdefault(event.device_id, {})[row.digest] = row
+    for device, rows in sorted(by_device.items()):
+        of_device = QuarantinedEvent.objects.filter(device_id=device)
+        known = set(of_device.filter(digest__in=rows).values_list("digest", flat=True))
+        QuarantinedEvent.objects.bulk_create(
+            [row for digest, row in rows.items() if digest not in known], ignore_conflicts=True
+        )
+        if known:
+            latest = max(rows[digest].last_at for digest in known)
+            of_device.filter(digest__in=known).update(retries=F("retries") + 1, last_at=latest)
 
 
 _KNOWN: Final = ("digest", "pk", "state")
@@ -73,7 +102,7 @@ def _keep_new(
         ],
     )
     rows = QuarantinedEvent.objects.filter(device_id=device)
-    past = list(rows.order_by("-last_at", "-id").values_list("pk", flat=True)[KEPT:])
+    past = list(rows.exclude(code=CONFLICT).order_by("-last_at", "-id").values_list("pk", flat=True)[KEPT:])
     if past:
         rows.filter(pk__in=past).delete()
 

@@ -10,11 +10,13 @@ from django.db import connection, transaction
 from device_gateway.models import Device
 from ozone.intake import call_and_wait
 from telemetry.events.payloads import read_event
-from telemetry.events.quarantine import decide, members
+from telemetry.events.quarantine import CONFLICT, decide, members
 from telemetry.events.storing import Bindings, lock_statuses, store_once
 from telemetry.figures.rollups import Attribution, Tally
 from telemetry.models import QuarantinedEvent, TelemetryEvent
 
+_STEM: Final = 100
+"""Characters of a conflict's event_id that stay in the id of its own."""
 REDATED_AT_ONCE: Final = 500
 """Events in one transaction: a long one would hold up the devices."""
 
@@ -29,12 +31,15 @@ def discard_refused(*, device: Device, number: int) -> None:
 def accept_refused(*, device: Device, number: int, correction: Mapping[str, Any]) -> str:
     """Stores a quarantined event with the members of `correction` in place of its own, as of its first arrival.
 
-    A member that is None in `correction` is left out. The device's next retry is acknowledged. Returns the event_id.
+    A conflict becomes an event with an id of its own. A member that is None in `correction` is left out. The device's
+    next retry is acknowledged. Returns the event_id.
     Raises Invalid where the result is still no event, NotFound, Conflict.
     """
     row = decide(device, number, QuarantinedEvent.State.ACCEPTED)
     left_out = {name for name, value in correction.items() if value is None}
     told = {name: value for name, value in {**members(row.body), **correction}.items() if name not in left_out}
+    if row.code == CONFLICT and told.get("event_id") == row.event_id:
+        told["event_id"] = f"{row.event_id[:_STEM]}-conflict-{row.pk}"  # the id it came with is another event's
     event = read_event(told, device.pk, row.first_at, source="operator")
     store_once(connection, [event])
     return event.event_id

@@ -19,11 +19,14 @@ from ozone.intake import write_path
 from ozone.intake.sql import BulkInsert, moment, read_moment, within
 from ozone.wire.times import AHEAD
 from telemetry.events.payloads import COUNTERS, TREATMENTS, Counters, Event, Flags, Refused
-from telemetry.events.quarantine import keep_refused
+from telemetry.events.quarantine import keep_conflicts, keep_refused
 from telemetry.figures.rollups import Attribution, Tally
 from telemetry.models import DeviceStatus, TelemetryEvent
 
 logger = logging.getLogger("telemetry")
+
+Said = tuple[str | None, int | None, str | None]
+"""An event's treatment, counter and words for its time (`Event.said`)."""
 
 EVENTS: Final = "events"
 REPEATS: Final = Counter("ozone_event_repeats_total", "Events sent again, by whether they say the same", ["content"])
@@ -198,10 +201,11 @@ def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event], *, is_h
     and what they did to their device's counters is past.
     """
     once: dict[tuple[int, str], Event] = {}
+    repeats: list[tuple[Event, Said]] = []
     for event in events:
         first = once.setdefault((event.device_id, event.event_id), event)
         if first is not event:
-            _note_repeat(event, first.digest)
+            repeats.append((event, first.said))
     statuses = lock_statuses(connection, sorted({event.device_id for event in once.values()}))
     bindings = Bindings(connection, statuses)
     rows = []
@@ -236,7 +240,10 @@ def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event], *, is_h
     tally.store(connection)
     save_statuses(connection, [statuses[device] for device in sorted(changed)])
     if len(new) < len(once):
-        _note_repeats(connection, [event for key, event in once.items() if key not in new])
+        known = {key: event for key, event in once.items() if key not in new}
+        stored = find_events(connection, known, ["treatment", "counter", "device_timestamp"])
+        repeats += [(known[row[0], row[1]], (row[2], row[3], row[4])) for row in stored]
+    _note_repeats(repeats)
 
 
 def _row(
@@ -336,18 +343,18 @@ def find_events(
         return cursor.fetchall()
 
 
-def _note_repeats(connection: BaseDatabaseWrapper, repeats: Sequence[Event]) -> None:
-    """Compares what is sent again with what is stored, in one look."""
-    keys = {(event.device_id, event.event_id): event for event in repeats}
-    for device, event_id, digest in find_events(connection, keys, ["digest"]):
-        _note_repeat(keys[device, event_id], digest)
-
-
-def _note_repeat(event: Event, digest: int) -> None:
-    same = event.digest == digest
-    REPEATS.labels("same" if same else "different").inc()
-    if not same:
-        logger.warning("events: device %d sends %r again with other content; the first is kept", *event[:2])
+def _note_repeats(repeats: Sequence[tuple[Event, Said]]) -> None:
+    """Events under ids that are stored, and what is stored there. One that says something else is kept aside."""
+    conflicts = [(event, first) for event, first in repeats if event.said != first]
+    REPEATS.labels("same").inc(len(repeats) - len(conflicts))
+    REPEATS.labels("different").inc(len(conflicts))
+    for event, _ in conflicts:
+        logger.warning(
+            "events: device %d sends %r again with other content; the second is kept as a conflict",
+            event.device_id,
+            event.event_id,
+        )
+    keep_conflicts(conflicts)
 
 
 def _note_firmware(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> None:

@@ -127,7 +127,6 @@ def tell_five(site: Site, oldest: datetime) -> None:
         received_at=NOON,
         source="legacy",
         payload={},
-        digest=0,
     )
 
 

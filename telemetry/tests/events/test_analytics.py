@@ -83,7 +83,7 @@ def test_days_go_by_arrival_start_and_end_by_occurrence(site: Site) -> None:
 
 
 def test_status_messages_are_no_treatments(site: Site) -> None:
-    common: Any = {"device": site.device, "received_at": NOON, "source": "legacy", "payload": {}, "digest": 0}
+    common: Any = {"device": site.device, "received_at": NOON, "source": "legacy", "payload": {}}
     TelemetryEvent.objects.create(event_id="s", event="status", event_type="status", occurred_at=NOON - HOUR, **common)
     assert site.olga.read(ANALYTICS)["first_event"] is None
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.contrib.auth.models import User
 from device_gateway.models import Credential, Device, DeviceState
 from device_gateway.tests.conftest import at_once, get, refusal, token_of
 from ozone.wire import metrics
+from telemetry.events.services import accept_refused, discard_refused
 from telemetry.models import DailyCount, HourlyCount, Machine, QuarantinedEvent, TelemetryEvent
 from telemetry.tests.conftest import EVENTS, MAC, NOON, OTHER_MAC, Esp32
 from tests.support.doors import Door
@@ -215,7 +217,7 @@ def test_two_copies_at_once_make_one_row(door: Door, esp32: Esp32) -> None:
     assert [row.basic for row in HourlyCount.objects.all()] == [1]
 
 
-def test_a_repeat_that_says_something_else_is_acked_counted_and_dropped(door: Door, esp32: Esp32) -> None:
+def test_another_event_under_a_known_id_is_acked_and_kept_as_a_conflict(door: Door, esp32: Esp32) -> None:
     def counted() -> float:
         return sum(
             float(line.rpartition(b" ")[2])
@@ -225,11 +227,57 @@ def test_a_repeat_that_says_something_else_is_acked_counted_and_dropped(door: Do
 
     door.post(EVENTS, SEED_EVENT, esp32.token)
     before = counted()
-    for change in ({"treatment": "PREMIUM"}, {"counter": 125}, {"ts": "2026-03-01T11:34:57Z"}, {"more": 1}):
-        assert door.post(EVENTS, {**SEED_EVENT, **change}, esp32.token).status == 200
-    assert counted() - before == 4
+    for change in ({"treatment": "PREMIUM"}, {"counter": 125}, {"ts": "2026-03-01T11:34:57Z"}):
+        for _ in range(2):  # its retry is no third event
+            assert door.post(EVENTS, {**SEED_EVENT, **change}, esp32.token).json()["ack"] is True
+    # An honest retry may carry newer vitals.
+    assert door.post(EVENTS, {**SEED_EVENT, "more": 1, "rssi": -70}, esp32.token).status == 200
+    assert counted() - before == 6
     assert [(row.treatment, row.counter) for row in esp32.events()] == [("BASIC", 124)]
     assert esp32.status.counts == {"basic": 124, "standard": 0, "premium": 0}
+    kept = QuarantinedEvent.objects.order_by("pk")
+    assert [(row.code, row.event_id, row.state, row.retries) for row in kept] == [
+        ("event_conflict", SEED_EVENT["event_id"], "open", 1)
+    ] * 3
+    assert json.loads(kept[0].body)["treatment"] == "PREMIUM"
+    assert kept[0].reason.startswith("Another event is stored under this event_id: BASIC 124 at ")
+
+
+def test_two_events_under_one_id_in_one_batch(door: Door, esp32: Esp32) -> None:
+    """A board that numbers its presses from 1 after each boot: none of them is lost."""
+    batch = [esp32.event(event_id="1", counter=counter) for counter in (1, 2, 2)]
+    assert door.post(EVENTS, batch, esp32.token).json()["ack"] is True
+    assert [row.counter for row in esp32.events()] == [1]
+    assert [json.loads(row.body)["counter"] for row in QuarantinedEvent.objects.all()] == [2]
+
+
+def test_conflicts_are_never_evicted(door: Door, esp32: Esp32) -> None:
+    esp32.press(event_id="1", counter=1)
+    door.post(EVENTS, [esp32.event(event_id="1", counter=counter) for counter in range(2, 302)], esp32.token)
+    for start in (0, 250):
+        door.post(EVENTS, [{"event_id": f"bad-{start + n}"} for n in range(250)], esp32.token)
+    codes = Counter(QuarantinedEvent.objects.values_list("code", flat=True))
+    assert (codes["event_conflict"], codes["invalid"]) == (300, 200)
+
+
+def test_a_conflict_is_counted_under_an_id_of_its_own_or_discarded(door: Door, esp32: Esp32) -> None:
+    at = "2026-03-01T11:00:00Z"
+    esp32.press(event_id="1", counter=1, ts=at)
+    for counter in (2, 3):
+        esp32.press(event_id="1", counter=counter, ts=at, rssi=-50)
+    first, second = QuarantinedEvent.objects.order_by("pk")
+    named = accept_refused(device=esp32.device, number=first.pk, correction={})
+    discard_refused(device=esp32.device, number=second.pk)
+    assert named == f"1-conflict-{first.pk}"
+    assert [(row.event_id, row.counter, row.source) for row in esp32.events()] == [
+        ("1", 1, "device"),
+        (named, 2, "operator"),
+    ]
+    assert (esp32.events()[1].payload, esp32.events()[1].device_timestamp) == ({"rssi": -50}, at)
+    assert sum(row.basic for row in DailyCount.objects.all()) == 2
+    # The device may go on sending it.
+    assert esp32.press(event_id="1", counter=2, ts=at).json()["ack"] is True
+    assert len(esp32.events()) == 2
 
 
 def test_one_id_of_two_devices_is_two_events(esp32: Esp32, neighbour: Esp32) -> None:

@@ -70,7 +70,6 @@ def test_it_works(site: Site, now: datetime, held: None) -> None:
         received_at=NOON,
         source="legacy",
         payload={"type1": 10, "type2": "20.5", "type3": "=3"},
-        digest=0,
     )
     answer = site.olga.get(PATH)
     assert (answer.status, answer.headers["content-type"], answer.headers["content-disposition"]) == (
