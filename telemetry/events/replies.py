@@ -15,7 +15,7 @@ class CountsReply(serializers.Serializer[Any]):
 
 
 class EventReply(RowReply):
-    """An event as operators see it; its `device` is read with it."""
+    """An event as operators see it."""
 
     id = serializers.IntegerField()
     device_id = serializers.CharField(source="device__device_id")

@@ -26,6 +26,8 @@ class TreatmentLog(EventReply):
 
 
 class ResetLog(RowReply):
+    """A reset of the counters that a device has carried out."""
+
     given = ("counters",)
 
     id = serializers.UUIDField(source="command_id")
