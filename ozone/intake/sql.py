@@ -180,22 +180,25 @@ def moment(connection: BaseDatabaseWrapper, value: datetime | None) -> Any:
 
 
 def within(connection: BaseDatabaseWrapper, values: Collection[Any]) -> tuple[str, list[Any]]:
-    """`IN` for any number of values in one statement: what follows the column, and its parameters.
-
-    The values are whole numbers or texts; of tuples of them it follows `(column, column)`.
+    """`IN` for any number of values, whole numbers or texts, in one statement: what follows the column, and its
+    parameters.
     """
     if not values:
         return "IN (NULL)", []
-    first: Any = next(iter(values))
-    is_tuple = isinstance(first, tuple)
     if connection.vendor == "sqlite":
-        members = [f"json_extract(value, '$[{place}]')" for place in range(len(first))] if is_tuple else ["value"]
-        return f"IN (SELECT {', '.join(members)} FROM json_each(%s))", [json.dumps(list(values))]
-    if is_tuple:
-        columns = list(zip(*values, strict=True))
-        arrays = ", ".join(f"%s::{_kind(column[0])}[]" for column in columns)
-        return f"IN (SELECT * FROM unnest({arrays}))", [_array(column, _kind(column[0])) for column in columns]
-    return f"= ANY(%s::{_kind(first)}[])", [_array(list(values), _kind(first))]
+        return "IN (SELECT value FROM json_each(%s))", [json.dumps(list(values))]
+    kind = _kind(next(iter(values)))
+    return f"= ANY(%s::{kind}[])", [_array(list(values), kind)]
+
+
+def table_of(connection: BaseDatabaseWrapper, pairs: Sequence[tuple[Any, Any]]) -> tuple[str, list[Any]]:
+    """Pairs of whole numbers or texts, at least one, as the table `k` of the columns `a` and `b`; its parameters."""
+    if connection.vendor == "sqlite":
+        members = "json_extract(value, '$[0]') AS a, json_extract(value, '$[1]') AS b"
+        return f"(SELECT {members} FROM json_each(%s)) AS k", [json.dumps(pairs)]
+    columns = list(zip(*pairs, strict=True))
+    arrays = ", ".join(f"%s::{_kind(column[0])}[]" for column in columns)
+    return f"unnest({arrays}) AS k (a, b)", [_array(column, _kind(column[0])) for column in columns]
 
 
 def _kind(value: Any) -> str:

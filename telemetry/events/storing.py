@@ -16,7 +16,7 @@ from prometheus_client import Counter
 
 from device_gateway.states import mark_seen
 from ozone.intake import write_path
-from ozone.intake.sql import BulkInsert, moment, read_moment, within
+from ozone.intake.sql import BulkInsert, moment, read_moment, table_of, within
 from ozone.wire.times import AHEAD
 from telemetry.events.payloads import COUNTERS, TREATMENTS, Counters, Event, Flags, Refused
 from telemetry.events.quarantine import keep_conflicts, keep_refused
@@ -336,10 +336,16 @@ def find_events(
     connection: BaseDatabaseWrapper, keys: Collection[tuple[int, str]], columns: Sequence[str]
 ) -> list[tuple[Any, ...]]:
     """What is stored under these (device, event_id): device, event_id and `columns`."""
-    among, given = within(connection, keys)
-    wanted = ", ".join(("device_id", "event_id", *columns))
+    if not keys:
+        return []
+    pairs, given = table_of(connection, list(keys))
+    wanted = ", ".join(f"e.{name}" for name in ("device_id", "event_id", *columns))
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {wanted} FROM telemetry_telemetryevent WHERE (device_id, event_id) {among}", given)
+        # Joined: an IN of pairs takes SQLite half as long again.
+        cursor.execute(
+            f"SELECT {wanted} FROM {pairs} JOIN telemetry_telemetryevent e ON e.device_id = k.a AND e.event_id = k.b",
+            given,
+        )
         return cursor.fetchall()
 
 

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 from django.db import DataError, connection, transaction
 
-from ozone.intake.sql import MAX_CHUNK, BulkInsert, fetch_locked, insert_missing, moment, present, upsert, within
+from ozone.intake.sql import (
+    MAX_CHUNK,
+    BulkInsert,
+    fetch_locked,
+    insert_missing,
+    moment,
+    present,
+    table_of,
+    upsert,
+    within,
+)
 from ozone.intake.tests.conftest import Item
 
 
@@ -75,7 +85,6 @@ def test_rows_of_a_model(tables: None, count: int) -> None:
         ("id", [2], [2]),
         ("id", range(2, 5000), [2, 3]),
         ("text", ["a", 'b "\\,', "z"], [1, 2]),
-        ("(id, text)", [(1, "a"), (2, "a"), (3, "c")], [1, 3]),
     ],
 )
 def test_within(tables: None, columns: str, values: Sequence[Any], found: list[int]) -> None:
@@ -85,6 +94,15 @@ def test_within(tables: None, columns: str, values: Sequence[Any], found: list[i
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT id FROM intake_test WHERE {columns} {among} ORDER BY id", given)
         assert [number for (number,) in cursor.fetchall()] == found
+
+
+def test_a_table_of_pairs(tables: None) -> None:
+    with transaction.atomic():
+        BulkInsert(Item, ("id", "text")).run(connection, [(1, "a"), (2, "b"), (3, 'c "\\,')])
+    pairs, given = table_of(connection, [(1, "a"), (2, "a"), (3, 'c "\\,')])
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT id FROM {pairs} JOIN intake_test ON id = k.a AND text = k.b ORDER BY id", given)
+        assert cursor.fetchall() == [(1,), (3,)]
 
 
 @pytest.mark.parametrize("zone", [UTC, timezone.utc])  # noqa: UP017
