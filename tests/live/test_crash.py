@@ -5,8 +5,10 @@ import os
 import pytest
 
 from tests.live.crash import harness
+from tests.support.length import length
 
-ROUNDS = {"sqlite": 10, "postgres": 4}
+ROUNDS = {"sqlite": length(5, 40), "postgres": length(3, 12)}
+"""On PostgreSQL every third stops the database."""
 
 
 @pytest.mark.real_server

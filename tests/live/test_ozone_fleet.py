@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.length import length
 from tests.support.server import PASSWORD, ROOT, fresh_database, live_server
 
-DEVICES = 40
-SECONDS = 24
+DEVICES = length(20, 40)
+SECONDS = length(12, 60)
+PRESSES_PER_MINUTE = length(60, 30)
 SCALE = 10
 """How much faster the firmware's own delays pass; the server's own patience with a result is shortened alike."""
 
@@ -22,8 +24,17 @@ def test_a_hostile_fleet_and_a_server_killed_twice(tmp_path: Path) -> None:
     verdict = tmp_path / "verdict.json"
     with fresh_database() as url, live_server(url, COMMAND_RESULT_SECONDS="12") as server:
         command = [sys.executable, "manage.py", "simulate", "ozone", "--hostile", "--url", server.url]
-        command += ["--devices", str(DEVICES), "--presses-per-minute", "30", "--seconds", str(SECONDS)]
-        command += ["--time-scale", str(SCALE), "--command-timeout", "12", "--json", str(verdict)]
+        command += ["--devices", str(DEVICES), "--presses-per-minute", str(PRESSES_PER_MINUTE)]
+        command += [
+            "--seconds",
+            str(SECONDS),
+            "--time-scale",
+            str(SCALE),
+            "--command-timeout",
+            "12",
+            "--json",
+            str(verdict),
+        ]
         environment = {**server.environment, "SIMULATE_PASSWORD": PASSWORD}
         with subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
