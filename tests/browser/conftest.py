@@ -1,4 +1,4 @@
-"""One server and one browser for each file of tests; a window for each test."""
+"""One browser for all, a server for each file of tests, whose figures are its own, and a window for each test."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from tests.browser.harness import Visit, chromium, visitor
 from tests.support.server import LiveServer, live_server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser

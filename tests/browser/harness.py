@@ -52,7 +52,7 @@ def chromium() -> Iterator[Browser]:
     path = needs.chromium()
     if path is None:
         pytest.skip("Chromium is not here, and only root can install it: apt-get install chromium")
-    # Django refuses to query in a thread where Playwright runs, so it ends with the file of tests that asked for it.
+    # Django refuses to query in a thread where Playwright runs, so it ends with this folder's tests.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser

@@ -108,7 +108,8 @@ def test_revoking(visit: Visit, server: LiveServer) -> None:
 def test_by_keyboard(visit: Visit) -> None:
     page = visit.page
     page.goto("/login/")
-    page.keyboard.type("admin")  # the first field has the focus
+    expect(page.get_by_label("Username")).to_be_focused()  # by itself, and not before the page is there
+    page.keyboard.type("admin")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
