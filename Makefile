@@ -1,16 +1,27 @@
-# The four commands the project always offers; each makes what it needs first.
+# The commands the project offers; each makes what it needs first.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench crash postman lock clean
+.PHONY: run test test-fast nightly lint bench crash postman lock clean
 
 run: $(VENV)/.installed
 	@exec $(BIN)/python manage.py serve --development
 
+# All of it, several runs side by side (tests/run.py).
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.run
+
+# For the inner loop: no browser, no PostgreSQL, no live server. ARGS="-k claim" or a path for less.
+test-fast: $(VENV)/.installed-dev
+	@$(BIN)/python -m pytest -q -n logical -m "not browser and not real_server" $(ARGS)
+
+# What is long: many examples, long fleets, and servers killed by the hundred, on either database.
+nightly: $(VENV)/.installed-dev
+	@LONG_TESTS=1 $(BIN)/python -m tests.run
+	@$(BIN)/python -m tests.live.crash --rounds 200
+	@$(BIN)/python -m tests.live.crash --rounds 60 --postgres
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
