@@ -8,9 +8,11 @@ from typing import Any, Final, NamedTuple
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 
 from ozone.wire.errors import NotFound
+from pages.kit.filters import Chosen, Filters, search
 from pages.kit.frame import View, page, staff_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
@@ -32,6 +34,11 @@ BANK_SORTS: Final = {
     "serial": ("serial_number",),
     "battery": ("battery_level", "serial_number"),
 }
+
+
+class StationFilters(Filters):
+    q = search("Serial number, IMEI, network")
+    status = Chosen(Station.Status.choices)
 
 
 class StationRow(NamedTuple):
@@ -98,14 +105,14 @@ def _stations_page(view: View) -> View:
 @_stations_page
 @require_safe
 def stations(request: HttpRequest) -> HttpResponse:
-    listing: Listing[Station] = Listing(request.GET, SORTS, {"status": Station.Status.values})
+    listing: Listing[Station] = Listing(request.GET, SORTS, StationFilters)
     return live_page(
         request,
         "pages/stations/list.html",
         FOLLOWS,
         lambda: _screen(listing),
         listing=listing,
-        statuses=list(Station.Status),
+        filters=SimpleLazyObject(lambda: StationFilters(listing.chosen, listing.words)),
     )
 
 

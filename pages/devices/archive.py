@@ -6,9 +6,11 @@ from typing import Any, Final, NamedTuple
 from django.db.models import F
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 
 from device_gateway.models import Device
+from pages.kit.filters import Filters, search
 from pages.kit.frame import staff_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
@@ -16,6 +18,10 @@ from pages.kit.queries import matching_devices
 
 FOLLOWS: Final = ("people",)
 SORTS: Final = {"archived": (F("archived_at").desc(),), "name": (Lower("name"),)}
+
+
+class ArchiveFilters(Filters):
+    q = search("Name, number, place, MAC")
 
 
 class ArchivedRow(NamedTuple):
@@ -31,7 +37,12 @@ class ArchivedRow(NamedTuple):
 def archived(request: HttpRequest) -> HttpResponse:
     listing: Listing[Device] = Listing(request.GET, SORTS)
     return live_page(
-        request, "pages/devices/archive.html", FOLLOWS, lambda: _screen(request.user, listing), listing=listing
+        request,
+        "pages/devices/archive.html",
+        FOLLOWS,
+        lambda: _screen(request.user, listing),
+        listing=listing,
+        filters=SimpleLazyObject(lambda: ArchiveFilters(listing.chosen, listing.words)),
     )
 
 

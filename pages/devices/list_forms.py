@@ -6,6 +6,9 @@ from django import forms
 from django.contrib.auth.models import User
 
 from pages.devices.file import MAX_BYTES
+from pages.kit.filters import ANY, Chosen, ChosenRow, Filters, search
+from telemetry.presence import Presence
+from telemetry.visible import visible_outlets
 
 
 def _field(label: str, longest: int, help_text: str = "", **attributes: str) -> forms.CharField:
@@ -42,3 +45,20 @@ class UploadForm(forms.Form):
         if file.size > MAX_BYTES:
             raise forms.ValidationError(f"The file is larger than {MAX_BYTES // 1024:,} KiB.")
         return file
+
+
+class DeviceFilters(Filters):
+    """`outlet` is there where the actor sees any."""
+
+    q = search("Name, number, place, MAC")
+    status = Chosen([(one.value, one.value.title()) for one in Presence])
+    assigned = Chosen([("yes", "Yes"), ("no", "Not yet")])
+    outlet = ChosenRow([])
+
+    def __init__(self, actor: Any, chosen: dict[str, str], words: str) -> None:
+        super().__init__(chosen, words)
+        outlets = [(str(pk), name) for pk, name in visible_outlets(actor).order_by("name").values_list("pk", "name")]
+        if outlets:
+            self.fields["outlet"].choices = [ANY, *outlets]  # type: ignore[attr-defined]
+        else:
+            del self.fields["outlet"]

@@ -14,14 +14,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from device_gateway.models import Device
 from device_gateway.registry.services import register_device
-from pages.devices.list_forms import NewDeviceForm
+from pages.devices.list_forms import DeviceFilters, NewDeviceForm
 from pages.kit.actions import action, sent
 from pages.kit.frame import signed_in_page, staff_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
 from pages.kit.queries import matching_devices
 from telemetry.presence import Presence, last_heard, presence, presence_is
-from telemetry.visible import visible_outlets
 
 FOLLOWS: Final = ("people", "presence", "events", "commands")
 SORTS: Final = {
@@ -78,15 +77,13 @@ def devices(request: HttpRequest) -> HttpResponse:
         FOLLOWS,
         lambda: _screen(request.user, listing, timezone.now()),
         listing=listing,
-        outlets=SimpleLazyObject(lambda: list(visible_outlets(request.user).order_by("name"))),
-        presences=list(Presence),
+        filters=SimpleLazyObject(lambda: DeviceFilters(request.user, listing.chosen, listing.words)),
     )
 
 
 def listing_of(query: QueryDict) -> Listing[Device]:
     """What the list's address asks for."""
-    filters = {"status": [status.value for status in Presence], "assigned": ["yes", "no"], "outlet": None}
-    return Listing(query, SORTS, filters)
+    return Listing(query, SORTS, DeviceFilters)
 
 
 def matching(actor: Any, listing: Listing[Device], now: datetime) -> "QuerySet[Device]":

@@ -7,39 +7,37 @@ from urllib.parse import urlencode
 from django.db.models import Model, QuerySet
 from django.http import QueryDict
 
+from pages.kit.filters import Filters, is_number
+
 M = TypeVar("M", bound=Model)
 
 PAGE_ROWS: Final = 50
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 class Listing(Generic[M]):
     """What the address asks for. Words it does not know are left out, as if they had not been said.
 
     `sorts`: by the word in `?sort=` (`-` before it turns the order round) the fields to order by; the first is the
-    default. `filters`: by name the values that may be chosen, or None for any number; "" is none.
+    default. `filters`: the form of what may be chosen besides. `is_searched`: whether `?q=` is of this table.
     """
 
     def __init__(
         self,
         query: QueryDict,
         sorts: Mapping[str, Sequence[Any]],
-        filters: Mapping[str, Sequence[str] | None] | None = None,
+        filters: type[Filters] = Filters,
+        *,
+        is_searched: bool = True,
     ) -> None:
         self._sorts = sorts
-        self.words = query.get("q", "").replace("\0", "").strip()[:100]  # PostgreSQL takes no NUL
+        self.words = (
+            query.get("q", "").replace("\0", "").strip()[:100] if is_searched else ""
+        )  # PostgreSQL takes no NUL
         sort = query.get("sort", "")
         self.sort = sort if sort.removeprefix("-") in sorts else next(iter(sorts))
-        self.chosen = {
-            name: value
-            for name, allowed in (filters or {}).items()
-            if (value := query.get(name, "")) and (_is_number(value) if allowed is None else value in allowed)
-        }
+        self.chosen = filters.chosen_in(query)
         number = query.get("page", "")
-        self.number = int(number) if _is_number(number) else 1
+        self.number = int(number) if is_number(number) else 1
         self.total = self.pages = 0
 
     def cut(self, found: "QuerySet[M]") -> "QuerySet[M]":
@@ -63,11 +61,11 @@ class Listing(Generic[M]):
         return bool(self.words) or any(self.chosen.values())
 
     @property
-    def earlier(self) -> str:
+    def newer(self) -> str:
         return self.href(page=self.number - 1) if self.number > 1 else ""
 
     @property
-    def later(self) -> str:
+    def older(self) -> str:
         return self.href(page=self.number + 1) if self.number < self.pages else ""
 
     @property

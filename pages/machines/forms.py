@@ -8,8 +8,11 @@ from django.core.exceptions import ValidationError
 from device_gateway.models import Device
 from device_gateway.registry.queries import find_device, visible_devices
 from ozone.wire.errors import NotFound
+from pages.kit.filters import ANY, Chosen, ChosenRow, Filters, search
 from pages.kit.queries import CHOICES
 from telemetry.models import Machine, Outlet
+from telemetry.presence import Presence
+from telemetry.visible import visible_outlets
 
 _IN_USE: Final = [(True, "In use"), (False, "Not in use")]
 
@@ -106,3 +109,16 @@ class UnassignForm(forms.Form):
         if len(choices) > 1:
             choices.append(("both", "Both"))
         self.fields["what"].choices = choices  # type: ignore[attr-defined]
+
+
+class MachineFilters(Filters):
+    q = search("Machine, outlet, device, MAC")
+    status = Chosen([(one.value, one.value.title()) for one in Presence])
+    device = Chosen([("yes", "With a device"), ("no", "Without one")])
+    outlet = ChosenRow([])
+
+    def __init__(self, actor: Any, chosen: dict[str, str], words: str) -> None:
+        super().__init__(chosen, words)
+        outlets = visible_outlets(actor).order_by("name", "pk").values_list("pk", "name")
+        choices = [ANY, ("0", "No outlet"), *((str(pk), name) for pk, name in outlets)]
+        self.fields["outlet"].choices = choices  # type: ignore[attr-defined]

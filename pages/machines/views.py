@@ -7,15 +7,16 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 
 from pages.kit.frame import signed_in_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
+from pages.machines.forms import MachineFilters
 from pages.machines.screen import machine_rows, matching_machines
 from telemetry.models import Machine
 from telemetry.presence import Presence, presence_is
-from telemetry.visible import visible_outlets
 
 FOLLOWS: Final = ("people", "presence", "events", "commands", "minute")
 SORTS: Final = {
@@ -29,16 +30,14 @@ SORTS: Final = {
 @signed_in_page
 @require_safe
 def machines(request: HttpRequest) -> HttpResponse:
-    choices = {"status": [status.value for status in Presence], "device": ["yes", "no"], "outlet": None}
-    listing: Listing[Machine] = Listing(request.GET, SORTS, choices)
+    listing: Listing[Machine] = Listing(request.GET, SORTS, MachineFilters)
     return live_page(
         request,
         "pages/machines/list.html",
         FOLLOWS,
         lambda: _screen(request.user, listing, timezone.now()),
         listing=listing,
-        outlets=visible_outlets(request.user).order_by("name", "pk"),
-        presences=list(Presence),
+        filters=SimpleLazyObject(lambda: MachineFilters(request.user, listing.chosen, listing.words)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from django import forms
 
+from pages.kit.filters import Chosen, Filters, search
 from pages.machines.forms import in_use
 from telemetry.machines.serializers import BIGGEST
 
@@ -19,3 +20,8 @@ class OutletForm(forms.Form):
     )
     total_sva = forms.IntegerField(label="Service advisors", required=False, min_value=0, max_value=BIGGEST)
     average_intage_services = forms.FloatField(label="Average intake of services", required=False)
+
+
+class OutletFilters(Filters):
+    q = search("Name, region, address, contact")
+    active = Chosen([("yes", "In use"), ("no", "Not in use")], label="State")

@@ -7,12 +7,14 @@ from django.db.models import F
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 
 from pages.kit.frame import signed_in_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
 from pages.machines.screen import machine_rows, matching_machines
+from pages.outlets.forms import OutletFilters
 from pages.outlets.screen import matching_outlets, outlet_rows
 from telemetry.figures.statistics import Filters, statistics
 from telemetry.figures.totals import Totals, totals
@@ -32,13 +34,14 @@ WEEK: Final = 7
 @signed_in_page
 @require_safe
 def outlets(request: HttpRequest) -> HttpResponse:
-    listing: Listing[Outlet] = Listing(request.GET, SORTS, {"active": ["yes", "no"]})
+    listing: Listing[Outlet] = Listing(request.GET, SORTS, OutletFilters)
     return live_page(
         request,
         "pages/outlets/list.html",
         FOLLOWS,
         lambda: _all(request.user, listing, timezone.now()),
         listing=listing,
+        filters=SimpleLazyObject(lambda: OutletFilters(listing.chosen, listing.words)),
     )
 
 

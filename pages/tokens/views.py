@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 import segno
 from django.contrib import messages
 from django.contrib.sessions.models import Session
-from django.core.paginator import Paginator
 from django.db import transaction
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -24,12 +24,13 @@ from device_gateway.registry.queries import find_device, visible_devices
 from ozone.webapi.heavy import hashes_passwords
 from ozone.wire.errors import ApiError, Conflict, NotFound
 from pages.kit.frame import refused, signed_in_page
+from pages.kit.listing import Listing
 from pages.kit.live import VERSION, Screen, live_page, part, rows, screen
 from pages.people.forms import PasswordForm
 from pages.tokens.forms import DevicePicker, TokenForm
 
 FOLLOWS: Final = ("people", "tokens", "keys")
-PAGE: Final = 50
+SORTS: Final = {"newest": (F("revoked_at").desc(nulls_first=True), "-pk")}
 REMEMBERED: Final = 50
 """Forms of one session that have given their token and give none again."""
 _USED: Final = "token_forms_used"
@@ -94,14 +95,16 @@ def tokens(request: HttpRequest) -> HttpResponse:
 
 def _screen(request: HttpRequest) -> Screen:
     now = timezone.now()
-    pending = Paginator(pending_tokens(request.user), PAGE).get_page(request.GET.get("page"))
+    # Its words are the device picker's, and narrow nothing here.
+    listing: Listing[ProvisioningToken] = Listing(request.GET, SORTS, is_searched=False)
+    pending = listing.cut(pending_tokens(request.user))
     claims = recent_claims(request.user)
     return screen(
         lists={
             "pending": rows("pages/tokens/pending_row.html", ((token.pk, _pending(token, now)) for token in pending)),
             "claims": rows("pages/tokens/claim_row.html", ((token.pk, _claimed(token, now)) for token in claims)),
         },
-        parts=[part("pages", "pages/tokens/pages.html", {"pending": pending})],
+        parts=[part("pager", "pages/kit/pager.html", {"listing": listing, "anchor": "#pending"})],
     )
 
 

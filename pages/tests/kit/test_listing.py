@@ -97,3 +97,21 @@ def test_queries_do_not_grow_with_devices(staff: Client, db: None, count: int) -
     ) as queries:
         assert staff.get("/devices/").status_code == 200
     assert len(queries) == 6, [query["sql"][:80] for query in queries]
+
+
+class TestFilters:
+    def test_the_address_stands_in_the_form(self, staff: Client, three: list[Device]) -> None:
+        outlet = Outlet.objects.get()
+        html = staff.get(f"/devices/?q=c&status=online&assigned=yes&outlet={outlet.pk}").content.decode()
+        form = html[html.index('<form class="filters"') :].split("</form>")[0]
+        assert re.findall(r'<label for="(\w+)">(\w+)</label>', form) == [
+            ("q", "Search"), ("status", "Status"), ("assigned", "Assigned"), ("outlet", "Outlet"),
+        ]  # fmt: skip
+        assert 'name="q" value="c"' in form
+        assert re.findall(r'value="(\w+)" selected', form) == ["online", "yes", str(outlet.pk)]
+
+    @pytest.mark.parametrize("query", ["status=asleep", "assigned=maybe", "outlet=x", "outlet=-1", "outlet=1e3"])
+    def test_what_cannot_be_chosen_is_as_if_not_said(self, staff: Client, three: list[Device], query: str) -> None:
+        assert names(staff, f"?{query}") == ["A", "B", "c"]
+        html = staff.get(f"/devices/?{query}").content.decode()
+        assert re.findall(r'value="(\w*)" selected', html) == ["", "", ""]

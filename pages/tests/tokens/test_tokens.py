@@ -326,11 +326,11 @@ class TestLive:
             ",".join("=".join(pair) for pair in re.findall(r'data-key="(.+?)" data-tag="(.+?)"', part))
             for part in html.split('id="claims"')
         ]
-        tag = re.findall(r'data-part="pages" data-tag="(.+?)"', html)[0]
+        tag = re.findall(r'data-part="pager" data-tag="(.+?)"', html)[0]
         headers = {
             "HX-Request": "true",
             VERSION: re.findall(r'data-version="(.+?)"', html)[0],
-            TAGS: f"pending:{lists[0]};claims:{lists[1]};parts:pages={tag}",
+            TAGS: f"pending:{lists[0]};claims:{lists[1]};parts:pager={tag}",
         }
         return client.get(TOKENS, headers=headers)
 
