@@ -193,7 +193,6 @@ def test_who_may_read(connector: Connector, olga: User) -> None:
         "/api/internal/stations/",
         "/api/internal/stations/nope",
         "/api/internal/stations/data/x",
-        "/api/internal/stations//data",
         f"/api/stations/{SERIAL}/slots",
         "/api/power-banks/BANK-A",
     ],
@@ -274,3 +273,10 @@ def test_admin_pages_cost_the_same_however_much_there_is(connector: Connector, p
             assert client.get(path).status_code == 200
         counts.append(len(caught))
     assert counts[0] == counts[1]
+
+
+def test_doubled_slashes_are_one(olga: User) -> None:
+    """Contract, section 0: the data route is found, and takes POST only."""
+    for path in ("/api/internal/stations/data", "/api/internal/stations//data", "/api//internal//stations/data"):
+        reply = get(olga, path)
+        assert (reply.status_code, reply.json()["error"]) == (405, "METHOD_NOT_ALLOWED")
