@@ -28,6 +28,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+	@$(BIN)/python -m tests.audit
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m bench $(ARGS)
