@@ -25,7 +25,7 @@ def measure(folder: Path, *, url: str | None) -> dict[str, Any]:
     record = folder / "trouble.jsonl"
     record.unlink(missing_ok=True)
     environment = {**os.environ, RECORD: str(record)}
-    command = [sys.executable, "-m", "pytest", "-q", "tests/live/test_trouble.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "tests/live/test_trouble.py", "tests/live/test_machine_trouble.py"]
     if url is not None:
         environment["DATABASE_URL"] = url
         command += ["-m", "not sqlite_only"]

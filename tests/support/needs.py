@@ -8,7 +8,8 @@ import functools
 import os
 import shutil
 import subprocess
-from pathlib import Path
+from glob import glob
+from itertools import chain
 
 POSTGRES = "postgresql"
 
@@ -20,7 +21,7 @@ def chromium() -> str | None:
 
 def postgresql() -> str | None:
     """The path of PostgreSQL's `postgres`, or None."""
-    return _program("postgres", POSTGRES, tuple(sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/postgres")))))
+    return _program("postgres", POSTGRES, ("/usr/lib/postgresql/*/bin/postgres",))
 
 
 def javac() -> str | None:
@@ -43,15 +44,21 @@ def systemd_analyze() -> str | None:
     return _program("systemd-analyze", "systemd", ())
 
 
+def faketime() -> str | None:
+    """The path of libfaketime for programs with threads, or None."""
+    return _program("libfaketimeMT.so.1", "libfaketime", ("/usr/lib/*/faketime/libfaketimeMT.so.1",))
+
+
 @functools.cache
 def _program(name: str, package: str, places: tuple[str, ...]) -> str | None:
+    """`places`: patterns of paths beside those of PATH."""
     found = _find(name, places)
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
         print(f"Installing {package} for the tests that need it…", flush=True)
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", package]):
             subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL)
-        found = _find(name, places) or next(map(str, sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), None)
+        found = _find(name, places)
     if found is None:
         sentence = f"{name} is not here, and only root can install it: apt-get install {package}"
         if os.environ.get("CI") == "true":
@@ -61,4 +68,4 @@ def _program(name: str, package: str, places: tuple[str, ...]) -> str | None:
 
 
 def _find(name: str, places: tuple[str, ...]) -> str | None:
-    return shutil.which(name) or next((place for place in places if Path(place).exists()), None)
+    return shutil.which(name) or next(chain.from_iterable(map(sorted, map(glob, places))), None)
