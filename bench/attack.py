@@ -2,7 +2,7 @@
 
 FILE: JSON of `requests` (base64 of whole requests), `connections`, `seconds`, `reads` (false: replies are not read) and
 `once`. Each connection sends, waits for the reply, sends the next. Prints how many replies of each status there were,
-and the longest wait, as a line of JSON.
+and the longest wait, and the slowest requests by their places, as a line of JSON.
 """
 
 import base64
@@ -29,7 +29,7 @@ def write(
     reads: bool = True,
     once: bool = False,
 ) -> None:
-    """The file; `once`: each connection sends each request once, though the time is not up."""
+    """The file; `once`: each request is sent once, though the time is not up."""
     encoded = [base64.b64encode(request).decode() for request in requests]
     rest = {"connections": connections, "seconds": seconds, "reads": reads, "once": once}
     path.write_text(json.dumps({"requests": encoded, **rest}))
@@ -70,9 +70,12 @@ class Caller:
         self._address = host, port
         self._requests = [base64.b64decode(each) for each in told["requests"]]
         self._told = told
+        self._share = -(-len(self._requests) // told["connections"])
         self._until = time.monotonic() + told["seconds"]
         self.statuses: Counter[int] = Counter()
         self.longest = 0.0
+        self.took: dict[int, float] = {}
+        """By the place of a request in the list, the longest it took."""
 
     def run(self) -> None:
         threads = [threading.Thread(target=self._send, args=(n,)) for n in range(self._told["connections"])]
@@ -84,8 +87,9 @@ class Caller:
     def _send(self, number: int) -> None:
         connection = None
         place = sent = 0
-        while time.monotonic() < self._until and not (self._told["once"] and sent >= len(self._requests)):
-            place = (number + sent) % len(self._requests)
+        while time.monotonic() < self._until and not (self._told["once"] and sent >= self._share):
+            # Each connection begins elsewhere, so that together they soon have been everywhere.
+            place = (number * len(self._requests) // self._told["connections"] + sent) % len(self._requests)
             sent += 1
             began = time.monotonic()
             try:
@@ -98,7 +102,9 @@ class Caller:
             except OSError:
                 status = 0
             self.statuses[status] += 1
-            self.longest = max(self.longest, time.monotonic() - began)
+            took = time.monotonic() - began
+            self.longest = max(self.longest, took)
+            self.took[place] = max(took, self.took.get(place, 0.0))
             if status == 0 and connection is not None:
                 connection.close()
                 connection = None
@@ -116,7 +122,9 @@ def main() -> None:
     host, port, path = sys.argv[1:]
     caller = Caller(host, int(port), json.loads(Path(path).read_text()))
     caller.run()
-    print(json.dumps({"statuses": dict(caller.statuses), "longest_s": round(caller.longest, 3)}))
+    slowest = sorted(caller.took, key=lambda place: -caller.took[place])[:10]
+    told = {"statuses": dict(caller.statuses), "longest_s": round(caller.longest, 3), "sent": len(caller.took)}
+    print(json.dumps({**told, "slowest": {place: round(caller.took[place], 3) for place in slowest}}))
 
 
 if __name__ == "__main__":

@@ -204,10 +204,10 @@ def beside_attack(
 
 def scene_of(port: int) -> Scene:
     """Two accounts, each signed in; devices 0 (honest) and 1 (the caller's) are those of bench/fleet.py."""
-    return Scene(port, device_key(1), _signed_in(port, "caller"), _signed_in(port, "honest"))
+    return Scene(port, device_key(1), signed_in(port, "caller"), signed_in(port, "honest"))
 
 
-def _signed_in(port: int, name: str) -> str:
+def signed_in(port: int, name: str) -> str:
     username = f"{name}-{secrets.token_hex(4)}"
     fields = {"username": username, "password": "a wall of meters", "email": f"{username}@example.com"}
     cookie = ""

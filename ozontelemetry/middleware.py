@@ -99,7 +99,7 @@ def _error_of(response: HttpResponseBase) -> ApiError:
         return Forbidden()
     if response.status_code == 401:
         return Unauthorized()
-    if response.status_code == 400:
+    if response.status_code < 500:
         return ApiError()
     return ServerError()
 

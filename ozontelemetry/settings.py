@@ -185,6 +185,9 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# Of the page that shows a failure in development.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "ozontelemetry.reports.NoVariables"
+
 # --- Logs -----------------------------------------------------------------------------------------------------
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ozone.wire.errors import DuplicateHeader, HeadersTooLarge, WrongContentType
+from ozone.wire.errors import DuplicateHeader, HeadersTooLarge, Invalid, WrongContentType
 
 HEAD_LIMIT: Final = 16 * 1024
 """Bytes of a request's path, query and headers in all."""
+MOST_PARAMETERS: Final = 1000
+"""As many fields as Django reads of a form; what it says of more takes it the longer, the more there are."""
 LONGEST_CONTENT_TYPE: Final = 255
 _ONCE: Final = frozenset(
     {
@@ -60,6 +62,8 @@ def tidy(environ: dict[str, Any]) -> None:
     size += sum(len(name) + len(value) for name, value in environ.items() if name.startswith("HTTP_"))
     if size > HEAD_LIMIT:
         raise HeadersTooLarge
+    if environ.get("QUERY_STRING", "").count("&") >= MOST_PARAMETERS:
+        raise Invalid(f"An address may have {MOST_PARAMETERS:,} parameters.", code="too_many_parameters")
     for key, name in _JOINED:
         first, comma, rest = (environ.get(key) or "").partition(",")
         if comma:

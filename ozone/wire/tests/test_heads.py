@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ozone.wire.errors import ApiError, DuplicateHeader, HeadersTooLarge, WrongContentType
+from ozone.wire.errors import ApiError, DuplicateHeader, HeadersTooLarge, Invalid, WrongContentType
 from ozone.wire.heads import HEAD_LIMIT, LONGEST_CONTENT_TYPE, fold_headers, tidy
 
 ONCE = [b"authorization", b"content-type", b"host", b"idempotency-key", b"x-signature", b"x-timestamp", b"origin"]
@@ -73,6 +73,12 @@ def test_what_another_server_has_joined() -> None:
 def test_too_much_of_an_environment(told: dict[str, str], refusal: type[ApiError]) -> None:
     with pytest.raises(refusal):
         tidy(environ(**told))
+
+
+def test_too_many_parameters() -> None:
+    tidy(environ(QUERY_STRING="&".join(["a=1"] * 1000)))
+    with pytest.raises(Invalid, match="1,000 parameters"):
+        tidy(environ(QUERY_STRING="&".join(["a=1"] * 1001)))
 
 
 def test_cookies_with_quotes_are_dropped() -> None:

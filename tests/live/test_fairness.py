@@ -1,0 +1,132 @@
+"""One caller who means harm, at every address there is, beside an honest device; and what the server keeps of him.
+
+FAIRNESS_SECONDS (20 unless told) and FAIRNESS_REQUESTS (4,000) make it longer: for a night 600 and 50,000.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import get_resolver
+
+from bench import attack
+from bench.fairness import LIMIT_MS, TIMES, signed_in
+from tests.support.costly import Caller, lines, requests_to
+from tests.support.server import ROOT, LiveServer, fresh_database, live_server
+from tests.support.staff import Staff
+from tests.test_scoping import is_nothing, plain, walk
+
+SECONDS = float(os.environ.get("FAIRNESS_SECONDS", "20"))
+REQUESTS = int(os.environ.get("FAIRNESS_REQUESTS", "4000"))
+GROWS_BY = 5 * 1024 * 1024
+_LIMITS = ("PERSON_CALLS", "DEVICE_WRITES", "HANDSHAKES", "LEGACY", "FAILED_CLAIMS", "REGISTRATIONS")
+NO_LIMITS: dict[str, Any] = {f"LIMIT_{name}": "1000000/10" for name in _LIMITS}
+"""What is to hold is the server's work for a caller, not the limits that would send him away."""
+
+LINES = lines()
+
+
+def test_every_address_has_its_costliest_requests() -> None:
+    paths = {path for path, view in walk(get_resolver().url_patterns) if not is_nothing(view)}
+    missing = sorted(paths - {plain(line.path) for line in LINES})
+    assert missing == [], "tests/support/costly.py says nothing of these: add a line for each"
+    assert sorted({plain(line.path) for line in LINES} - paths) == [], "lines of addresses that are gone"
+
+
+@dataclass
+class Place:
+    """A server, an honest meter's key, and what the caller holds."""
+
+    server: LiveServer
+    key: str
+    caller: Caller
+
+    def notices(self, seconds: float) -> dict[str, Any]:
+        """What the honest meter notices meanwhile, in a process of its own."""
+        command = [sys.executable, "-m", "bench.onlooker", self.server.host, str(self.server.port), self.key]
+        done = subprocess.run(
+            [*command, str(seconds)], cwd=ROOT, capture_output=True, text=True, timeout=seconds + 120, check=True
+        )
+        found: dict[str, Any] = json.loads(done.stdout)["ingest"]
+        return found
+
+
+def placed(server: LiveServer) -> Place:
+    staff = Staff(server.url)
+    meter, own = staff.enrol(2)
+    return Place(server, meter.api_key, Caller(str(own.pk), own.api_key, signed_in(server.port, "caller")))
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    with fresh_database() as url, live_server(url, **NO_LIMITS) as server:
+        yield placed(server)
+
+
+@pytest.fixture(scope="module")
+def twin() -> Iterator[Place]:
+    """A second server, which nobody attacks: what the machine's own load does, it does to both."""
+    with fresh_database() as url, live_server(url, **NO_LIMITS) as server:
+        yield placed(server)
+
+
+@pytest.mark.real_server
+def test_an_honest_device_beside_the_costliest_requests(place: Place, twin: Place, tmp_path: Path) -> None:
+    requests = [one for line in LINES for one in requests_to(line, place.caller)]
+    random.Random(5).shuffle(requests)
+    path = tmp_path / "attack.json"
+    attack.write(path, requests, seconds=SECONDS)
+    command = [sys.executable, "-m", "bench.attack", place.server.host, str(place.server.port), str(path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as caller:
+        of_twin: list[dict[str, Any]] = []
+        beside = threading.Thread(target=lambda: of_twin.append(twin.notices(SECONDS)))
+        beside.start()
+        found = place.notices(SECONDS)
+        beside.join()
+        said = json.loads(caller.communicate(timeout=120)[0])
+    slowest = {requests[int(index)][:160]: took for index, took in said["slowest"].items()}
+    told = f"{found} beside him, {of_twin[0]} at a twin, he got {said['statuses']}; his slowest: {slowest}"
+    print(told)
+    assert set(found["statuses"]) == {"201"}, told
+    assert found["p99_ms"] < max(LIMIT_MS, TIMES * of_twin[0]["p99_ms"]), told
+    assert not {status for status in said["statuses"] if status.startswith("5") and status != "503"}, told
+    assert place.server.is_ready()
+
+
+@pytest.mark.real_server
+@pytest.mark.sqlite_only
+def test_nothing_of_strangers_stays_in_memory(place: Place, tmp_path: Path) -> None:
+    """Varied requests of nobody known: methods, hosts, paths, cookies, keys, addresses. After as many as warm it up."""
+    sizes = []
+    for round_ in range(3):
+        path = tmp_path / f"round{round_}.json"
+        attack.write(path, [_varied(round_, number) for number in range(REQUESTS)], seconds=600, once=True)
+        command = [sys.executable, "-m", "bench.attack", place.server.host, str(place.server.port), str(path)]
+        subprocess.run(command, cwd=ROOT, capture_output=True, timeout=900, check=True)
+        sizes.append(place.server.memory())
+    assert sizes[2] - sizes[1] < GROWS_BY, [size // 1024 for size in sizes]
+
+
+def _varied(round_: int, number: int) -> bytes:
+    word = f"{round_:x}-{number:x}-" + "x" * 200
+    kinds = (
+        lambda: attack.request(f"M{number}{round_}" * 20, "/gateway/devices/claim"),
+        lambda: attack.request("GET", "/", X_Host="y").replace(b"127.0.0.1", word.encode() * 20, 1),
+        lambda: attack.request("GET", f"/{word}/{word}"),
+        lambda: attack.request("GET", "/login/", Cookie=f"sessionid={word}; {word}={word}"),
+        lambda: attack.request("POST", "/gateway/device-data/ingest", b"{}", Authorization=f"Bearer {word}"),
+        lambda: attack.request("POST", "/api/handshake/", b'{"mac": "%b"}' % word.encode()),
+        lambda: attack.request("GET", "/api/stats/?" + word, X_Forwarded_For=word),
+        lambda: attack.request("GET", "/static/" + word),
+        lambda: attack.request("POST", "/api/devices/claim", b'{"token": "%b"}' % word.encode()),
+        lambda: attack.request("POST", "/nothing", word.encode() * 100),
+    )
+    return kinds[number % len(kinds)]()
