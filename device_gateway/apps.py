@@ -10,9 +10,10 @@ class DeviceGatewayConfig(AppConfig):
         # Importing it registers how a person's credentials are named in the OpenAPI.
         import ozone.webapi.openapi  # noqa: F401
         from device_gateway.keys import credentials, memory
-        from device_gateway.readings import storing
+        from device_gateway.readings import refusals, storing
 
         credentials.connect_signals()
         memory.connect_signals()
         memory.register_kind()
         storing.register_kind()
+        refusals.register_kind()

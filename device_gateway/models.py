@@ -203,6 +203,14 @@ class DeviceState(models.Model):
     latest_occurred_at = models.DateTimeField(null=True)
     latest_received_at = models.DateTimeField(null=True)
     latest_payload = models.JSONField(null=True, decoder=ReadingDecoder)
+    reused_ids = models.IntegerField(db_default=0)
+    """Readings stored under an id of another one with other content: it numbers anew after each boot, say."""
+    reused_at = models.DateTimeField(null=True)
+    refused_readings = models.IntegerField(db_default=0)
+    """Requests with readings that were answered 400; the last of them follows."""
+    refused_at = models.DateTimeField(null=True)
+    refused_code = models.CharField(max_length=64, db_default="", default="", blank=True)
+    refused_detail = models.CharField(max_length=500, db_default="", default="", blank=True)
 
     def __str__(self) -> str:
         return f"state of {self.device_id}"

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from device_gateway.models import DeviceTelemetry
 from device_gateway.readings.payloads import Reading
-from device_gateway.readings.storing import Arrival, store_readings
+from device_gateway.readings.storing import store_history
 from moving.cells import first, json_object, moment, text, whole
 from moving.pace import paced
 from moving.sources import Row, walk
@@ -214,11 +214,5 @@ def _move_readings(move: Move, table: str, readings: list[Reading]) -> None:
     if move.is_dry:
         return
     for start in range(0, len(new), WRITTEN_AT_ONCE):
-        arrivals: dict[int, list[Reading]] = {}
-        for reading in new[start : start + WRITTEN_AT_ONCE]:
-            arrivals.setdefault(reading.device_id, []).append(reading)
         with paced(), transaction.atomic():
-            store_readings(
-                connection,
-                [Arrival(device, max(r.received_at for r in some), some) for device, some in sorted(arrivals.items())],
-            )
+            store_history(connection, new[start : start + WRITTEN_AT_ONCE])

@@ -1,5 +1,6 @@
 """One device, as its current key names it: what a device route needs to know of it, without a query."""
 
+import math
 import time
 from collections.abc import Set
 from typing import Any
@@ -25,11 +26,13 @@ class Identity:
         "not_before",
         "other_names",
         "pk",
+        "refusal_logged_at",
         "use_noted_at",
     )
 
     def __init__(self, row: tuple[Any, ...], other_names: Set[str]) -> None:
         self.not_before = 0.0
+        self.refusal_logged_at = -math.inf
         self.use_noted_at: float | None = time.monotonic() if row[2] else None
         self._cipher: Cipher | None = None
         self.data_key = ""

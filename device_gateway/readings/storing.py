@@ -1,18 +1,25 @@
 """Storing readings: the two tables of the hot path, each written by one statement for all that came together."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
+from prometheus_client import Counter as Metric
 
 from device_gateway.models import DeviceState, DeviceTelemetry
-from device_gateway.readings.payloads import Reading
+from device_gateway.readings.payloads import MAX_MESSAGE_ID, Reading
 from device_gateway.states import later
 from ozone.intake import write_path
-from ozone.intake.sql import BulkInsert, moment
+from ozone.intake.sql import BulkInsert, moment, table_of
+
+logger = logging.getLogger("device_gateway")
 
 READINGS: Final = "readings"
+REPEATS: Final = Metric("ozone_reading_repeats_total", "Readings under known ids, by content", ["content"])
 
 _insert: Final = BulkInsert(DeviceTelemetry, Reading._fields)
 _insert_once: Final = BulkInsert(
@@ -35,6 +42,15 @@ _upsert_state: Final = BulkInsert(
 )
 
 
+_LATER: Final = "t.latest_occurred_at IS NULL OR excluded.latest_occurred_at >= t.latest_occurred_at"
+_upsert_latest: Final = BulkInsert(
+    DeviceState,
+    ("device_id", *_LATEST),
+    "ON CONFLICT (device_id) DO UPDATE SET"
+    + ",".join(f" {column} = CASE WHEN {_LATER} THEN excluded.{column} ELSE t.{column} END" for column in _LATEST),
+)
+
+
 class Arrival(NamedTuple):
     """One submission: what a device sent in one request, one reading or a batch (also an empty one)."""
 
@@ -44,36 +60,114 @@ class Arrival(NamedTuple):
 
 
 def store_readings(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> None:
-    """Appends the readings that are new and brings each device's state up to date.
+    """Appends the readings that are new, in the order told, and brings each device's state up to date.
 
-    A reading whose message_id (or nonce) its device has sent before is left out, and cannot become the latest one.
+    A repeat (same message_id or nonce, same content) is left out, and cannot become the latest one. Under a known id
+    with other content it is another reading, stored under an id of its own.
     """
-    plain: list[Reading] = []
-    marked: dict[tuple[int, str | None, str | None], Reading] = {}
+    fresh: list[Reading] = []
+    unclear: list[Reading] = []
     seen: set[tuple[int, str, bool]] = set()
     for arrival in arrivals:
         for reading in arrival.readings:
-            if reading.message_id is None and reading.nonce is None:
-                plain.append(reading)
-                continue
-            marks = {
-                (reading.device_id, mark, is_nonce)
-                for mark, is_nonce in ((reading.message_id, False), (reading.nonce, True))
-                if mark is not None
-            }
-            if seen.isdisjoint(marks):
-                marked[reading.device_id, reading.message_id, reading.nonce] = reading
-            seen |= marks
-    _insert.run(connection, _rows(connection, plain))
-    fresh = plain
-    if marked:
-        # Sorted: two processes that bring the same ids wait for each other in one order, and never in a circle.
-        ordered = [marked[key] for key in sorted(marked, key=lambda key: (key[0], key[1] or "", key[2] or ""))]
-        kept = set(_insert_once.run(connection, _rows(connection, ordered)))
-        fresh = plain + [
-            reading for reading in ordered if (reading.device_id, reading.message_id, reading.nonce) in kept
-        ]
+            marks = _marks(reading)
+            if marks and not seen.isdisjoint(marks):
+                unclear.append(reading)
+            else:
+                fresh.append(reading)
+                seen |= marks
+    if seen:
+        # By device: two processes that bring the same ids, told in one order, never wait for each other in a circle.
+        fresh.sort(key=lambda reading: reading.device_id)
+        kept = set(_insert_once.run(connection, _rows(connection, fresh)))
+        unclear += [reading for reading in fresh if _marks(reading) and reading[:3] not in kept]
+        fresh = [reading for reading in fresh if not _marks(reading) or reading[:3] in kept]
+    else:
+        _insert.run(connection, _rows(connection, fresh))
+    if unclear:
+        fresh += _store_others(connection, unclear)
     _store_states(connection, arrivals, fresh)
+
+
+def store_history(connection: BaseDatabaseWrapper, readings: Sequence[Reading]) -> None:
+    """Appends readings that were told to another system, each under a message_id of its own; those that are there
+    already are left out. When their devices were last heard is not theirs to say."""
+    kept = set(_insert_once.run(connection, _rows(connection, readings)))
+    latest = _latest(reading for reading in readings if reading[:3] in kept)
+    _upsert_latest.run(connection, [_latest_row(connection, device, latest[device]) for device in sorted(latest)])
+
+
+def _marks(reading: Reading) -> set[tuple[int, str, bool]]:
+    """By what it is known again."""
+    marks = ((reading.message_id, False), (reading.nonce, True))
+    return {(reading.device_id, mark, is_nonce) for mark, is_nonce in marks if mark is not None}
+
+
+def _store_others(connection: BaseDatabaseWrapper, unclear: list[Reading]) -> list[Reading]:
+    """Of readings under known ids, those with other content: stored, counted, logged. A repeat of one is none again."""
+    known: dict[tuple[int, str, bool], str] = {}
+    for column, is_nonce in (("message_id", False), ("nonce", True)):
+        keys = {(device, mark) for reading in unclear for device, mark, nonce in _marks(reading) if nonce is is_nonce}
+        if keys:
+            pairs, given = table_of(connection, list(keys))
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    f"SELECT e.device_id, e.{column}, e.payload FROM {pairs}"
+                    f" JOIN device_gateway_devicetelemetry e ON e.device_id = k.a AND e.{column} = k.b",
+                    given,
+                )
+                known.update({(row[0], row[1], is_nonce): _content(row[2]) for row in cursor.fetchall()})
+    others = []
+    for reading in unclear:
+        content = _content(reading.payload)
+        if content not in {known.get(mark) for mark in _marks(reading)}:
+            others.append(_renamed(reading, content))
+    REPEATS.labels("same").inc(len(unclear) - len(others))
+    if not others:
+        return []
+    others.sort(key=lambda reading: reading.device_id)
+    unique: dict[tuple[Any, ...], Reading] = {}
+    for reading in others:
+        unique.setdefault(reading[:3], reading)
+    kept = set(_insert_once.run(connection, _rows(connection, list(unique.values()))))
+    stored = [reading for key, reading in unique.items() if key in kept]
+    REPEATS.labels("different").inc(len(stored))
+    REPEATS.labels("same").inc(len(others) - len(stored))
+    _note_reuse(connection, stored)
+    return stored
+
+
+def _note_reuse(connection: BaseDatabaseWrapper, stored: Sequence[Reading]) -> None:
+    by_device: dict[int, list[datetime]] = {}
+    for reading in stored:
+        by_device.setdefault(reading.device_id, []).append(reading.received_at)
+    with connection.cursor() as cursor:
+        for device, moments in sorted(by_device.items()):
+            logger.warning(
+                "readings: device %d reuses its ids: %d others are stored all the same", device, len(moments)
+            )
+            cursor.execute(
+                "UPDATE device_gateway_devicestate SET reused_ids = reused_ids + %s, reused_at = %s"
+                " WHERE device_id = %s",
+                [len(moments), max(moments), device],
+            )
+
+
+def _content(payload: str | dict[str, Any]) -> str:
+    """What tells two readings under one id apart: all that they say, in whatever order and spelling, but the id."""
+    value = json.loads(payload) if isinstance(payload, str) else payload
+    return json.dumps({name: item for name, item in value.items() if name != "message_id"}, sort_keys=True)
+
+
+def _renamed(reading: Reading, content: str) -> Reading:
+    """Under ids made of the content: when it comes again it is known."""
+    digest = hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
+    message_id, nonce = reading.message_id, reading.nonce
+    if message_id is not None:
+        message_id = f"{message_id[: MAX_MESSAGE_ID - 17]}~{digest}"
+    if nonce is not None:
+        nonce = hashlib.sha256(f"{nonce} {digest}".encode()).hexdigest()[:40]
+    return reading._replace(message_id=message_id, nonce=nonce)
 
 
 def _rows(connection: BaseDatabaseWrapper, readings: Sequence[Reading]) -> list[tuple[Any, ...]]:
@@ -93,24 +187,33 @@ def _store_states(connection: BaseDatabaseWrapper, arrivals: list[Arrival], fres
     last_seen: dict[int, datetime] = {}
     for device, received_at, _ in arrivals:
         last_seen[device] = max(received_at, last_seen.get(device, received_at))
+    latest = _latest(fresh)
+    rows = []
+    for device, seen_at in sorted(last_seen.items()):
+        _, *newest = _latest_row(connection, device, latest.get(device))
+        rows.append((device, moment(connection, seen_at), *newest))
+    _upsert_state.run(connection, rows)
+
+
+def _latest(readings: Iterable[Reading]) -> dict[int, Reading]:
+    """By device; of equal times the one told later."""
     latest: dict[int, Reading] = {}
-    for reading in fresh:
+    for reading in readings:
         known = latest.get(reading.device_id)
         if known is None or reading.occurred_at >= known.occurred_at:
             latest[reading.device_id] = reading
-    rows = []
-    for device, seen_at in sorted(last_seen.items()):
-        newest = latest.get(device)
-        rows.append(
-            (
-                device,
-                moment(connection, seen_at),
-                moment(connection, newest.occurred_at) if newest else None,
-                moment(connection, newest.received_at) if newest else None,
-                newest.payload if newest else None,
-            )
-        )
-    _upsert_state.run(connection, rows)
+    return latest
+
+
+def _latest_row(connection: BaseDatabaseWrapper, device: int, newest: Reading | None) -> tuple[Any, ...]:
+    if newest is None:
+        return device, None, None, None
+    return (
+        device,
+        moment(connection, newest.occurred_at),
+        moment(connection, newest.received_at),
+        newest.payload,
+    )
 
 
 def register_kind() -> None:

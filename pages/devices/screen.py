@@ -129,6 +129,14 @@ def _notices(device: Device, machine: Any, suspects: int, refused: int, is_staff
         words = f"{refused} events were refused" if refused > 1 else "An event was refused"
         words += ", and may hold up all that the device has queued behind."
         yield Notice("error", words, "#refused", "Show")
+    state = device.state
+    if state.refused_at is not None:
+        many = f"{state.refused_readings:,} times" if state.refused_readings > 1 else "once"
+        words = f"Its readings were refused {many}, last at {state.refused_at:%Y-%m-%d %H:%M:%S} UTC"
+        yield Notice("warning", f"{words} ({state.refused_code}): {state.refused_detail}")
+    if state.reused_ids:
+        words = f"It reuses its ids: {state.reused_ids:,} readings came under an id that had named another one"
+        yield Notice("warning", f"{words}, last at {state.reused_at:%Y-%m-%d %H:%M:%S} UTC. All are stored.")
     if suspects:
         words = f"{suspects:,} events" if suspects > 1 else "An event"
         words += " came with a time that cannot be right."
