@@ -124,3 +124,19 @@ def test_on_a_phone(browser: Browser, server: LiveServer, fleet: Fleet, scheme: 
         for path in (f"{here}/logs", "/machines/", "/outlets/", outlet, *actions, f"{outlet}edit", "/machines/add"):
             visit.page.goto(path)
             assert visit.too_wide() == [], path
+
+
+@pytest.mark.parametrize("width", [360, 940, 1024, 1280, 1920])
+def test_long_names_wrap_and_push_nothing_out(visit: Visit, fleet: Fleet, width: int) -> None:
+    page = visit.page
+    visit.sign_in()
+    words = "ESP32 Waschhalle links hinten, zweite Säule am Tor"
+    for device, name in (("unit-1", words), ("unit-2", words.replace(" ", "-"))):
+        page.goto(f"/devices/{device}/edit/")
+        page.get_by_label("Name").fill(name)
+        page.get_by_role("button", name="Save").click()
+    page.set_viewport_size({"width": width, "height": 800})
+    for path in ("/machines/", "/devices/"):
+        page.goto(path)
+        expect(page.get_by_text(words).first).to_be_visible()
+        assert visit.too_wide() == []
