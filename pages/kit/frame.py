@@ -97,7 +97,9 @@ def staff_page(view: View) -> View:
 
 
 def error_page(request: HttpRequest, error: ApiError) -> HttpResponse:
-    return refused(render(request, "pages/kit/error.html", error_words(error)), error)
+    # Who is signed in is asked of the database; where that is what fails, the page does without.
+    has_menu = not isinstance(error, Unavailable)
+    return refused(render(request, "pages/kit/error.html", {**error_words(error), "has_menu": has_menu}), error)
 
 
 def error_words(error: ApiError) -> dict[str, str]:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import template
+from django.forms.boundfield import BoundField
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -57,6 +58,13 @@ def duration(seconds: float) -> str:
         elif words:
             break
     return " ".join(words[:2]) or "0 s"
+
+
+@register.filter
+def with_cursor(field: BoundField) -> SafeString:
+    """A field as it is filled in. Where a form came back, the cursor is in the first field that is wrong."""
+    wrong = [other.name for other in field.form.visible_fields() if other.errors]
+    return field.as_widget(attrs={"autofocus": field.name == wrong[0]} if wrong else None)
 
 
 @register.simple_tag

@@ -154,3 +154,38 @@ def test_icon_for_pages_that_name_none(client: Client) -> None:
 def test_menu_has_the_entry_that_the_documentation_names(signed_in: SignIn, vera: User) -> None:
     html = signed_in(vera).get("/account").content.decode()
     assert f'<a href="{TOKENS}">Device Token Management</a>' in html
+
+
+def test_an_error_page_keeps_the_menu_and_says_who_is_signed_in(signed_in: SignIn, vera: User) -> None:
+    for path, status in (("/no/such/page", 404), ("/devices/nobody/", 404), ("/device-add/", 403)):
+        reply = signed_in(vera).get(path)
+        assert reply.status_code == status
+        html = reply.content.decode()
+        assert '<nav class="bar" aria-label="Main">' in html
+        assert f"Account <small>{vera.username}</small>" in html
+
+
+def test_an_error_page_of_nobody_offers_to_sign_in(client: Client) -> None:
+    html = client.get("/no/such/page").content.decode()
+    assert '<a href="/login">Sign in</a>' in html
+    assert "Account <small>" not in html
+
+
+def test_where_the_database_fails_the_page_asks_it_nothing(signed_in: SignIn, vera: User) -> None:
+    with patch("pages.dashboard.views.overview", side_effect=OperationalError("database is locked")):
+        html = signed_in(vera).get("/").content.decode()
+    assert "<nav" not in html
+
+
+def cursors(html: str) -> list[str]:
+    return re.findall(r'<(?:input|select|textarea)[^>]* name="(\w+)"[^>]* autofocus', html)
+
+
+def test_the_cursor_is_in_the_first_field_that_is_wrong(signed_in: SignIn, olga: User) -> None:
+    staff = signed_in(olga)
+    assert cursors(staff.get("/device-add/").content.decode()) == ["name"]
+    wrong = {"name": "Meter", "mac": "not one", "owner": "999"}
+    assert cursors(staff.post("/device-add/", wrong).content.decode()) == ["owner"]
+    assert cursors(staff.post("/device-add/", {**wrong, "owner": ""}).content.decode()) == ["mac"]
+    assert cursors(staff.post("/machines/add/", {"name": "   "}).content.decode()) == ["name"]
+    assert cursors(staff.post("/account", {"old_password": "wrong"}).content.decode()) == ["old_password"]
