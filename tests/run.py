@@ -74,6 +74,7 @@ def main() -> int:
     needs.curl()
     needs.nginx()
     needs.systemd_analyze()
+    needs.faketime()
     began = time.monotonic()
     with _postgres() as url, ThreadPoolExecutor((os.cpu_count() or 1) + 1) as threads:
         runs = [run for run in RUNS if url or not run.postgres]

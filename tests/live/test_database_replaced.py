@@ -202,8 +202,9 @@ def test_restored_while_it_runs(server: LiveServer) -> None:
     assert staff.call("GET", "/readyz").status == 200
 
 
-@pytest.mark.skipif(needs.postgresql() is None, reason="PostgreSQL is not here")
 def test_another_server_of_postgresql() -> None:
+    if needs.postgresql() is None:
+        pytest.skip("PostgreSQL is not here, and only root can install it: apt-get install postgresql")
     with private_postgres() as first, tempfile.TemporaryDirectory() as folder:
         second = PrivatePostgres.create(Path(folder))
         second.port = first.port

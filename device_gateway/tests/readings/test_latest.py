@@ -42,6 +42,21 @@ def test_the_latest_is_by_occurrence_and_its_arrival_is_told(door: Door, meter: 
         }
 
 
+def test_the_servers_clock_is_set_back(door: Door, meter: Meter, olga: User) -> None:
+    """What came while it was three hours ahead is not the latest reading for three hours."""
+    with time_machine.travel("2026-03-01T15:00:00Z", tick=False) as clock:
+        meter.send(door, {"n": 1})
+        clock.shift(-3 * 3600)
+        meter.send(door, {"n": 2})
+        assert get(door, path(meter.device), token_of(olga)).json() == {
+            "device_id": meter.device.pk,
+            "received_at": "2026-03-01T12:00:00Z",
+            "payload": {"n": 2},
+        }
+        meter.send(door, {"n": 3, "timestamp": "2026-03-01T11:59:00Z"})
+        assert get(door, path(meter.device), token_of(olga)).json()["payload"] == {"n": 2}
+
+
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("mount", ["gateway", "api"])
 @pytest.mark.both_doors
