@@ -194,9 +194,9 @@ def test_what_is_committed_out_of_order_is_seen() -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer at a time")
     line = {"received_at": timezone.now(), "outcome": SyncLog.Outcome.APPLIED, "milliseconds": 1, "body_hash": "x"}
-    columns = ", ".join(["type", "serial_number", "code", *line])
+    columns = ", ".join(["type", "serial_number", "code", "warnings", *line])
     with another_connection() as slow:
-        insert = f"INSERT INTO stations_synclog ({columns}) VALUES ('', '', '', %s, %s, %s, %s)"
+        insert = f"INSERT INTO stations_synclog ({columns}) VALUES ('', '', '', '', %s, %s, %s, %s)"
         slow.execute(insert.encode(), list(line.values()))
         SyncLog.objects.create(**line)
         before = version.version(timezone.now(), ["stations"])
