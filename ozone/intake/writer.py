@@ -20,24 +20,16 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db import (
-    DEFAULT_DB_ALIAS,
-    DatabaseError,
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    OperationalError,
-    connections,
-    transaction,
-)
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from ozone.intake.failures import first_line, is_transient, poison
 from ozone.intake.standing import log_identity, replaced, standing
 from ozone.intake.turns import turns
 from ozone.wire import metrics
 from ozone.wire.conf import options
 from ozone.wire.deadlines import deadlines
-from ozone.wire.errors import ApiError, Invalid, ServerError, Unavailable
+from ozone.wire.errors import ApiError, ServerError, Unavailable
 from ozone.wire.tracebacks import clear_frames
 
 logger = logging.getLogger("ozone.intake")
@@ -59,10 +51,6 @@ MIN_SIZE: Final = 1024
 """What the smallest submission counts in the queue: its Python objects weigh about this much."""
 LOCK_MILLISECONDS: Final = 1000
 """How long the writer waits for a lock; with the time in the queue it stays under the firmware's 5 s."""
-
-_OWN_SQLSTATES: Final = ("23502", "23503")
-_OWN_ERRORS: Final = ("SQLITE_CONSTRAINT_NOTNULL", "SQLITE_CONSTRAINT_FOREIGNKEY")
-"""NOT NULL and foreign keys: PostgreSQL's codes, and SQLite's."""
 
 CALL: Final = "call"
 _STOP: Final = object()
@@ -251,13 +239,13 @@ class Writer:
             # Before COMMIT was sent nothing can have been stored, so a deadlock or a lost connection is worth
             # one more try; after it nobody knows.
             lost = before is not None and connection.connection is not before
-            retryable = may_retry and not at_commit and (lost or _is_transient(connection, error))
+            retryable = may_retry and not at_commit and (lost or is_transient(connection, error))
             _repair(connection, before)
             clear_frames(error)
             if retryable:
                 self._commit(connection, batch, may_retry=False)
             else:
-                logger.warning("writer: %d submissions refused: %s", len(batch), _first_line(error))
+                logger.warning("writer: %d submissions refused: %s", len(batch), first_line(error))
                 _fail(batch, lambda: Unavailable())
         except Exception as error:
             _repair(connection, before)
@@ -270,7 +258,7 @@ class Writer:
             else:
                 logger.exception("writer: one submission of kind %r refused", batch[0].kind)
                 clear_frames(error)
-                batch[0].error = _poison(error)
+                batch[0].error = poison(error)
         else:
             metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
             metrics.COMMIT_ROWS.observe(sum(item.rows for item in batch))
@@ -321,7 +309,7 @@ class Writer:
             except Exception as error:
                 logger.exception("writer: %s failed", service.__qualname__)
                 clear_frames(error)
-                item.error = _poison(error)
+                item.error = poison(error)
 
 
 def _prepare(connection: BaseDatabaseWrapper) -> None:
@@ -362,30 +350,8 @@ def _repair(connection: BaseDatabaseWrapper, before: Any) -> None:
         _set_timeouts(connection)
 
 
-def _is_transient(connection: BaseDatabaseWrapper, error: Exception) -> bool:
-    """A deadlock, a serialization failure, or a connection that was lost."""
-    state = getattr(error.__cause__, "sqlstate", None)
-    return state in ("40P01", "40001") or (connection.vendor != "sqlite" and not connection.is_usable())
-
-
 def _no_answer() -> Unavailable:
     return Unavailable(code="commit_timeout")
-
-
-def _poison(error: Exception) -> ApiError:
-    """What the sender of one submission is told that the database refuses when it is alone."""
-    if isinstance(error, DataError) or (isinstance(error, IntegrityError) and not _is_own_fault(error)):
-        return Invalid("The database cannot store this. It has been logged.", code="unstorable")
-    # A missing table or a cut connection is not the sender's fault: a 4xx would make it throw the row away.
-    return Unavailable() if isinstance(error, DatabaseError) else ServerError()
-
-
-def _is_own_fault(error: IntegrityError) -> bool:
-    """Whether a column was left empty or points nowhere: no value that a sender gives brings that about, but a schema
-    that is not the code's, or a row that was deleted meanwhile. What is taken, or out of a CHECK's range, is told.
-    """
-    cause = error.__cause__
-    return getattr(cause, "sqlstate", None) in _OWN_SQLSTATES or getattr(cause, "sqlite_errorname", "") in _OWN_ERRORS
 
 
 def _fail(batch: Sequence[Submission], make: Callable[[], ApiError]) -> None:
@@ -417,7 +383,3 @@ def _resolve(batch: Sequence[Submission]) -> None:
                 future.set_result(item.result)
             else:
                 future.set_exception(item.error)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0]
