@@ -25,7 +25,7 @@ from pages.kit.listing import Listing
 from telemetry.commands.services import create_for_each
 from telemetry.commands.views import MAX_BULK
 from telemetry.events.export import Walk, export
-from telemetry.events.export_views import DEFAULT_DAYS
+from telemetry.events.parameters import EXPORT_DAYS
 from telemetry.models import TelemetryEvent
 from telemetry.presence import is_polling
 
@@ -119,9 +119,9 @@ def _export(request: HttpRequest, chosen: list[Device], back: str) -> StreamingH
     return heavy_stream(
         request.user,
         lambda: StreamingHttpResponse(
-            export(_walks(chosen, timezone.now() - timedelta(days=DEFAULT_DAYS))),
+            export(_walks(chosen, timezone.now() - timedelta(days=EXPORT_DAYS))),
             content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="events-{DEFAULT_DAYS}-days.csv"'},
+            headers={"Content-Disposition": f'attachment; filename="events-{EXPORT_DAYS}-days.csv"'},
         ),
     )
 

@@ -5,18 +5,17 @@ from typing import Any
 
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 
 from device_gateway.models import Device
 from device_gateway.registry.queries import visible_devices
-from ozone.webapi.parameters import Query, given, span
+from ozone.webapi.parameters import given
 from ozone.webapi.view import ApiView
 from telemetry.events.export import Walk, export
-from telemetry.events.views import EVENT_FILTERS, NARROWING_FILTERS, PROBLEMS, device_named, narrowed, places_named
+from telemetry.events.parameters import ExportQuery
+from telemetry.events.views import PROBLEMS, device_named, narrowed
 from telemetry.models import TelemetryEvent
-
-DEFAULT_DAYS = 30
 
 
 class EventsCsv(ApiView):
@@ -26,16 +25,13 @@ class EventsCsv(ApiView):
 
     @extend_schema(
         operation_id="export",
-        parameters=[
-            *(one for one in EVENT_FILTERS if one.name != "days"),
-            OpenApiParameter("days", int, description="By arrival; 30 unless start or end is given"),
-            *NARROWING_FILTERS,
-        ],
+        parameters=ExportQuery.parameters,
         responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "Twelve columns under a header"), **PROBLEMS},
         tags=["events"],
     )
     def get(self, request: Request) -> StreamingHttpResponse:
-        pieces = export(_walks(request.user, device_named(request), request.query_params))
+        asked = ExportQuery.read(request.query_params)
+        pieces = export(_walks(request.user, device_named(request.user, asked), asked))
         return StreamingHttpResponse(
             pieces if request.method == "GET" else (),
             content_type="text/csv; charset=utf-8",
@@ -43,13 +39,13 @@ class EventsCsv(ApiView):
         )
 
 
-def _walks(actor: Any, device: Device | None, query: Query) -> Iterator[Walk]:
+def _walks(actor: Any, device: Device | None, asked: ExportQuery) -> Iterator[Walk]:
     """All events by arrival; or by occurrence those of each device that has any of the wanted, so that nobody looks
     through everything for a few."""
-    within = span(query, DEFAULT_DAYS)
+    within = asked.within
     events = TelemetryEvent.objects.all()
-    wanted = narrowed(events, query)
-    held = {f"bindings__{name}": number for name, number in places_named(query).items()}
+    wanted = narrowed(events, asked)
+    held = {f"bindings__{name}": number for name, number in asked.places.items()}
     if device is None and actor.is_staff and not held:
         occurred = given({"occurred_at__gte": within.start, "occurred_at__lte": within.end})
         yield Walk(events, wanted.filter(**occurred), "received_at", within.arrived_since)

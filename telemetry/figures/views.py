@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -11,38 +10,32 @@ from zoneinfo import ZoneInfo, available_timezones
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ozone.webapi.parameters import MAX_DAYS, Query, choice, flag, whole
+from ozone.webapi.parameters import (
+    BIGGEST,
+    MAX_DAYS,
+    Choice,
+    Flag,
+    Instant,
+    Parameter,
+    Query,
+    QueryString,
+    Text,
+    Whole,
+)
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView, PlainJsonRenderer
 from ozone.wire.conf import options
-from ozone.wire.errors import Invalid
 from ozone.wire.times import parse_query
 from telemetry.figures.buckets import GRANULARITIES, MAX_BUCKETS
 from telemetry.figures.statistics import YEARS, Filters, statistics, statistics_options
 
 PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
-BIGGEST: Final = 2**63 - 1
 COLUMNS: Final = ("basic", "standard", "premium", "total")
-PARAMETERS = [
-    OpenApiParameter("outlet_id", int),
-    OpenApiParameter("machine_id", int),
-    OpenApiParameter("device_id", str, description="Any name of the device, or its integer id"),
-    OpenApiParameter("granularity", str, enum=GRANULARITIES, description="day unless told"),
-    OpenApiParameter(
-        "start", str, description="ISO 8601, inclusive; without an offset, of tz; a date is its whole day"
-    ),
-    OpenApiParameter("end", str, description="ISO 8601, inclusive; without an offset, of tz; a date is its whole day"),
-    OpenApiParameter("days", int, description="Days up to end, or now; 7 unless told. start overrides it"),
-    OpenApiParameter("cumulative", bool, description="Adds the series up"),
-    OpenApiParameter("ma", int, description="Averages the series over so many buckets; 0: not"),
-    OpenApiParameter("compare", bool, description="prev_series as well"),
-    OpenApiParameter("tz", str, description="The zone of the buckets; the server's unless told"),
-]
 
 
 class SeriesReply(serializers.Serializer[Any]):
@@ -95,48 +88,67 @@ def _zone_names() -> set[str]:
     return available_timezones()
 
 
-def _zone(query: Query) -> ZoneInfo:
-    name = query.get("tz") or options().STATS_TIME_ZONE
-    if name != options().STATS_TIME_ZONE and name not in _zone_names():
-        raise Invalid.named("tz", "The name of a time zone, as Asia/Singapore.")
-    return ZoneInfo(name)
+class ZoneName(Parameter[ZoneInfo]):
+    """The name of a time zone; STATS_TIME_ZONE where there is none."""
+
+    def absent(self) -> ZoneInfo:
+        return ZoneInfo(options().STATS_TIME_ZONE)
+
+    def parse(self, text: str, asked: Any) -> ZoneInfo:
+        if text != options().STATS_TIME_ZONE and text not in _zone_names():
+            raise self.refusal("The name of a time zone, as Asia/Singapore.")
+        return ZoneInfo(text)
 
 
-def _instant(query: Query, name: str, zone: ZoneInfo) -> datetime | None:
-    instant = parse_query(name, query.get(name), zone, is_end=name == "end")
-    if instant is not None and instant.astimezone(zone).year not in YEARS:
-        raise Invalid.named(name, f"In the years {YEARS[0]} to {YEARS[-1]}.")
-    return instant
+class LocalInstant(Instant):
+    """A time in YEARS, of the zone `tz` where it has no offset."""
+
+    def parse(self, text: str, asked: "StatsQuery") -> datetime | None:
+        # A zone that cannot be read is refused already; the times are read for what is wrong with them, too.
+        zone: ZoneInfo = asked.tz or ZoneInfo("UTC")
+        instant = parse_query(self.name, text, zone, is_end=self.is_end)
+        if instant is not None and instant.astimezone(zone).year not in YEARS:
+            raise self.refusal(f"In the years {YEARS[0]} to {YEARS[-1]}.")
+        return instant
+
+
+class StatsQuery(QueryString):
+    names_all = True
+
+    tz = ZoneName("The zone of the buckets; the server's unless told")
+    granularity = Choice(GRANULARITIES, default="day", says="day unless told")
+    days = Whole(1, MAX_DAYS, default=7, says="Days up to end, or now; 7 unless told. start overrides it")
+    start = LocalInstant("ISO 8601, inclusive; without an offset, of tz; a date is its whole day")
+    end = LocalInstant("ISO 8601, inclusive; without an offset, of tz; a date is its whole day", is_end=True)
+    outlet_id = Whole(1, BIGGEST)
+    machine_id = Whole(1, BIGGEST)
+    device_id = Text("Any name of the device, or its integer id")
+    cumulative = Flag(says="Adds the series up")
+    ma = Whole(0, MAX_BUCKETS, default=0, says="Averages the series over so many buckets; 0: not")
+    compare = Flag(says="prev_series as well")
+
+
+class OptionsQuery(QueryString):
+    outlet_id = Whole(1, BIGGEST, says="Machines there, and their devices")
+    machine_id = Whole(1, BIGGEST, says="The device of that machine")
 
 
 def read_filters(query: Query) -> Filters:
     """Raises Invalid naming every parameter that cannot be read; an empty one counts as absent."""
-    errors: dict[str, Any] = {}
-
-    def read(reader: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return reader(*arguments)
-        except Invalid as error:
-            errors.update(error.errors or {})
-            return None
-
-    zone = read(_zone, query)
-    filters = Filters(
-        granularity=read(choice, query, "granularity", GRANULARITIES) or "day",
-        zone=zone,
-        days=read(whole, query, "days", 7, 1, MAX_DAYS),
-        start=read(_instant, query, "start", zone or ZoneInfo("UTC")),
-        end=read(_instant, query, "end", zone or ZoneInfo("UTC")),
-        outlet_id=read(whole, query, "outlet_id", None, 1, BIGGEST),
-        machine_id=read(whole, query, "machine_id", None, 1, BIGGEST),
-        device_id=query.get("device_id") or None,
-        cumulative=read(flag, query, "cumulative"),
-        ma=read(whole, query, "ma", 0, 0, MAX_BUCKETS),
-        compare=read(flag, query, "compare"),
+    asked = StatsQuery.read(query)
+    return Filters(
+        granularity=asked.granularity,
+        zone=asked.tz,
+        days=asked.days,
+        start=asked.start,
+        end=asked.end,
+        outlet_id=asked.outlet_id,
+        machine_id=asked.machine_id,
+        device_id=asked.device_id,
+        cumulative=asked.cumulative,
+        ma=asked.ma,
+        compare=asked.compare,
     )
-    if errors:
-        raise Invalid(" ".join(f"{name}: {sentences[0]}" for name, sentences in errors.items()), errors=errors)
-    return filters
 
 
 class Stats(ApiView):
@@ -146,7 +158,10 @@ class Stats(ApiView):
     renderer_classes = (PlainJsonRenderer,)
 
     @extend_schema(
-        operation_id="statistics", parameters=PARAMETERS, responses={200: StatsReply, **PROBLEMS}, tags=["statistics"]
+        operation_id="statistics",
+        parameters=StatsQuery.parameters,
+        responses={200: StatsReply, **PROBLEMS},
+        tags=["statistics"],
     )
     def get(self, request: Request) -> Response:
         return Response(statistics(request.user, read_filters(request.query_params), timezone.now()))
@@ -162,17 +177,13 @@ class StatsOptions(ApiView):
 
     @extend_schema(
         operation_id="statistics_options",
-        parameters=[
-            OpenApiParameter("outlet_id", int, description="Machines there, and their devices"),
-            OpenApiParameter("machine_id", int, description="The device of that machine"),
-        ],
+        parameters=OptionsQuery.parameters,
         responses={200: OptionsReply, **PROBLEMS},
         tags=["statistics"],
     )
     def get(self, request: Request) -> Response:
-        query = request.query_params
-        chosen = {name: whole(query, name, None, 1, BIGGEST) for name in ("outlet_id", "machine_id")}
-        return Response(statistics_options(request.user, **chosen))
+        asked = OptionsQuery.read(request.query_params)
+        return Response(statistics_options(request.user, outlet_id=asked.outlet_id, machine_id=asked.machine_id))
 
 
 @extend_schema_view(get=extend_schema(operation_id="test_statistics_options"))
@@ -187,7 +198,7 @@ class StatsExport(ApiView):
 
     @extend_schema(
         operation_id="statistics_export",
-        parameters=PARAMETERS,
+        parameters=StatsQuery.parameters,
         responses={(200, "text/csv"): OpenApiTypes.STR, **PROBLEMS},
         tags=["statistics"],
     )

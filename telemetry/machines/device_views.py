@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from device_gateway.models import Device
 from device_gateway.registry import views
 from device_gateway.registry.queries import find_device, visible_devices
-from ozone.webapi.parameters import refuse, whole
+from ozone.webapi.parameters import Needed, QueryString, Whole
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
 from ozone.wire import jsonio
@@ -26,9 +26,19 @@ from telemetry.models import TelemetryEvent
 PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
 LIST_PROBLEMS = {304: None, **PROBLEMS}
 NO_LIMIT = 10**9
+
+
+class ListQuery(QueryString):
+    limit = Whole(1, NO_LIMIT, default=NO_LIMIT, says="All unless told")
+    offset = Whole(0, NO_LIMIT, default=0)
+
+
+class DeviceQuery(QueryString):
+    device_id = Needed("Which device?")
+
+
 PAGE = [
-    OpenApiParameter("limit", int, description="All unless told"),
-    OpenApiParameter("offset", int),
+    *ListQuery.parameters,
     OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of an earlier reply"),
 ]
 
@@ -49,13 +59,13 @@ class NewestReply(EventReply):
 
 def _listed(request: Request, *, online: bool = False) -> list[dict[str, Any]]:
     """The caller's devices, cut to `limit` and `offset`."""
-    limit = whole(request.query_params, "limit", NO_LIMIT, 1, NO_LIMIT)
-    offset = whole(request.query_params, "offset", 0, 0, NO_LIMIT)
+    asked = ListQuery.read(request.query_params)
+    page = slice(asked.offset, asked.offset + asked.limit)
     devices, now = visible_devices(request.user), timezone.now()
     if not online:
-        return list(ListedDevice.rows(devices[offset : offset + limit], now))
+        return list(ListedDevice.rows(devices[page], now))
     found = [device for device in ListedDevice.rows(devices, now) if device["online"]]
-    return found[offset : offset + limit]
+    return found[page]
 
 
 def _tagged(request: Request, content: Any) -> HttpResponse:
@@ -117,10 +127,8 @@ class Devices(views.DeviceList):
 
 
 def _named(request: Request) -> Device:
-    name = request.query_params.get("device_id")
-    if not name:
-        raise refuse("device_id", "Which device?")
-    return find_device(visible_devices(request.user).select_related("state"), name)
+    asked = DeviceQuery.read(request.query_params)
+    return find_device(visible_devices(request.user).select_related("state"), asked.device_id)
 
 
 class Summary(ApiView):
@@ -128,7 +136,7 @@ class Summary(ApiView):
 
     @extend_schema(
         operation_id="telemetry_summary",
-        parameters=[OpenApiParameter("device_id", str, required=True)],
+        parameters=DeviceQuery.parameters,
         responses={200: SummaryReply, **PROBLEMS},
         tags=["devices"],
     )
@@ -142,7 +150,7 @@ class Newest(ApiView):
 
     @extend_schema(
         operation_id="telemetry_latest_of_any",
-        parameters=[OpenApiParameter("device_id", str, required=True)],
+        parameters=DeviceQuery.parameters,
         responses={200: NewestReply, **PROBLEMS},
         tags=["devices"],
     )

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ozone.webapi.parameters import PageCursor, page_cursor
+from ozone.webapi.parameters import Cursor, PageCursor, QueryString
 from ozone.webapi.replies import RowReply
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView, PlainJsonRenderer
@@ -48,6 +48,10 @@ class LogReply(serializers.Serializer[Any]):
     cursor = serializers.CharField(help_text="For `after`")
 
 
+class LogQuery(QueryString):
+    after = Cursor("`cursor` of an earlier reply")
+
+
 class MachineLogs(ApiView):
     """The newest treatments and counter resets of a machine; with `after` those that are new."""
 
@@ -56,13 +60,13 @@ class MachineLogs(ApiView):
 
     @extend_schema(
         operation_id="machine_logs",
-        parameters=[OpenApiParameter("after", str, description="`cursor` of an earlier reply")],
+        parameters=LogQuery.parameters,
         responses={200: LogReply, **PROBLEMS},
         tags=["machines"],
     )
     def get(self, request: Request, number: str) -> Response:
         machine = find(visible_machines(request.user), int(number), code="unknown_machine")
-        after = page_cursor(request.query_params, "after")
+        after = LogQuery.read(request.query_params).after
         log = machine_log(
             request.user,
             machine,

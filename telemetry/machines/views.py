@@ -4,13 +4,13 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from device_gateway.registry.queries import find_device, visible_devices
 from ozone.accounts.permissions import Staff, StaffWrites
-from ozone.webapi.parameters import flag, given, whole
+from ozone.webapi.parameters import BIGGEST, Flag, QueryString, Text, Whole, given
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
 from telemetry.machines import bindings
@@ -20,7 +20,6 @@ from telemetry.visible import find, visible_machines, visible_outlets
 
 READ_PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
 PROBLEMS = {**READ_PROBLEMS, 403: Problem}
-BIGGEST = 2**63 - 1
 
 
 def _outlet(request: Request, number: int) -> Outlet:
@@ -35,9 +34,14 @@ def _json(machine: Machine) -> dict[str, Any]:
     return next(MachineReply.rows(Machine.objects.filter(pk=machine.pk), timezone.now()))
 
 
-def _active(request: Request) -> dict[str, bool]:
-    """The filter `is_active`, where it was sent."""
-    return given({"is_active": flag(request.query_params, "is_active", None)})
+class OutletsQuery(QueryString):
+    is_active = Flag(default=None)
+
+
+class MachinesQuery(QueryString):
+    device_id = Text("Any name of the device it has now")
+    outlet_id = Whole(1, BIGGEST)
+    is_active = Flag(default=None)
 
 
 class Outlets(ApiView):
@@ -47,12 +51,13 @@ class Outlets(ApiView):
 
     @extend_schema(
         operation_id="outlets_list",
-        parameters=[OpenApiParameter("is_active", bool)],
+        parameters=OutletsQuery.parameters,
         responses={200: OutletFields(many=True), **READ_PROBLEMS},
         tags=["outlets"],
     )
     def get(self, request: Request) -> Response:
-        outlets = visible_outlets(request.user).filter(**_active(request))
+        asked = OutletsQuery.read(request.query_params)
+        outlets = visible_outlets(request.user).filter(**given({"is_active": asked.is_active}))
         return Response(OutletFields(outlets, many=True).data)
 
     @extend_schema(
@@ -111,24 +116,18 @@ class Machines(ApiView):
 
     @extend_schema(
         operation_id="machines_list",
-        parameters=[
-            OpenApiParameter("outlet_id", int),
-            OpenApiParameter("is_active", bool),
-            OpenApiParameter("device_id", str, description="Any name of the device it has now"),
-        ],
+        parameters=MachinesQuery.parameters,
         responses={200: MachineReply(many=True), **READ_PROBLEMS},
         tags=["machines"],
     )
     def get(self, request: Request) -> Response:
-        query = request.query_params
-        name = query.get("device_id")
-        wanted = given(
-            {
-                "outlet_id": whole(query, "outlet_id", None, 1, BIGGEST),
-                "device": find_device(visible_devices(request.user), name) if name else None,
-            }
-        )
-        machines = visible_machines(request.user).filter(**_active(request), **wanted)
+        asked = MachinesQuery.read(request.query_params)
+        wanted = {
+            "outlet_id": asked.outlet_id,
+            "device": find_device(visible_devices(request.user), asked.device_id) if asked.device_id else None,
+            "is_active": asked.is_active,
+        }
+        machines = visible_machines(request.user).filter(**given(wanted))
         return Response(list(MachineReply.rows(machines, timezone.now())))
 
     @extend_schema(
