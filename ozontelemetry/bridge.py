@@ -140,9 +140,10 @@ class _Reply:
 
 
 def _be_nice() -> None:
-    """A thread that hashes passwords leaves the processor to those that answer. Linux knows this of single threads."""
+    """A thread that hashes passwords lets those that answer go first, and yields no more than that to other programs.
+    Linux knows this of single threads."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 3)
 
 
 async def _in(
