@@ -42,6 +42,7 @@ HEAVY_THREADS: Final = 24
 """Most of them wait for a place (ozone.webapi.heavy), and each holds a connection to the database while it does."""
 HASHING_THREADS: Final = 2
 """Who signs in waits for those who do so at the same time, and nobody else does."""
+STOP_AGAIN_SECONDS: Final = 0.25
 SAFE: Final = ("GET", "HEAD")
 """What nobody waits for any more is dropped; another method's work is done all the same."""
 
@@ -72,7 +73,11 @@ class DjangoBridge:
                 watching = asyncio.create_task(_watch(receive, work))
                 environ = _environ(scope, headers, body)
                 del body
-                reply = await _in(threads, work, self._answer, environ)
+                try:
+                    reply = await _in(threads, work, self._answer, environ)
+                except BaseException:
+                    watching.cancel()
+                    raise
         except ApiError as error:
             accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
             await _send_reply(send, error_reply(error, scope["path"], accept[:1024].decode("latin-1")))
@@ -187,7 +192,9 @@ async def _send(send: Send, reply: _Reply, threads: Executor, work: Work) -> Non
 async def _watch(receive: Receive, work: Work) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    work.stop()
+    while True:  # a statement may just have been about to begin
+        work.stop()
+        await asyncio.sleep(STOP_AGAIN_SECONDS)
 
 
 async def _send_reply(send: Send, reply: Reply) -> None:

@@ -14,13 +14,15 @@ from typing import Final
 TARGET: Final = "ozontelemetry.asgi:application"
 IDLE_SECONDS: Final = 53
 """After which an idle connection is closed: near no period at which anybody sends (docs/decisions/0016)."""
+FILES_APART: Final = 256
+"""Of a process: three for each thread's connection to SQLite, and what it had before."""
 ENDS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def granian_arguments(
-    target: str = TARGET, *, host: str = "127.0.0.1", port: int = 8000, workers: int = 1
+    target: str = TARGET, *, host: str = "127.0.0.1", port: int = 8000, workers: int = 1, files: int = 1_000_000
 ) -> list[str]:
-    """The command line of granian, for one address and a number of processes."""
+    """The command line of granian, for one address and a number of processes, each of which may open so many files."""
     return [
         "--interface", "asgi",
         "--host", host,
@@ -33,7 +35,9 @@ def granian_arguments(
         "--no-ws",
         "--backlog", "4096",
         # Past this many requests at once it falls silent; a fleet that waits in polls is more than its default.
-        "--backpressure", "20000",
+        # Nor are there more than files can be opened, some apart for databases: without one to accept a connection
+        # with, it would ask for the next without a pause, and those that it has would go unanswered.
+        "--backpressure", str(min(20_000, files - min(FILES_APART, files // 2))),
         # Its default closes an idle connection after 30 s, which is the firmware's poll period.
         "--http1-header-read-timeout", str(IDLE_SECONDS * 1000),
         "--ssl-protocol-min", "tls1.2",

@@ -57,12 +57,12 @@ class Command(BaseCommand):
         if workers > 1:
             os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", _metrics_folder(port))
         os.environ["DJANGO_DEBUG"] = "1" if settings.DEBUG else "0"
-        _raise_file_limit()
+        files = _raise_file_limit()
         connection.close()
         sys.stdout.flush()
         # In place of this process: a signal from whoever started us reaches the server itself, also one that comes now.
         hold_ends()
-        arguments = granian_arguments(host=host, port=port, workers=workers)
+        arguments = granian_arguments(host=host, port=port, workers=workers, files=files)
         os.execv(sys.executable, [sys.executable, "-m", "ozontelemetry.server", *arguments])  # noqa: S606
 
     def keep_files_private(self) -> None:
@@ -136,10 +136,11 @@ def _metrics_folder(port: int) -> str:
     return str(folder)
 
 
-def _raise_file_limit() -> None:
-    """Each connection is a file: the soft limit, often 1,024, is less than a fleet."""
+def _raise_file_limit() -> int:
+    """Each connection is a file: the soft limit, often 1,024, is less than a fleet. Returns the limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return 1_000_000 if hard == resource.RLIM_INFINITY else hard
 
 
 def prepare_database() -> None:
