@@ -1,17 +1,24 @@
 """The registry's own endpoints (2.4): devices added, read, changed, archived."""
 
+from typing import Any
+
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from device_gateway.models import Device
 from device_gateway.registry import services
 from device_gateway.registry.queries import find_device, visible_devices
 from device_gateway.registry.serializers import DeviceChange, DeviceReply, DeviceRequest, device_json
 from ozone.accounts.permissions import StaffWrites
-from ozone.webapi.serializers import Problem, valid
+from ozone.webapi.resources import Resource
+from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
 
+NEW_DEVICE = Resource(DeviceRequest)
+DEVICE = Resource(DeviceChange)
+IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description="The ETag of what was read")
 PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 404: Problem, 429: Problem, 503: Problem}
 
 
@@ -28,8 +35,8 @@ class DeviceList(ApiView):
     )
     def post(self, request: Request) -> Response:
         """Adds a device to the registry."""
-        device = services.register_device(fields=valid(DeviceRequest, request.data))
-        return Response(device_json(device), status=201)
+        device = services.register_device(fields=NEW_DEVICE.wanted(request.data))
+        return DEVICE.reply(device_json(device), status=201)
 
 
 class DeviceDetail(ApiView):
@@ -39,23 +46,35 @@ class DeviceDetail(ApiView):
 
     @extend_schema(operation_id="device_read", responses={200: DeviceReply, **PROBLEMS}, tags=["devices"])
     def get(self, request: Request, name: str) -> Response:
-        return Response(device_json(find_device(visible_devices(request.user), name)))
+        return DEVICE.reply(device_json(find_device(visible_devices(request.user), name)))
 
     @extend_schema(
         operation_id="device_change",
+        parameters=[IF_MATCH],
         request=DeviceChange,
-        responses={200: DeviceReply, **PROBLEMS, 409: Problem},
+        responses={200: DeviceReply, **PROBLEMS, 409: Problem, 412: Problem},
         tags=["devices"],
     )
     def patch(self, request: Request, name: str) -> Response:
         """Changes what is sent. A former `device_id` stays valid for the device."""
         device = find_device(visible_devices(request.user), name)
-        return Response(device_json(services.change_device(device=device, fields=valid(DeviceChange, request.data))))
 
-    @extend_schema(operation_id="device_archive", responses={204: None, **PROBLEMS}, tags=["devices"])
+        def read() -> dict[str, Any]:
+            Device.objects.select_for_update().filter(pk=device.pk).first()
+            return device_json(visible_devices(request.user).get(pk=device.pk))
+
+        return DEVICE.change(request, read, lambda fields: services.change_device(device=device, fields=fields))
+
+    @extend_schema(
+        operation_id="device_archive",
+        parameters=[IF_MATCH],
+        responses={204: None, **PROBLEMS, 412: Problem},
+        tags=["devices"],
+    )
     def delete(self, request: Request, name: str) -> Response:
         """Archives the device: out of every list, until it is restored."""
         device = find_device(visible_devices(request.user), name)
+        DEVICE.check(request, device_json(device))
         services.archive_device(device=device, now=timezone.now())
         return Response(status=204)
 

@@ -116,6 +116,14 @@ class Conflict(ApiError):
     detail = "This clashes with something that is there already."
 
 
+class PreconditionFailed(ApiError):
+    """412: `If-Match` names a state that is past."""
+
+    status = 412
+    code = "changed_meanwhile"
+    detail = "Somebody has changed this meanwhile. Read it again, and decide anew."
+
+
 class BodyTooLarge(ApiError):
     status = 413
     code = "body_too_large"

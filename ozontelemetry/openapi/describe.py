@@ -12,6 +12,7 @@ _REASONS: Final = {
     405: "Another method is meant.",
     408: "The body took too long.",
     409: "It clashes with something that is there.",
+    412: "If-Match names a state that is past.",
     413: "The body is larger than 256 KiB.",
     415: "Another content type than the route's.",
     429: "A limit.",

@@ -4,13 +4,14 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from device_gateway.registry.queries import find_device, visible_devices
 from ozone.accounts.permissions import Staff, StaffWrites
 from ozone.webapi.parameters import BIGGEST, Flag, QueryString, Text, Whole, given
+from ozone.webapi.resources import Resource
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
 from telemetry.machines import bindings
@@ -18,6 +19,11 @@ from telemetry.machines.serializers import ListedDevice, MachineReply, MachineRe
 from telemetry.models import Machine, Outlet, TelemetryEvent
 from telemetry.visible import find, visible_machines, visible_outlets
 
+OUTLET = Resource(OutletFields)
+MACHINE = Resource(
+    MachineRequest, device_id="A machine gets its device by POST /api/machines/register/, or on its page by Assign."
+)
+IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description="The ETag of what was read")
 READ_PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
 PROBLEMS = {**READ_PROBLEMS, 403: Problem}
 
@@ -65,10 +71,8 @@ class Outlets(ApiView):
     )
     def post(self, request: Request) -> Response:
         """Adds an outlet."""
-        wanted = OutletFields(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        outlet = Outlet.objects.create(**wanted.validated_data)
-        return Response(OutletFields(_outlet(request, outlet.pk)).data, status=201)
+        outlet = Outlet.objects.create(**OUTLET.wanted(request.data, partial=False))
+        return OUTLET.reply(OutletFields(_outlet(request, outlet.pk)).data, status=201)
 
 
 class OutletDetail(ApiView):
@@ -78,35 +82,51 @@ class OutletDetail(ApiView):
 
     @extend_schema(operation_id="outlet_read", responses={200: OutletFields, **READ_PROBLEMS}, tags=["outlets"])
     def get(self, request: Request, number: str) -> Response:
-        return Response(OutletFields(_outlet(request, int(number))).data)
+        return OUTLET.reply(OutletFields(_outlet(request, int(number))).data)
 
     @extend_schema(
-        operation_id="outlet_replace", request=OutletFields, responses={200: OutletFields, **PROBLEMS}, tags=["outlets"]
+        operation_id="outlet_replace",
+        parameters=[IF_MATCH],
+        request=OutletFields,
+        responses={200: OutletFields, **PROBLEMS, 412: Problem},
+        tags=["outlets"],
     )
     def put(self, request: Request, number: str) -> Response:
         """Changes it. A member that is not sent keeps its value."""
         return self._change(request, number, partial=False)
 
     @extend_schema(
-        operation_id="outlet_change", request=OutletFields, responses={200: OutletFields, **PROBLEMS}, tags=["outlets"]
+        operation_id="outlet_change",
+        parameters=[IF_MATCH],
+        request=OutletFields,
+        responses={200: OutletFields, **PROBLEMS, 412: Problem},
+        tags=["outlets"],
     )
     def patch(self, request: Request, number: str) -> Response:
         """Changes what is sent."""
         return self._change(request, number, partial=True)
 
-    @extend_schema(operation_id="outlet_archive", responses={204: None, **PROBLEMS}, tags=["outlets"])
+    @extend_schema(
+        operation_id="outlet_archive",
+        parameters=[IF_MATCH],
+        responses={204: None, **PROBLEMS, 412: Problem},
+        tags=["outlets"],
+    )
     def delete(self, request: Request, number: str) -> Response:
         """Archives it. Its machines stay, without an outlet."""
-        bindings.archive_outlet(outlet=_outlet(request, int(number)))
+        outlet = _outlet(request, int(number))
+        OUTLET.check(request, OutletFields(outlet).data)
+        bindings.archive_outlet(outlet=outlet)
         return Response(status=204)
 
     def _change(self, request: Request, number: str, *, partial: bool) -> Response:
-        outlet = _outlet(request, int(number))
-        wanted = OutletFields(outlet, data=request.data, partial=partial)
-        wanted.is_valid(raise_exception=True)
+        def read() -> Any:
+            Outlet.objects.select_for_update().filter(pk=_outlet(request, int(number)).pk).first()
+            return OutletFields(_outlet(request, int(number))).data
+
         # Only these columns: somebody may archive it at this moment, and it has to stay archived.
-        Outlet.objects.filter(pk=outlet.pk).update(**wanted.validated_data)
-        return Response(OutletFields(_outlet(request, outlet.pk)).data)
+        outlets = Outlet.objects.filter(pk=int(number))
+        return OUTLET.change(request, read, lambda fields: outlets.update(**fields), partial=partial)
 
 
 class Machines(ApiView):
@@ -138,9 +158,9 @@ class Machines(ApiView):
     )
     def post(self, request: Request) -> Response:
         """Adds a machine without a device."""
-        wanted = MachineRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        return Response(_json(bindings.add_machine(fields=wanted.validated_data)), status=201)
+        return MACHINE.reply(
+            _json(bindings.add_machine(fields=MACHINE.wanted(request.data, partial=False))), status=201
+        )
 
 
 class MachineDetail(ApiView):
@@ -150,12 +170,13 @@ class MachineDetail(ApiView):
 
     @extend_schema(operation_id="machine_read", responses={200: MachineReply, **READ_PROBLEMS}, tags=["machines"])
     def get(self, request: Request, number: str) -> Response:
-        return Response(_json(_machine(request, int(number))))
+        return MACHINE.reply(_json(_machine(request, int(number))))
 
     @extend_schema(
         operation_id="machine_replace",
+        parameters=[IF_MATCH],
         request=MachineRequest,
-        responses={200: MachineReply, **PROBLEMS},
+        responses={200: MachineReply, **PROBLEMS, 412: Problem},
         tags=["machines"],
     )
     def put(self, request: Request, number: str) -> Response:
@@ -164,25 +185,39 @@ class MachineDetail(ApiView):
 
     @extend_schema(
         operation_id="machine_change",
+        parameters=[IF_MATCH],
         request=MachineRequest,
-        responses={200: MachineReply, **PROBLEMS},
+        responses={200: MachineReply, **PROBLEMS, 412: Problem},
         tags=["machines"],
     )
     def patch(self, request: Request, number: str) -> Response:
         """Changes what is sent."""
         return self._change(request, number, partial=True)
 
-    @extend_schema(operation_id="machine_archive", responses={204: None, **PROBLEMS}, tags=["machines"])
+    @extend_schema(
+        operation_id="machine_archive",
+        parameters=[IF_MATCH],
+        responses={204: None, **PROBLEMS, 412: Problem},
+        tags=["machines"],
+    )
     def delete(self, request: Request, number: str) -> Response:
         """Archives it. Its device is free; its events and statistics stay."""
-        bindings.archive_machine(machine=_machine(request, int(number)))
+        machine = _machine(request, int(number))
+        MACHINE.check(request, _json(machine))
+        bindings.archive_machine(machine=machine)
         return Response(status=204)
 
     def _change(self, request: Request, number: str, *, partial: bool) -> Response:
         machine = _machine(request, int(number))
-        wanted = MachineRequest(machine, data=request.data, partial=partial)
-        wanted.is_valid(raise_exception=True)
-        return Response(_json(bindings.change_machine(machine=machine, fields=wanted.validated_data)))
+
+        def read() -> dict[str, Any]:
+            Machine.objects.select_for_update().filter(pk=machine.pk).first()
+            return _json(_machine(request, machine.pk))
+
+        def write(fields: dict[str, Any]) -> None:
+            bindings.change_machine(machine=machine, fields=fields)
+
+        return MACHINE.change(request, read, write, partial=partial)
 
 
 class Register(ApiView):

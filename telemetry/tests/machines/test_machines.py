@@ -152,12 +152,6 @@ def test_an_archived_outlet_takes_no_machine(site: Site) -> None:
         assert (refusal(answer), list(answer.json()["errors"])) == ((400, "invalid"), ["outlet"])
 
 
-def test_what_is_read_only_is_not_written(site: Site) -> None:
-    fields = {"machine_id": 9, "machine_code": "x", "device_id": "esp32-002", "status": "online", "counts": {}}
-    before = site.olga.read(f"{MACHINES}{site.machine.pk}/")
-    assert site.olga.patch(f"{MACHINES}{site.machine.pk}/", fields).json() == before
-
-
 @pytest.mark.parametrize(
     ("query", "names"),
     [
