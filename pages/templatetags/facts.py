@@ -64,7 +64,9 @@ def duration(seconds: float) -> str:
 def with_cursor(field: BoundField) -> SafeString:
     """A field as it is filled in. Where a form came back, the cursor is in the first field that is wrong."""
     wrong = [other.name for other in field.form.visible_fields() if other.errors]
-    return field.as_widget(attrs={"autofocus": field.name == wrong[0]} if wrong else None)
+    shown = field.as_widget(attrs={"autofocus": field.name == wrong[0]} if wrong else None)
+    # What it held when the form was made: only what was changed is stored.
+    return format_html("{}{}", shown, field.as_hidden(only_initial=True)) if field.field.show_hidden_initial else shown
 
 
 @register.simple_tag
