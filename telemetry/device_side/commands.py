@@ -131,7 +131,7 @@ def _check_name(identity: Identity, name: str) -> None:
 _DEVICE: Final = r"device/(?P<device_id>[^/]+)/commands"
 POLL: Final = DeviceRoute(_DEVICE, {"GET": poll}, unassigned=Unauthorized)
 REPORT: Final = DeviceRoute(
-    # A UUID has hexadecimal digits only: `create` and `status` are the operators' (telemetry/urls.py).
+    # A UUID has hexadecimal digits only: `create` and `status` are the operators' (telemetry/commands/urls.py).
     rf"{_DEVICE}/(?P<command_id>[0-9A-Fa-f-]+)",
     {"POST": report},
     unassigned=Unauthorized,

@@ -1,18 +1,22 @@
-"""What machines have sent, for operators: the list of events, one of them, figures of them."""
+"""What machines have sent, for operators: the list of events, one of them, figures of them; deleting all of it."""
 
 from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from device_gateway.models import Device
 from device_gateway.registry.queries import find_device, visible_devices
+from ozone.accounts.permissions import Superuser
 from ozone.webapi.parameters import PageCursor, given
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView, PlainJsonRenderer
+from telemetry.events.flushing import flush
 from telemetry.events.parameters import EventPageQuery, EventsQuery, NarrowedQuery
 from telemetry.events.payloads import STATUS
 from telemetry.events.replies import AnalyticsReply, EventReply
@@ -99,3 +103,27 @@ class Analytics(ApiView):
         device = device_named(request.user, asked)
         found = figures(_chosen(request.user, device, asked))
         return Response({"device_id": device.device_id if device else None, **found})
+
+
+class FlushReply(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=["flushed"])
+    deleted = serializers.DictField(child=serializers.IntegerField(), help_text="Rows by table")
+    backup = serializers.CharField(allow_null=True, help_text="A file beside the database, on SQLite")
+
+
+class Flush(ApiView):
+    """Deletes events, readings, statuses and statistics; keeps devices, outlets, machines, users. Not atomic."""
+
+    permission_classes = (Superuser,)
+    session_only = True
+
+    @extend_schema(
+        operation_id="flush",
+        request=None,
+        auth=[{"session": []}],  # type: ignore[list-item]
+        responses={200: FlushReply, 401: Problem, 403: Problem, 429: Problem, 503: Problem},
+        tags=["events"],
+    )
+    def post(self, request: Request) -> Response:
+        flushed = flush(actor=request.user, now=timezone.now())
+        return Response({"status": "flushed", **flushed._asdict()})
