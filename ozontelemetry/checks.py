@@ -19,6 +19,7 @@ from ozone.wire.times import parse_iso
 from ozontelemetry import passwords
 from stations.addresses import entries_of_no_use
 from stations.switch import stations_enabled
+from telemetry.commands.types import unsafe_entries_of_no_use
 
 TAG = "ozone"
 ACCOUNTS_TAG = "ozone-accounts"
@@ -90,6 +91,14 @@ def settings_are_usable(**_: Any) -> list[CheckMessage]:
         found.append(Error("HANDSHAKE_POLICY must be guarded or open.", id="ozone.E013"))
     if options().LEGACY_INGEST not in ("", "on", "assigned", "off"):
         found.append(Error("LEGACY_INGEST must be on, assigned, off or empty.", id="ozone.E014"))
+    found += [
+        Error(
+            f"UNSAFE_COMMANDS holds {text!r}, which names no command and firmware: it would be without effect.",
+            hint="Write it as TYPE@firmware, with a type of command that may be sent: REBOOT_DEVICE@1.0.0-sim.",
+            id="ozone.E015",
+        )
+        for text in unsafe_entries_of_no_use()
+    ]
     if parse_iso(options().DEVICE_EPOCH) is None:
         found.append(Error("DEVICE_EPOCH is not an ISO 8601 time.", id="ozone.E007"))
     try:

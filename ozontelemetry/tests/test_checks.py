@@ -62,6 +62,11 @@ def test_nothing_to_say() -> None:
         ("DEVICE_TIME_ZONE", "Asia/Atlantis", ["ozone.E012"]),
         ("DEVICE_TIME_ZONE", "../etc/passwd", ["ozone.E012"]),
         ("DEVICE_TIME_ZONE", "", ["ozone.E012"]),
+        ("UNSAFE_COMMANDS", [], []),
+        ("UNSAFE_COMMANDS", ["REBOOT_DEVICE@1.0.0-sim", "SYNC_TIME@a@b"], []),
+        ("UNSAFE_COMMANDS", ["REBOOT_DEVICE"], ["ozone.E015"]),
+        ("UNSAFE_COMMANDS", ["REBOOT_DEVICE@", "@1.0.0", "reboot_device@1.0.0"], ["ozone.E015"] * 3),
+        ("UNSAFE_COMMANDS", ["REBOOT_DEVICE @1.0.0", "REBOOT_DEVICE@ 1.0.0", ""], ["ozone.E015"] * 3),
     ],
 )
 def test_one_thing_is_wrong(settings: Settings, name: str, value: Any, expected: list[str]) -> None:

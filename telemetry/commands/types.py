@@ -73,6 +73,17 @@ def may_be_unsafe(name: str) -> bool:
     return any(pair.startswith(f"{name}@") for pair in options().UNSAFE_COMMANDS)
 
 
+def unsafe_entries_of_no_use() -> list[str]:
+    """What UNSAFE_COMMANDS holds that can meet no command: without `@`, a firmware, or a type that may be sent."""
+    names = {kind.name for kind in command_types()}
+    return [
+        pair
+        for pair in options().UNSAFE_COMMANDS
+        for name, _, firmware in [pair.partition("@")]
+        if name not in names or not firmware or firmware != firmware.strip()
+    ]
+
+
 def unsafe(name: str, firmware: str) -> Conflict:
     """Why such a command is refused, or not delivered."""
     return Conflict(f"{name} is known to harm devices with firmware {firmware}.", code="unsafe_for_firmware")
