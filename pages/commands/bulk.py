@@ -76,7 +76,7 @@ def _command(request: HttpRequest, chosen: list[Device], back: str) -> HttpRespo
             why = _named(list(dict.fromkeys(error.detail for _, error in refused)))
             who = _named([device for device, _ in refused])
             messages.warning(request, f"{_counted(len(refused)).capitalize()} did not get it: {who}. {why}")
-        return f"{fields['command_type']} waits for {_counted(len(made))}."
+        return f"{fields['command_type']} waits for {_counted(len(made))}." if made else ""
 
     silent = sum(not is_polling(device.state.last_poll, now) for device in chosen)
     return action(
@@ -102,7 +102,8 @@ def _change(request: HttpRequest, chosen: list[Device], back: str) -> HttpRespon
                 failed.append(f"{device}: {error.detail}")
         if failed:
             messages.warning(request, f"{_counted(len(failed)).capitalize()} could not be changed. {_named(failed)}")
-        return f"{_counted(len(chosen) - len(failed)).capitalize()} changed."
+        changed = len(chosen) - len(failed)
+        return f"{_counted(changed).capitalize()} changed." if changed else ""
 
     return action(
         request,

@@ -32,7 +32,8 @@ def action(
     template: str = "pages/kit/action.html",
     **context: Any,
 ) -> HttpResponse:
-    """Shows the form; sent and valid, calls `perform` with its values, says what that returned, and goes back.
+    """Shows the form; sent and valid, calls `perform` with its values, says what that returned, if anything, and
+    goes back.
 
     What `perform` raises as an ApiError is said on the form, field by field where it names them, under its status.
     `back`: the path to return to unless the form names another of ours.
@@ -48,7 +49,8 @@ def action(
                 words = f"{field}: " if field and place is None else ""
                 form.add_error(place, [f"{words}{sentence}" for sentence in sentences])
         else:
-            messages.success(request, said)
+            if said:
+                messages.success(request, said)
             return redirect(way_back(request, back))
     shown = {"form": form, "title": title, "lead": lead, "button": button, "danger": danger, **context}
     shown["back"] = way_back(request, back)

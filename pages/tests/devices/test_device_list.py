@@ -227,6 +227,12 @@ def test_devices_that_would_not_survive_it(staff: Client, three: list[Device]) -
     )
     staff.post(BULK, {**wanted, "force": "on"})
     assert messages(staff) == "REBOOT_DEVICE waits for 2 devices."
+    Command.objects.all().delete()
+    staff.post(BULK, {**wanted, "devices": "U-2"})
+    assert messages(staff) == (
+        "One device did not get it: Unit 2. REBOOT_DEVICE is known to harm devices with firmware 1.0.0-sim."
+    )
+    assert not Command.objects.exists()
 
 
 # --- a change of many ---
@@ -272,6 +278,9 @@ def test_one_that_cannot_be_changed_is_named(staff: Client, three: list[Device])
     staff.post(BULK, {**hidden(reply), "assigned": "no"})
     assert messages(staff) == ("One device could not be changed. Unit 2: The device is not valid. One device changed.")
     assert Device.objects.get(name="Unit 1").assigned is False
+    reply = staff.post(BULK, {"do": "change", "device": ["U-2"]})
+    staff.post(BULK, {**hidden(reply), "assigned": "yes"})
+    assert messages(staff) == "One device could not be changed. Unit 2: The device is not valid."
 
 
 # --- an export of many ---
