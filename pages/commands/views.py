@@ -18,7 +18,7 @@ from pages.kit.frame import signed_in_page, staff_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
 from telemetry.commands import services
-from telemetry.commands.lifecycle import FINISHED, MAX_RETRIES, PENDING, TIMEOUT, allows, state_at
+from telemetry.commands.lifecycle import FINISHED, PENDING, TIMEOUT, state_at
 from telemetry.models import Command
 from telemetry.presence import is_polling, presence
 from telemetry.treatments import COUNTERS
@@ -122,7 +122,7 @@ def _row(command: Command, device: Device, now: datetime, *, may_act: bool) -> C
         response=_json(command.response_data),
         counters=tuple((name, command.counters[name]) for name in COUNTERS) if command.counters else (),
         retries=command.retry_count,
-        may_retry=may_act and command.retry_count < MAX_RETRIES and allows(command, PENDING, now),
+        may_retry=may_act and services.may_retry(command, device.firmware, now),
         may_cancel=may_act and state == PENDING,
     )
 

@@ -82,17 +82,27 @@ def wake_waiting() -> None:
         room.wake(device for (device,) in cursor.fetchall())
 
 
+def may_retry(command: Command, firmware: str, now: datetime) -> bool:
+    """Whether `retry` would do it, for a device with that firmware."""
+    return _why_not_again(command, firmware, now) is None
+
+
+def _why_not_again(command: Command, firmware: str, now: datetime) -> ApiError | None:
+    if not allows(command, PENDING, now):
+        return Invalid("Only a failed or timed-out command can be retried.", code="not_retriable")
+    if command.retry_count >= MAX_RETRIES:
+        return Invalid(f"A command can be retried {MAX_RETRIES} times.", code="too_many_retries")
+    if is_unsafe(command.command_type, firmware) and not command.is_forced:
+        return unsafe(command.command_type, firmware)
+    return None
+
+
 @transaction.atomic
 def retry(*, devices: Any, command_id: str, now: datetime) -> Command:
     """A failed or timed-out command once more, for as long as at first. Raises NotFound, Invalid, Conflict."""
     command = _locked(Command.objects.filter(device__in=devices), command_id)
-    if not allows(command, PENDING, now):
-        raise Invalid("Only a failed or timed-out command can be retried.", code="not_retriable")
-    if command.retry_count >= MAX_RETRIES:
-        raise Invalid(f"A command can be retried {MAX_RETRIES} times.", code="too_many_retries")
-    firmware = command.device.firmware
-    if is_unsafe(command.command_type, firmware) and not command.is_forced:
-        raise unsafe(command.command_type, firmware)
+    if refusal := _why_not_again(command, command.device.firmware, now):
+        raise refusal
     span = command.expires_at - (command.retried_at or command.created_at)
     command.status = PENDING
     command.retry_count += 1

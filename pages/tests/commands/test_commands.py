@@ -314,6 +314,20 @@ def test_a_retry_that_cannot_be(staff: Client, unit: Device) -> None:
     assert Command.objects.get().status == "failed"
 
 
+def test_no_retry_is_offered_that_the_device_would_not_survive(staff: Client, unit: Device) -> None:
+    command = make(unit, command_type="REBOOT_DEVICE")
+    Command.objects.update(status="failed")
+    assert [row[-1] for row in words(staff)] == ["Retry"]
+    Device.objects.update(firmware="1.0.0-sim")
+    assert [row[-1] for row in words(staff)] == [""]
+    reply = staff.post(f"{COMMANDS}{command.command_id}/retry/")
+    assert reply.status_code == 409
+    assert "REBOOT_DEVICE is known to harm devices with firmware 1.0.0-sim." in said(reply)
+    make(unit, command_type="REBOOT_DEVICE", force=True)
+    Command.objects.update(status="failed")
+    assert [row[-1] for row in words(staff)] == ["Retry", ""]
+
+
 def test_cancel(staff: Client, unit: Device) -> None:
     command = make(unit, description="By mistake")
     path = f"{COMMANDS}{command.command_id}/cancel"
