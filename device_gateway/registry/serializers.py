@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from device_gateway.models import Device
 from ozone.webapi.fields import Flag, Text, WholeNumber
-from ozone.wire.times import iso_or_none
+from ozone.webapi.replies import RowReply
 
 
 class DeviceRequest(serializers.Serializer[Any]):
@@ -28,52 +28,36 @@ class DeviceChange(DeviceRequest):
     assigned = Flag(required=False)
 
 
-class CredentialReply(serializers.Serializer[Any]):
+class CredentialReply(RowReply):
+    """The key of a device, as far as it is shown."""
+
     prefix = serializers.CharField()
     created_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField(allow_null=True)
 
 
-class DeviceReply(serializers.Serializer[Any]):
+class DeviceReply(RowReply):
+    """A device as operators see it."""
+
+    given = ("credential",)
+
     id = serializers.IntegerField()
     device_id = serializers.CharField()
     mac = serializers.CharField(allow_null=True)
     name = serializers.CharField()
     location = serializers.CharField()
-    owner = serializers.IntegerField(allow_null=True)
+    owner = serializers.IntegerField(source="owner_id", allow_null=True)
     notes = serializers.CharField()
     assigned = serializers.BooleanField()
     firmware = serializers.CharField()
     encryption = serializers.CharField()
     created_at = serializers.DateTimeField()
     archived_at = serializers.DateTimeField(allow_null=True)
-    last_seen = serializers.DateTimeField(allow_null=True)
-    last_poll = serializers.DateTimeField(allow_null=True)
+    last_seen = serializers.DateTimeField(source="state__last_seen", allow_null=True)
+    last_poll = serializers.DateTimeField(source="state__last_poll", allow_null=True)
     credential = CredentialReply(allow_null=True)
 
 
 def device_json(device: Device) -> dict[str, Any]:
-    """A device as operators see it."""
     key = device.credentials.filter(revoked_at=None).first()
-    return {
-        "id": device.pk,
-        "device_id": device.device_id,
-        "mac": device.mac,
-        "name": device.name,
-        "location": device.location,
-        "owner": device.owner_id,
-        "notes": device.notes,
-        "assigned": device.assigned,
-        "firmware": device.firmware,
-        "encryption": device.encryption,
-        "created_at": iso_or_none(device.created_at),
-        "archived_at": iso_or_none(device.archived_at),
-        "last_seen": iso_or_none(device.state.last_seen),
-        "last_poll": iso_or_none(device.state.last_poll),
-        "credential": key
-        and {
-            "prefix": key.prefix,
-            "created_at": iso_or_none(key.created_at),
-            "last_used_at": iso_or_none(key.last_used_at),
-        },
-    }
+    return DeviceReply.of(device, credential=key and CredentialReply.of(key))
