@@ -237,9 +237,14 @@ class QueryString:
                 asked.values[name] = None
                 errors.update(error.errors or {})
         if errors:
-            raise Invalid(" ".join(f"{name}: {sentences[0]}" for name, sentences in errors.items()), errors=errors)
+            raise cls.refusal(errors)
         asked.check()
         return asked
+
+    @classmethod
+    def refusal(cls, errors: Mapping[str, Sequence[str]]) -> Invalid:
+        """The one that names all."""
+        return Invalid(" ".join(f"{name}: {sentences[0]}" for name, sentences in errors.items()), errors=errors)
 
     def check(self) -> None:
         """Raises Invalid where parameters do not go together."""

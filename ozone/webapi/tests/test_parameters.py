@@ -118,6 +118,33 @@ def test_a_subclass_adds_and_replaces() -> None:
             Longer.read(missing)
 
 
+class Strict(Whole[int]):
+    takes_empty = True
+
+
+class Range(QueryString):
+    low = Strict(1, 9, default=1)
+    high = Whole(1, 9, default=9)
+
+    def check(self) -> None:
+        if self.high < self.low:
+            raise Invalid.named("high", "Not below low.")
+
+
+def test_parameters_that_do_not_go_together() -> None:
+    assert Range.read({"low": "9"}).low == 9
+    with pytest.raises(Invalid) as caught:
+        Range.read({"low": "8", "high": "7"})
+    assert caught.value.errors == {"high": ["Not below low."]}
+
+
+def test_an_empty_one_may_be_refused() -> None:
+    assert Range.read({"high": ""}).high == 9
+    with pytest.raises(Invalid) as caught:
+        Range.read({"low": ""})
+    assert caught.value.errors == {"low": ["A whole number from 1 to 9."]}
+
+
 def test_it_cannot_be_changed() -> None:
     asked: Any = Asked.read({"days": "9"})
     with pytest.raises(AttributeError, match="days"):
