@@ -19,14 +19,16 @@ from ozone.accounts.authentication import AccessTokenAuthentication
 from ozone.accounts.callers import address_of, headers_of, is_staff, is_superuser
 from ozone.accounts.permissions import Staff
 from ozone.webapi import view
+from ozone.webapi.parameters import given
 from ozone.webapi.view import ApiView
 from ozone.wire.errors import ApiError, NotFound
 from stations import queries
 from stations import serializers as wires
 from stations.addresses import check_address
-from stations.errors import InvalidMessage, error_body
+from stations.errors import error_body
 from stations.journal import record
-from stations.models import PowerBank, Station, SyncLog
+from stations.models import SyncLog
+from stations.parameters import PageQuery, PowerBanksQuery, StationsQuery
 from stations.payloads import Message, read_message, type_of
 from stations.services import sync
 from stations.signing import Signed
@@ -35,8 +37,6 @@ from stations.writing import write, write_later
 
 logger = logging.getLogger("stations")
 
-DEFAULT_LIMIT: Final = 100
-MAX_LIMIT: Final = 1000
 PROBLEMS: Final = dict.fromkeys((400, 401, 403, 404, 405), wires.PROBLEM)
 STEPS: Final = {
     "IP_NOT_ALLOWED": 1,
@@ -198,39 +198,31 @@ class ListView(StationView):
 
     permission_classes = (Staff,)
 
-    def page(self, request: Request, found: "QuerySet[Any]", row: type[Serializer[Any]]) -> Response:
+    def page(self, request: Request, asked: PageQuery, found: "QuerySet[Any]", row: type[Serializer[Any]]) -> Response:
         """`limit` rows after the serial number `cursor`, and the address of the next page."""
-        query = request.query_params
-        limit = _limit(query.get("limit"))
-        if cursor := _text(request, "cursor"):
-            found = found.filter(serial_number__gt=cursor)
+        limit = asked.limit
+        if asked.cursor:
+            found = found.filter(serial_number__gt=asked.cursor)
         rows = list(found[: limit + 1])
         following = None
         if len(rows) > limit:
-            kept = {**query.dict(), "cursor": rows[limit - 1].serial_number}
+            kept = {**request.query_params.dict(), "cursor": rows[limit - 1].serial_number}
             following = f"{request.build_absolute_uri(request.path)}?{urlencode(kept)}"
         return Response({"results": row(rows[:limit], many=True).data, "next": following})
-
-
-PAGING: Final = [
-    OpenApiParameter("limit", int, description="1 to 1,000; 100 unless told"),
-    OpenApiParameter("cursor", str, description="From `next`"),
-]
 
 
 class StationListView(ListView):
     @extend_schema(
         operation_id="stations",
-        parameters=[OpenApiParameter("status", str, enum=Station.Status.values), *PAGING],
+        parameters=StationsQuery.parameters,
         responses={200: wires.page_of("StationPage", wires.StationRow), **PROBLEMS},
         tags=["stations"],
     )
     def get(self, request: Request) -> Response:
         """Stations with counts of their slots and power banks."""
-        found = queries.stations()
-        if status := _choice(request, "status", Station.Status.values):
-            found = found.filter(status=status)
-        return self.page(request, found, wires.StationRow)
+        asked = StationsQuery.read(request.query_params)
+        found = queries.stations().filter(**given({"status": asked.status}))
+        return self.page(request, asked, found, wires.StationRow)
 
 
 class NothingHere(view.NothingHere):
@@ -255,42 +247,13 @@ class StationDetailView(StationView):
 class PowerBankListView(ListView):
     @extend_schema(
         operation_id="power_banks",
-        parameters=[
-            OpenApiParameter("status", str, enum=PowerBank.Status.values),
-            OpenApiParameter("station", str, description="A serial number"),
-            *PAGING,
-        ],
+        parameters=PowerBanksQuery.parameters,
         responses={200: wires.page_of("PowerBankPage", wires.PowerBankRow), **PROBLEMS},
         tags=["stations"],
     )
     def get(self, request: Request) -> Response:
         """Power banks, with the station and slot each sits in."""
-        found = queries.power_banks()
-        if status := _choice(request, "status", PowerBank.Status.values):
-            found = found.filter(status=status)
-        if station := _text(request, "station"):
-            found = found.filter(station__serial_number=station)
-        return self.page(request, found, wires.PowerBankRow)
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_LIMIT
-    if not (text.isascii() and text.isdigit() and len(text) < 8 and 1 <= int(text) <= MAX_LIMIT):
-        raise InvalidMessage({"limit": f"Must be a whole number from 1 to {MAX_LIMIT:,}."})
-    return int(text)
-
-
-def _text(request: Request, name: str) -> str:
-    """Raises InvalidMessage for what no database can look for."""
-    text: str = request.query_params.get(name, "")
-    if "\0" in text:
-        raise InvalidMessage({name: "U+0000 stands in no serial number."})
-    return text
-
-
-def _choice(request: Request, name: str, allowed: list[str]) -> str | None:
-    value = request.query_params.get(name)
-    if value and value not in allowed:
-        raise InvalidMessage({name: f"Must be one of {', '.join(allowed)}."})
-    return value
+        asked = PowerBanksQuery.read(request.query_params)
+        wanted = {"status": asked.status, "station__serial_number": asked.station}
+        found = queries.power_banks().filter(**given(wanted))
+        return self.page(request, asked, found, wires.PowerBankRow)
