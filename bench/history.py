@@ -23,7 +23,7 @@ _NUMBERS = {
 _TIME = {"sqlite": "datetime({seconds}, 'unixepoch')", "postgresql": "to_timestamp({seconds})"}
 _EVENTS = """
 INSERT INTO telemetry_telemetryevent (device_id, event_id, event, event_type, treatment, counter, occurred_at,
-  received_at, device_timestamp, clock_suspect, wifi_status, source, payload, digest, machine_id, outlet_id)
+  received_at, device_timestamp, clock_suspect, wifi_status, source, payload, machine_id, outlet_id)
 {numbers},
 placed AS (
   SELECT i, (i * 617 + i / {per_day}) % {devices} AS place,
@@ -31,7 +31,7 @@ placed AS (
     CASE WHEN i * 7919 % 10 < 6 THEN 'BASIC' WHEN i * 7919 % 10 < 9 THEN 'STANDARD' ELSE 'PREMIUM' END AS treatment
   FROM n)
 SELECT {first_device} + place, 'A-' || (10000000 + i), 'treatment', treatment, treatment, i / {devices}, {occurred},
-  {received}, {occurred_text}, {false}, 'home', 'device', '{{"rssi": -61}}', i, {first_machine} + place,
+  {received}, {occurred_text}, {false}, 'home', 'device', '{{"rssi": -61}}', {first_machine} + place,
   {first_outlet} + place % {outlets}
 FROM placed
 """

@@ -71,9 +71,10 @@ class Event(NamedTuple):
 
     def as_sent(self) -> str:
         """As the device would send it: JSON text."""
-        told = {"event_id": self.event_id, "event": self.event, "treatment": self.treatment, "counter": self.counter}
-        words = {} if self.device_timestamp is None else {"ts": self.device_timestamp}
-        return jsonio.encode({**told, **words, **jsonio.decode(self.payload.encode())}).decode()
+        columns = sorted(_COLUMNS - {"device_id"})
+        told = {name: getattr(self, "device_timestamp" if name == "ts" else name) for name in columns}
+        said = {name: value for name, value in told.items() if value is not None}
+        return jsonio.encode({**said, **jsonio.decode(self.payload.encode())}).decode()
 
 
 class Refused(NamedTuple):
