@@ -118,7 +118,7 @@ def _dated(move: Move, device: MovedDevice, event: Event) -> Event:
 
 
 def _after(told: Told, previous: datetime | None) -> datetime | None:
-    """Of a local time that daylight saving repeats the first meaning that is not before the event before."""
+    """What a local time means that daylight saving repeats: the first, unless that lies before the event before."""
     is_second = told.again is not None and previous is not None and told.moment is not None and told.moment < previous
     return told.again if is_second else told.moment
 

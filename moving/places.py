@@ -89,7 +89,7 @@ def _move_machine(move: Move, table: str, row: Row) -> None:
 
 
 @dataclass
-class Span:
+class Interval:
     """A machine held a device from `start` until before `end` (None: still)."""
 
     key: object
@@ -105,22 +105,22 @@ def move_bindings(move: Move) -> None:
     table = move.generation.bindings or move.generation.machines
     if table is None:
         return
-    spans = []
+    intervals = []
     for rows in walk(move.source, table):
         for row in rows:
-            span = _span(move, table, row)
-            if span is not None:
-                spans.append(span)
-    _cut(move, table, spans)
+            interval = _interval(move, table, row)
+            if interval is not None:
+                intervals.append(interval)
+    _cut(move, table, intervals)
     if not move.is_dry:
         with transaction.atomic():
-            _store(spans)
-            for span in spans:
+            _store(intervals)
+            for interval in intervals:
                 if move.generation.bindings:
-                    move.remember(table, span.key, span.machine)
+                    move.remember(table, interval.key, interval.machine)
 
 
-def _span(move: Move, table: str, row: Row) -> Span | None:
+def _interval(move: Move, table: str, row: Row) -> Interval | None:
     """None: this row binds nothing, has been moved before, or names what is not there."""
     is_own = move.generation.bindings is not None
     key = row[move.key_of(table)]
@@ -149,68 +149,74 @@ def _span(move: Move, table: str, row: Row) -> Span | None:
     start = moment(first(row, "assigned_date", "installed_at", "installed_date")) or device.registered_at
     end = moment(row.get("deactivated_date"))
     is_open = end is None and (not is_own or flag(row.get("is_active"), True))
-    return Span(key, machine, device.pk, start, end, is_open)
+    return Interval(key, machine, device.pk, start, end, is_open)
 
 
-def _cut(move: Move, table: str, spans: list[Span]) -> None:
+def _cut(move: Move, table: str, intervals: list[Interval]) -> None:
     """One device a machine and one machine a device at any time: what is still open when the next begins ends there."""
-    spans.sort(key=lambda span: (span.start, str(span.key)))
-    last: dict[tuple[str, int], Span] = {}
-    for span in spans:
-        for holder in (("machine", span.machine), ("device", span.device)):
+    intervals.sort(key=lambda interval: (interval.start, str(interval.key)))
+    last: dict[tuple[str, int], Interval] = {}
+    for interval in intervals:
+        for holder in (("machine", interval.machine), ("device", interval.device)):
             before = last.get(holder)
-            if before is not None and (before.end is None or before.end > span.start):
+            if before is not None and (before.end is None or before.end > interval.start):
                 if before.is_open or before.end is not None:
                     move.report.note(
-                        table, before.key, f"It ends at {span.start:%Y-%m-%d %H:%M:%S} UTC, when {span.key} begins."
+                        table,
+                        before.key,
+                        f"It ends at {interval.start:%Y-%m-%d %H:%M:%S} UTC, when {interval.key} begins.",
                     )
-                before.end, before.is_open = span.start, False
-            last[holder] = span
-    for span in spans:
-        _cut_by_ours(move, table, span)
-        if span.end is None and not span.is_open:
-            span.end = max(move.now, span.start)
-            move.report.note(table, span.key, "It is not active and says not until when: it ends with the move.")
-        if span.end is not None and span.end < span.start:
-            span.end = span.start
+                before.end, before.is_open = interval.start, False
+            last[holder] = interval
+    for interval in intervals:
+        _cut_by_ours(move, table, interval)
+        if interval.end is None and not interval.is_open:
+            interval.end = max(move.now, interval.start)
+            move.report.note(table, interval.key, "It is not active and says not until when: it ends with the move.")
+        if interval.end is not None and interval.end < interval.start:
+            interval.end = interval.start
 
 
-def _cut_by_ours(move: Move, table: str, span: Span) -> None:
+def _cut_by_ours(move: Move, table: str, interval: Interval) -> None:
     """A binding that began here later has the last word."""
-    ours = MachineDevice.objects.filter(device=span.device, assigned_date__gte=span.start)
+    ours = MachineDevice.objects.filter(device=interval.device, assigned_date__gte=interval.start)
     limit = ours.order_by("assigned_date").values_list("assigned_date", flat=True).first()
-    if limit is not None and (span.end is None or span.end > limit):
-        span.end, span.is_open = limit, False
-        move.report.note(table, span.key, "The device got a machine here later: this binding ends where that begins.")
+    if limit is not None and (interval.end is None or interval.end > limit):
+        interval.end, interval.is_open = limit, False
+        move.report.note(
+            table, interval.key, "The device got a machine here later: this binding ends where that begins."
+        )
 
 
-def _store(spans: list[Span]) -> None:
-    for span in spans:
-        if span.end is None:
-            _end_before(span)
-    outlets = dict(Machine.objects.filter(pk__in={span.machine for span in spans}).values_list("pk", "outlet_id"))
+def _store(intervals: list[Interval]) -> None:
+    for interval in intervals:
+        if interval.end is None:
+            _end_before(interval)
+    outlets = dict(
+        Machine.objects.filter(pk__in={interval.machine for interval in intervals}).values_list("pk", "outlet_id")
+    )
     MachineDevice.objects.bulk_create(
         MachineDevice(
-            machine_id=span.machine,
-            device_id=span.device,
-            outlet_id=outlets[span.machine],
-            assigned_date=span.start,
-            deactivated_date=span.end,
-            is_active=span.end is None,
+            machine_id=interval.machine,
+            device_id=interval.device,
+            outlet_id=outlets[interval.machine],
+            assigned_date=interval.start,
+            deactivated_date=interval.end,
+            is_active=interval.end is None,
         )
-        for span in spans
+        for interval in intervals
     )
-    for span in spans:
-        if span.end is None:
+    for interval in intervals:
+        if interval.end is None:
             # The binding is made above, with its past beginning: saving the machine would begin one now.
-            Machine.objects.filter(pk=span.machine).update(device=span.device)
-            Device.objects.filter(pk=span.device, assigned=False).update(assigned=True, provisional=False)
+            Machine.objects.filter(pk=interval.machine).update(device=interval.device)
+            Device.objects.filter(pk=interval.device, assigned=False).update(assigned=True, provisional=False)
 
 
-def _end_before(span: Span) -> None:
+def _end_before(interval: Interval) -> None:
     """What an earlier run brought as still in force, and the source has ended since."""
-    held = MachineDevice.objects.filter(Q(machine=span.machine) | Q(device=span.device), is_active=True)
+    held = MachineDevice.objects.filter(Q(machine=interval.machine) | Q(device=interval.device), is_active=True)
     for binding in held:
         Machine.objects.filter(pk=binding.machine_id).update(device=None)
-        end = max(span.start, binding.assigned_date)
+        end = max(interval.start, binding.assigned_date)
         MachineDevice.objects.filter(pk=binding.pk).update(is_active=False, deactivated_date=end)

@@ -28,7 +28,7 @@ class Move:
     generation: Generation
     report: Report
     zone: ZoneInfo
-    """Of local times in the source."""
+    """Whose local times the source tells."""
     now: datetime
     since: datetime | None = None
     """Events and readings before are left out."""
@@ -37,7 +37,7 @@ class Move:
     devices: dict[str, MovedDevice] = field(default_factory=dict)
     """By device_id in the source, and by key as `#<key>`."""
     hashes: set[str] = field(default_factory=set)
-    """Of the tokens that this run has brought."""
+    """Hashes of the tokens that this run has brought."""
     _invented: int = 0
 
     @property
