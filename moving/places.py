@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from device_gateway.models import Device
 from moving.cells import day, first, flag, moment, number, text, whole
 from moving.sources import Row, walk
-from moving.state import Move
+from moving.state import Move, MovedDevice
 from telemetry.models import Machine, MachineDevice, Outlet
 
 
@@ -130,6 +130,7 @@ def _interval(move: Move, table: str, row: Row) -> Interval | None:
         counted.rows += 1
         if move.known(table, key) is not None:
             counted.there += 1
+            _end_known(move, row)
             return None
     elif named is None:
         return None
@@ -146,10 +147,28 @@ def _interval(move: Move, table: str, row: Row) -> Interval | None:
         return None
     if is_own:
         move.table(table).added += 1
-    start = moment(first(row, "assigned_date", "installed_at", "installed_date")) or device.registered_at
+    start = _start(row, device)
     end = moment(row.get("deactivated_date"))
     is_open = end is None and (not is_own or flag(row.get("is_active"), True))
     return Interval(key, machine, device.pk, start, end, is_open)
+
+
+def _start(row: Row, device: MovedDevice) -> datetime:
+    return moment(first(row, "assigned_date", "installed_at", "installed_date")) or device.registered_at
+
+
+def _end_known(move: Move, row: Row) -> None:
+    """An earlier run may have brought it as still in force, and the source has ended it since."""
+    end = moment(row.get("deactivated_date"))
+    machine, device = move.known(str(move.generation.machines), row["machine_id"]), move.device(row.get("device_id"))
+    if machine is None or device is None or move.is_dry or (end is None and flag(row.get("is_active"), True)):
+        return
+    # One that began here has another beginning.
+    held = MachineDevice.objects.filter(
+        machine=machine, device=device.pk, assigned_date=_start(row, device), is_active=True
+    )
+    with transaction.atomic():
+        _end(held, end or move.now)
 
 
 def _cut(move: Move, table: str, intervals: list[Interval]) -> None:
@@ -215,8 +234,12 @@ def _store(intervals: list[Interval]) -> None:
 
 def _end_before(interval: Interval) -> None:
     """What an earlier run brought as still in force, and the source has ended since."""
-    held = MachineDevice.objects.filter(Q(machine=interval.machine) | Q(device=interval.device), is_active=True)
-    for binding in held:
+    either = Q(machine=interval.machine) | Q(device=interval.device)
+    _end(MachineDevice.objects.filter(either, is_active=True), interval.start)
+
+
+def _end(bindings: "QuerySet[MachineDevice]", at: datetime) -> None:
+    for binding in bindings:
         Machine.objects.filter(pk=binding.machine_id).update(device=None)
-        end = max(interval.start, binding.assigned_date)
+        end = max(at, binding.assigned_date)
         MachineDevice.objects.filter(pk=binding.pk).update(is_active=False, deactivated_date=end)

@@ -1,0 +1,63 @@
+"""What the source has changed between the rehearsal and the day of the move, and names that look like keys."""
+
+from typing import Any
+
+import pytest
+
+from moving.tests.conftest import move
+from moving.tests.old import MACS, Old
+from moving.tests.test_ozone import at
+from telemetry.models import Machine, MachineDevice
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def bound(first: Old) -> Old:
+    first.add("telemetry_machine", {"id": 1, "name": "one"})
+    first.add("telemetry_device", {"id": 1, "mac": MACS[0], "device_id": "A"})
+    first.add(
+        "telemetry_machinedevice",
+        {"id": 1, "machine_id": 1, "device_id": "A", "is_active": 1, "assigned_date": "2025-01-01 00:00:00"},
+    )
+    assert move(first).differences() == []
+    assert Machine.objects.get().device is not None
+    return first
+
+
+END = "UPDATE telemetry_machinedevice SET is_active = 0, deactivated_date = '2025-03-01 00:00:00'"
+
+
+def binding() -> tuple[Any, ...]:
+    return MachineDevice.objects.values_list("assigned_date", "deactivated_date", "is_active").get()
+
+
+def test_a_binding_that_the_source_has_ended_since(bound: Old) -> None:
+    bound.run(END)
+    move(bound, is_dry=True)
+    assert binding() == (at("2025-01-01"), None, True)
+    for _ in range(2):
+        report = move(bound)
+        assert (report.differences(), report.tables["telemetry_machinedevice"].there) == ([], 1)
+        assert binding() == (at("2025-01-01"), at("2025-03-01"), False)
+        assert Machine.objects.get().device is None
+
+
+def test_a_binding_that_began_here_stays(bound: Old) -> None:
+    MachineDevice.objects.update(assigned_date=at("2025-02-01"))
+    bound.run(END)
+    move(bound)
+    assert binding() == (at("2025-02-01"), None, True)
+    assert Machine.objects.get().device is not None
+
+
+def test_a_machine_that_has_another_board_since(second: Old) -> None:
+    second.add("telemetry_device", *({"id": n, "mac": mac, "device_id": f"d{n}"} for n, mac in enumerate(MACS[:2], 1)))
+    machine = {"machine_id": 3, "machine_code": "M", "device_id": 1, "installed_at": "2025-09-01 00:00:00"}
+    second.add("telemetry_machine", machine)
+    assert move(second).differences() == []
+    second.run("UPDATE telemetry_machine SET device_id = 2")
+    for _ in range(2):
+        assert move(second).differences() == []
+        assert str(Machine.objects.get().device) == str(MachineDevice.objects.get(is_active=True).device)
+        assert MachineDevice.objects.get(is_active=True).device.device_id == "d2"
