@@ -1,6 +1,7 @@
 """Cells of an earlier system's tables, in whatever spelling its database gives them back."""
 
 import json
+import math
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -30,10 +31,12 @@ def whole(value: Any) -> int | None:
 
 
 def number(value: Any) -> float | None:
+    """A finite number, else None: JSON has no other."""
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return found if math.isfinite(found) else None
 
 
 def flag(value: Any, default: bool | None = None) -> Any:

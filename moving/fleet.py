@@ -49,21 +49,22 @@ def move_devices(move: Move) -> None:
                 _move_device(move, table, row, oldest, macs)
 
 
-def _oldest(move: Move) -> dict[str, datetime]:
-    """By what the events or readings name their device: when its oldest row was inserted."""
+def _oldest(move: Move) -> dict[object, datetime]:
+    """By what the events or readings name their device (text is its name, a number its key): when its oldest row was
+    inserted."""
     history, column = (
         (move.generation.events, "occurred_at") if move.generation.events else (move.generation.readings, "received_at")
     )
     rows = move.source.query(f'SELECT device_id, MIN({column}) AS oldest FROM "{history}" GROUP BY device_id')
-    return {str(row["device_id"]): at for row in rows if (at := moment(row["oldest"])) is not None}
+    return {row["device_id"]: at for row in rows if (at := moment(row["oldest"])) is not None}
 
 
-def _move_device(move: Move, table: str, row: Row, oldest: dict[str, datetime], macs: set[str]) -> None:
+def _move_device(move: Move, table: str, row: Row, oldest: dict[object, datetime], macs: set[str]) -> None:
     counted, key = move.table(table), row[move.key_of(table)]
     counted.rows += 1
     named = text(row.get("device_id"), 255)
     since = min(
-        [at for at in (oldest.get(named), oldest.get(str(key)), moment(row.get("created_at"))) if at]
+        [at for at in (oldest.get(named), oldest.get(key), moment(row.get("created_at"))) if at]
         or [moment(row.get("last_seen")) or move.now]
     )
     known = move.known(table, key)

@@ -67,8 +67,9 @@ class Move:
         return self._invented
 
     def device(self, named: object) -> MovedDevice | None:
-        """By what a row of the source names it: its device_id, or its key."""
-        return self.devices.get(str(named)) or self.devices.get(f"#{named}")
+        """By what a row of the source names it: its device_id, or its key. A number is a key: a name is text there."""
+        by_name, by_key = self.devices.get(str(named)), self.devices.get(f"#{named}")
+        return by_key or by_name if isinstance(named, int) else by_name or by_key
 
     def key_of(self, table: str) -> str:
         return self.source.keys.get(table, self.source.columns[table][0])

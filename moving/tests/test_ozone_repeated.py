@@ -6,8 +6,9 @@ import pytest
 
 from moving.tests.conftest import move
 from moving.tests.old import MACS, Old
-from moving.tests.test_ozone import at
-from telemetry.models import Machine, MachineDevice
+from moving.tests.test_ozone import at, press
+from telemetry.models import Machine, MachineDevice, Outlet
+from telemetry.models import TelemetryEvent as Event
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +52,23 @@ def test_a_binding_that_began_here_stays(bound: Old) -> None:
     assert Machine.objects.get().device is not None
 
 
+def test_a_name_that_looks_like_anothers_key(second: Old) -> None:
+    """Machines name a device by its key, events by its name."""
+    second.add(
+        "telemetry_device",
+        {"id": 1, "mac": MACS[0], "device_id": "2", "assigned": 1},
+        {"id": 2, "mac": MACS[1], "device_id": "B", "assigned": 1},
+    )
+    second.add(
+        "telemetry_machine",
+        {"machine_id": 3, "machine_code": "M", "device_id": 2, "installed_at": "2025-09-01 00:00:00"},
+    )
+    second.add("telemetry_telemetryevent", press(1, "2", "BASIC", "2025-09-26 06:00:00"))
+    assert move(second).differences() == []
+    assert str(Machine.objects.get().device.mac) == MACS[1]  # type: ignore[union-attr]
+    assert Event.objects.get().device.mac == MACS[0]
+
+
 def test_a_machine_that_has_another_board_since(second: Old) -> None:
     second.add("telemetry_device", *({"id": n, "mac": mac, "device_id": f"d{n}"} for n, mac in enumerate(MACS[:2], 1)))
     machine = {"machine_id": 3, "machine_code": "M", "device_id": 1, "installed_at": "2025-09-01 00:00:00"}
@@ -61,3 +79,10 @@ def test_a_machine_that_has_another_board_since(second: Old) -> None:
         assert move(second).differences() == []
         assert str(Machine.objects.get().device) == str(MachineDevice.objects.get(is_active=True).device)
         assert MachineDevice.objects.get(is_active=True).device.device_id == "d2"
+
+
+@pytest.mark.parametrize("told", [float("inf"), float("-inf"), "NaN", "many", None])
+def test_a_number_that_is_none(first: Old, told: Any) -> None:
+    first.add("telemetry_outlet", {"id": 1, "name": "North", "average_intage_services": told})
+    assert move(first).differences() == []
+    assert Outlet.objects.get().average_intage_services is None
