@@ -2,13 +2,13 @@
 
 from django.urls import re_path
 
-from telemetry.events import export_views, quarantine_views, views
+from telemetry.events import quarantine_views, views
 from telemetry.paths import DEVICE, NUMBER
 
 urlpatterns = [
     re_path(r"^events/analytics/?$", views.Analytics.as_view(), name="events-analytics"),
     re_path(rf"^events/{NUMBER}/?$", views.EventDetail.as_view(), name="event"),
-    re_path(r"^export/?$", export_views.EventsCsv.as_view(), name="export"),
+    re_path(r"^export/?$", views.EventsCsv.as_view(), name="export"),
     re_path(r"^flush/?$", views.Flush.as_view(), name="flush"),
     re_path(rf"^devices/{DEVICE}/quarantine/?$", quarantine_views.Quarantine.as_view(), name="quarantine"),
     re_path(rf"^devices/{DEVICE}/quarantine/{NUMBER}/discard/?$", quarantine_views.Discard.as_view(), name="discard"),
