@@ -261,6 +261,15 @@ class TestChange:
         device.refresh_from_db()
         assert device.name == "Factory Meter 1"
 
+    @pytest.mark.sqlite_only
+    def test_a_fraction_is_nobody(self, door: Door, device: Device, staff: str, vera: User, mallory: User) -> None:
+        Device.objects.filter(pk=device.pk).update(owner=vera)
+        nearly = {"owner": mallory.pk + 0.5, "name": "of nobody"}
+        for method, path in (("PATCH", f"/api/devices/{device.pk}/"), ("POST", DEVICES)):
+            answer = send(door, method, path, staff, nearly)
+            assert (refusal(answer), list(answer.json()["errors"])) == ((400, "invalid"), ["owner"])
+        assert [*Device.objects.values_list("pk", "owner")] == [(device.pk, vera.pk)]
+
     def test_a_mac_may_go_and_stays_reserved(self, door: Door, staff: str) -> None:
         device = Device.objects.create(mac="ECE334462BC0", device_id="press-7")
         path = f"/api/devices/{device.pk}/"
