@@ -233,6 +233,16 @@ def test_a_press_of_the_same_second_as_a_result_or_a_suspect_event(old: Esp32, d
     assert counts(old) == (9, 0, 0)
 
 
+def test_a_slow_clocks_press_after_a_result_moves_the_counters(old: Esp32, door: Door, staff: str) -> None:
+    with time_machine.travel(NOON, tick=False):
+        made = door.post(f"/api/device/{MAC}/commands/create/", {"command_type": "GET_STATUS"}, staff).json()
+        old.commands()
+        told = {"basic": 5, "standard": 0, "premium": 0}
+        assert old.report(made["command_id"], success=True, current_counters=told).status == 200
+        old.press(counter=6, ts=iso(NOON - 60 * SECOND))
+    assert counts(old) == (6, 0, 0)
+
+
 class TestTheServersClockIsSetBack:
     """By three hours: what it stored before lies ahead of now, and holds nothing back."""
 
