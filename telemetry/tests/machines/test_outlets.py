@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from device_gateway.models import Device
 from device_gateway.tests.conftest import cookie_of, refusal
@@ -190,6 +191,16 @@ def test_an_archived_machine_is_not_counted(site: Site) -> None:
 @pytest.mark.parametrize("number", ["0", "99999", "999999999999999999", "9" * 30, "x", "1.0", "-1"])
 def test_no_such_outlet(site: Site, number: str) -> None:
     assert site.olga.get(f"{OUTLETS}{number}/").status == 404
+
+
+def test_they_are_in_the_order_of_their_ids(site: Site) -> None:
+    Outlet.objects.bulk_create(Outlet(name=f"Outlet {number}") for number in range(40))
+    if connection.vendor == "postgresql":  # grouped by hash, as it groups many: rows then come in no order
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_sort = off; SET LOCAL enable_indexscan = off")
+    numbers = [outlet["id"] for outlet in site.olga.read(OUTLETS)]
+    assert numbers == sorted(numbers)
+    assert len(numbers) == 42
 
 
 def test_any_number_of_outlets_is_as_many_queries(site: Site, django_assert_num_queries: Any) -> None:
