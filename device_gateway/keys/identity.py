@@ -53,7 +53,10 @@ class Identity:
 
     def is_called(self, name: str) -> bool:
         """Whether `name` is the device's: its device_id, its MAC in any spelling, or a device_id it had before."""
-        return name == self.device_id or name in self.other_names or spelled_mac(name) in self.other_names
+        if name == self.device_id or name in self.other_names:
+            return True
+        mac = spelled_mac(name)
+        return mac is not None and (mac == self.device_id or mac in self.other_names)
 
     @property
     def cipher(self) -> Cipher:

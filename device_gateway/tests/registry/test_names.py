@@ -89,10 +89,12 @@ def test_a_device_id_does_not_look_like_a_mac(client: Any, db: None, name: str) 
     assert (added.status_code, list(added.json()["errors"])) == (400, ["device_id"])
 
 
-def test_the_mac_in_any_spelling_names_its_device(door: Door, client: Any) -> None:
-    device = Device.objects.create(mac=MAC, device_id="esp-1", assigned=True)
+@pytest.mark.parametrize("name", ["esp-1", None])
+def test_the_mac_in_any_spelling_names_its_device(door: Door, client: Any, name: str | None) -> None:
+    """One that an operator has named, and one whose device_id is its MAC."""
+    device = Device.objects.create(mac=MAC, device_id=name, assigned=True)
     shaken = door.post("/api/handshake/", {"mac": "84:d:8e:c:91:8c"}).json()
-    assert shaken["device_id"] == "esp-1"
+    assert shaken["device_id"] == (name or MAC)
     bearer = {"Authorization": f"Bearer {shaken['token']}"}
     client.force_login(User.objects.create_superuser("olga"))
     for number, spelling in enumerate(("84:0d:8e:0c:91:8c", "84-0D-8E-0C-91-8C", "840D8E0C918C", "84:D:8E:C:91:8C")):
