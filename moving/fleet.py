@@ -71,6 +71,7 @@ def _move_device(move: Move, table: str, row: Row, oldest: dict[object, datetime
     if known is not None:
         counted.there += 1
         _enter(move, key, named, known, since)
+        _follow(move, table, key, row, known)
         return
     mac = normal_mac(text(row.get("mac"), 64))
     if row.get("mac") and mac is None:
@@ -173,10 +174,33 @@ def _adopt(move: Move, table: str, key: object, row: Row, device: Device, named:
         _take_key(move, table, key, row, device)
 
 
+def _follow(move: Move, table: str, key: object, row: Row, pk: int) -> None:
+    """A device that an earlier run has brought, and that the source has assigned or given another token since."""
+    device, hashed = Device.objects.filter(pk=pk, archived_at=None).first(), _hash(row)
+    if device is None or not hashed or Credential.objects.filter(hash=hashed).exists():
+        return
+    held = device.credentials.filter(revoked_at=None).first()
+    seen = moment(row.get("last_seen"))
+    if held is not None and held.last_used_at is not None and (seen is None or held.last_used_at > seen):
+        move.report.note(table, key, "It has another token in the source, and uses the one that it has here.")
+        return
+    if _is_assigned(row) and not device.assigned and not device.credentials.exists():
+        device.assigned = True
+        if not move.is_dry:
+            device.save()
+    _take_key(move, table, key, row, device)
+
+
+def _hash(row: Row) -> str:
+    """What we keep of its token or key, which stands there as it is or hashed. Empty: it has none."""
+    plain = text(first(row, "token", "device_secret"), LONGEST_KEY + 1)
+    return text(row.get("device_secret_hash"), 64).lower() or (hash_secret(plain) if plain else "")
+
+
 def _take_key(move: Move, table: str, key: object, row: Row, device: Device) -> None:
     """The token's hash becomes ours."""
     plain = text(first(row, "token", "device_secret"), LONGEST_KEY + 1)
-    hashed = text(row.get("device_secret_hash"), 64).lower() or (hash_secret(plain) if plain else "")
+    hashed = _hash(row)
     if plain:
         move.report.remark(PLAIN)
     if not hashed or len(plain) > LONGEST_KEY:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from device_gateway.models import Credential, Device
+from device_gateway.secret import hash_secret
 from moving.tests.conftest import move
 from moving.tests.old import MACS, Old
 from moving.tests.test_ozone import at, press
@@ -79,6 +81,56 @@ def test_a_machine_that_has_another_board_since(second: Old) -> None:
         assert move(second).differences() == []
         assert str(Machine.objects.get().device) == str(MachineDevice.objects.get(is_active=True).device)
         assert MachineDevice.objects.get(is_active=True).device.device_id == "d2"
+
+
+def tokens() -> set[tuple[str, bool]]:
+    """Hashes, and whether they are in force."""
+    return {(credential.hash, credential.revoked_at is None) for credential in Credential.objects.all()}
+
+
+class TestTokens:
+    @pytest.fixture
+    def moved(self, first: Old) -> Old:
+        rows = ({"id": n, "mac": mac, "device_id": f"d{n}", "assigned": 0} for n, mac in enumerate(MACS[:2], 1))
+        first.add("telemetry_device", *rows)
+        self.change(first, 1, "old", "2025-06-01 00:00:00")
+        move(first)
+        assert tokens() == {(hash_secret("old"), True)}
+        return first
+
+    @staticmethod
+    def change(old: Old, device: int, token: str, seen: str | None) -> None:
+        statement = "UPDATE telemetry_device SET assigned = 1, token = ?, last_seen = ? WHERE id = ?"
+        old.run(statement, token, seen, device)
+
+    def test_another_one_since(self, moved: Old) -> None:
+        self.change(moved, 1, "new", "2025-06-02 00:00:00")
+        move(moved, is_dry=True)
+        assert tokens() == {(hash_secret("old"), True)}
+        for _ in range(2):
+            assert move(moved).differences() == []
+            assert tokens() == {(hash_secret("old"), False), (hash_secret("new"), True)}
+
+    @pytest.mark.parametrize("seen", ["2025-06-02 00:00:00", None])
+    def test_it_has_used_the_one_that_it_has_here(self, moved: Old, seen: str | None) -> None:
+        Credential.objects.update(last_used_at=at("2025-06-03"))
+        self.change(moved, 1, "new", seen)
+        assert "uses the one that it has here" in move(moved).by_row[-1]["why"]
+        assert tokens() == {(hash_secret("old"), True)}
+
+    def test_one_that_was_revoked_here_does_not_come_back(self, moved: Old) -> None:
+        Credential.objects.update(revoked_at=at("2025-06-03"))
+        move(moved)
+        assert tokens() == {(hash_secret("old"), False)}
+
+    def test_assigned_since(self, moved: Old) -> None:
+        self.change(moved, 2, "second", None)
+        move(moved)
+        assert list(Device.objects.order_by("device_id").values_list("assigned", flat=True)) == [True, True]
+        assert tokens() == {(hash_secret("old"), True), (hash_secret("second"), True)}
+        Device.objects.filter(device_id="d2").update(assigned=False)
+        move(moved)
+        assert Device.objects.get(device_id="d2").assigned is False
 
 
 @pytest.mark.parametrize("told", [float("inf"), float("-inf"), "NaN", "many", None])
