@@ -4,9 +4,11 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+TOKENS = ("first-machines-own-token-0123456789", "second-machines-token-0123456789", "third-machines-token-0123456789")
 MACS = ("EC:E3:34:46:2B:C0", "EC:E3:34:46:2B:C1", "EC:E3:34:46:2B:C2")
 
 AUTH_USER = """CREATE TABLE auth_user (id integer PRIMARY KEY, password text, last_login text, is_superuser bool,
@@ -92,3 +94,11 @@ class Old:
 def person(number: int, username: str, password: str = "!", **more: Any) -> dict[str, Any]:
     row = {"id": number, "username": username, "password": password, "is_superuser": 0, "is_staff": 0, "is_active": 1}
     return {**row, "first_name": "", "last_name": "", "email": "", "date_joined": "2025-01-01 00:00:00", **more}
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def press(number: int, device: str, kind: str, inserted: str, **more: Any) -> dict[str, Any]:
+    return {"id": number, "device_id": device, "event_type": kind, "occurred_at": inserted, **more}

@@ -7,8 +7,7 @@ import pytest
 from device_gateway.models import Credential, Device
 from device_gateway.secret import hash_secret
 from moving.tests.conftest import move
-from moving.tests.old import MACS, Old
-from moving.tests.test_ozone import at, press
+from moving.tests.old import MACS, Old, at, press
 from telemetry.models import Machine, MachineDevice, Outlet
 from telemetry.models import TelemetryEvent as Event
 
