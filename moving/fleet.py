@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 
 from device_gateway.keys.crypto import seal_data_key
 from device_gateway.models import (
@@ -20,7 +19,8 @@ from device_gateway.models import (
 from device_gateway.names import check_device_id, normal_mac
 from device_gateway.secret import LONGEST_KEY, hash_secret, shown_prefix
 from moving.cells import first, flag, json_object, moment, text, whole
-from moving.sources import NoSource, Row, walk
+from moving.pace import each_row
+from moving.sources import NoSource, Row
 from moving.state import Move, MovedDevice
 from telemetry.models import DeviceStatus
 
@@ -43,10 +43,7 @@ def move_devices(move: Move) -> None:
     table = move.generation.devices
     oldest = _oldest(move)
     macs: set[str] = set()
-    for rows in walk(move.source, table):
-        with transaction.atomic():
-            for row in rows:
-                _move_device(move, table, row, oldest, macs)
+    each_row(move.source, table, lambda row: _move_device(move, table, row, oldest, macs))
 
 
 def _oldest(move: Move) -> dict[object, datetime]:
@@ -245,10 +242,7 @@ def move_statuses(move: Move) -> None:
     table = move.generation.statuses
     if table is None:
         return
-    for rows in walk(move.source, table):
-        with transaction.atomic():
-            for row in rows:
-                _move_status(move, table, row)
+    each_row(move.source, table, lambda row: _move_status(move, table, row))
 
 
 def _move_status(move: Move, table: str, row: Row) -> None:
@@ -289,10 +283,7 @@ def move_tokens(move: Move) -> None:
     table = move.generation.tokens
     if table is None:
         return
-    for rows in walk(move.source, table):
-        with transaction.atomic():
-            for row in rows:
-                _move_token(move, table, row)
+    each_row(move.source, table, lambda row: _move_token(move, table, row))
 
 
 def _move_token(move: Move, table: str, row: Row) -> None:

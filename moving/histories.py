@@ -10,7 +10,7 @@ from device_gateway.models import DeviceTelemetry
 from device_gateway.readings.payloads import Reading
 from device_gateway.readings.storing import store_history
 from moving.cells import first, json_object, moment, text, whole
-from moving.pace import paced
+from moving.pace import WRITTEN_AT_ONCE, paced
 from moving.sources import Row, walk
 from moving.state import Move, MovedDevice
 from ozone.intake.sql import read_moment
@@ -22,8 +22,6 @@ from telemetry.models import DeviceStatus
 
 STATUS: Final = "status"
 _MAX_WORDS: Final = 64
-WRITTEN_AT_ONCE: Final = 100
-"""Rows of one transaction: on SQLite nobody else writes meanwhile."""
 
 Progress = Callable[[str, int], None]
 """Told the table and how many rows more are done."""

@@ -4,10 +4,9 @@ import uuid
 from datetime import timedelta
 from typing import Final
 
-from django.db import transaction
-
 from moving.cells import first, json_object, moment, text, whole
-from moving.sources import Row, walk
+from moving.pace import each_row
+from moving.sources import Row
 from moving.state import Move
 from telemetry.models import Command
 
@@ -27,10 +26,7 @@ def move_commands(move: Move) -> None:
     table = move.generation.commands
     if table is None:
         return
-    for rows in walk(move.source, table):
-        with transaction.atomic():
-            for row in rows:
-                _move_command(move, table, row)
+    each_row(move.source, table, lambda row: _move_command(move, table, row))
 
 
 def _move_command(move: Move, table: str, row: Row) -> None:

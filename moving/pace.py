@@ -5,10 +5,17 @@ shut the devices' writer out.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
+
+from django.db import transaction
+
+from moving.sources import Row, Source, walk
 
 LONGEST_PAUSE = 0.25
+WRITTEN_AT_ONCE: Final = 100
+"""Rows of one transaction: on SQLite nobody else writes meanwhile."""
 
 
 @contextmanager
@@ -16,3 +23,11 @@ def paced() -> Iterator[None]:
     began = time.monotonic()
     yield
     time.sleep(min(2 * (time.monotonic() - began), LONGEST_PAUSE))
+
+
+def each_row(source: Source, table: str, move: Callable[[Row], None]) -> None:
+    """Calls `move` with every row of the table, WRITTEN_AT_ONCE rows in one transaction."""
+    for rows in walk(source, table, WRITTEN_AT_ONCE):
+        with paced(), transaction.atomic():
+            for row in rows:
+                move(row)

@@ -4,10 +4,10 @@ from typing import Any, Final
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import identify_hasher, make_password
-from django.db import transaction
 
 from moving.cells import first, flag, moment, text
-from moving.sources import Row, walk
+from moving.pace import each_row
+from moving.sources import Row
 from moving.state import Move
 
 STAFF_ROLES: Final = ("admin", "administrator", "superadmin", "superuser", "staff", "manager", "operator", "technician")
@@ -16,10 +16,7 @@ STAFF_ROLES: Final = ("admin", "administrator", "superadmin", "superuser", "staf
 
 def move_people(move: Move) -> None:
     table = move.generation.people if move.generation.people in move.source.columns else "auth_user"
-    for rows in walk(move.source, table):
-        with transaction.atomic():
-            for row in rows:
-                _move_person(move, table, row)
+    each_row(move.source, table, lambda row: _move_person(move, table, row))
 
 
 def _move_person(move: Move, table: str, row: Row) -> None:

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 
 from device_gateway.models import Device
 from moving.cells import day, first, flag, moment, number, text, whole
+from moving.pace import each_row
 from moving.sources import Row, walk
 from moving.state import Move, MovedDevice
 from telemetry.models import Machine, MachineDevice, Outlet
@@ -17,10 +18,7 @@ def move_outlets(move: Move) -> None:
     table = move.generation.outlets
     if table is None:
         return
-    for rows in walk(move.source, table):
-        with transaction.atomic():
-            for row in rows:
-                _move_outlet(move, table, row)
+    each_row(move.source, table, lambda row: _move_outlet(move, table, row))
 
 
 def _move_outlet(move: Move, table: str, row: Row) -> None:
@@ -57,10 +55,7 @@ def move_machines(move: Move) -> None:
     table = move.generation.machines
     if table is None:
         return
-    for rows in walk(move.source, table):
-        with transaction.atomic():
-            for row in rows:
-                _move_machine(move, table, row)
+    each_row(move.source, table, lambda row: _move_machine(move, table, row))
 
 
 def _move_machine(move: Move, table: str, row: Row) -> None:

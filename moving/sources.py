@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 STEP: Final = 500
-"""Rows read, and then written in one transaction."""
+"""Rows read at once."""
 
 Row = dict[str, Any]
 

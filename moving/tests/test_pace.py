@@ -1,0 +1,22 @@
+"""Short steps with pauses between them: whoever serves beside a move gets its turn."""
+
+import pytest
+from django.db import transaction
+
+from moving import pace
+from moving.tests.conftest import move
+from moving.tests.old import Old, person
+
+
+@pytest.mark.django_db
+def test_people_come_in_steps(first: Old, monkeypatch: pytest.MonkeyPatch) -> None:
+    first.add("auth_user", *(person(n, f"p{n}") for n in range(2 * pace.WRITTEN_AT_ONCE + 1)))
+    steps: list[bool] = []
+    around = len(transaction.get_connection().savepoint_ids)
+
+    def pause(_: float) -> None:
+        steps.append(len(transaction.get_connection().savepoint_ids) == around)
+
+    monkeypatch.setattr(pace.time, "sleep", pause)
+    assert move(first).tables["auth_user"].added == 2 * pace.WRITTEN_AT_ONCE + 1
+    assert steps == [True] * 3, "and nobody pauses within a transaction"
