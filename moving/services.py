@@ -10,15 +10,15 @@ from django.utils import timezone
 
 from device_gateway.models import Device, RegistryVersion
 from moving.cells import first, text, whole
-from moving.fleet import check_data_key, move_devices, move_statuses, move_tokens
 from moving.generations import generation_of
-from moving.histories import Progress, move_events, move_readings
-from moving.orders import move_commands
-from moving.people import move_people
-from moving.places import move_bindings, move_machines, move_outlets
 from moving.report import Report
 from moving.sources import Source, count, walk
 from moving.state import Move
+from moving.steps.fleet import check_data_key, move_devices, move_statuses, move_tokens
+from moving.steps.histories import Progress, move_events, move_readings
+from moving.steps.orders import move_commands
+from moving.steps.people import move_people
+from moving.steps.places import move_bindings, move_machines, move_outlets
 
 
 def move_in(

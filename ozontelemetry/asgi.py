@@ -40,7 +40,7 @@ from ozontelemetry import checks, health  # noqa: E402
 from ozontelemetry.bridge import DjangoBridge  # noqa: E402
 from ozontelemetry.openapi.shapes import is_api, one_slash  # noqa: E402
 from ozontelemetry.static import StaticFiles  # noqa: E402
-from stations import addresses  # noqa: E402
+from stations.partner import addresses  # noqa: E402
 from telemetry.commands.waiting import room  # noqa: E402
 
 LOOP_RUNS_AFTER = 0.2

@@ -17,8 +17,8 @@ from ozone.wire.conf import options
 from ozone.wire.limits import rate
 from ozone.wire.times import parse_iso
 from ozontelemetry import passwords
-from stations.addresses import entries_of_no_use
-from stations.switch import stations_enabled
+from stations.partner.addresses import entries_of_no_use
+from stations.partner.switch import stations_enabled
 from telemetry.commands.types import unsafe_entries_of_no_use
 
 TAG = "ozone"

@@ -18,7 +18,7 @@ from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
 from stations import queries
 from stations.models import PowerBank, Station, StationSlot, SyncLog
-from stations.switch import stations_enabled
+from stations.partner.switch import stations_enabled
 
 FOLLOWS: Final = ("people", "stations")
 SORTS: Final = {

@@ -23,6 +23,7 @@ from stations.models import (
     SyncLog,
 )
 from stations.outcomes import Acknowledgement
+from stations.partner.signing import Signed
 from stations.payloads import (
     Bank,
     Full,
@@ -37,7 +38,6 @@ from stations.payloads import (
 )
 from stations.placement import Placement
 from stations.signals import power_bank_returned
-from stations.signing import Signed
 from stations.writing import write
 
 logger = logging.getLogger("stations")

@@ -24,15 +24,15 @@ from ozone.webapi.view import ApiView
 from ozone.wire.errors import ApiError, NotFound
 from stations import queries
 from stations import serializers as wires
-from stations.addresses import check_address
 from stations.errors import error_body
 from stations.journal import record
 from stations.models import SyncLog
 from stations.parameters import PageQuery, PowerBanksQuery, StationsQuery
+from stations.partner.addresses import check_address
+from stations.partner.signing import Signed
+from stations.partner.switch import stations_enabled
 from stations.payloads import Message, read_message, type_of
 from stations.services import sync
-from stations.signing import Signed
-from stations.switch import stations_enabled
 from stations.writing import write, write_later
 
 logger = logging.getLogger("stations")

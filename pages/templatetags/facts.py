@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from device_gateway.models import ProvisioningToken
 from ozone.wire.times import iso
 from pages.kit.listing import Listing
-from stations.switch import stations_enabled
+from stations.partner.switch import stations_enabled
 
 register = template.Library()
 

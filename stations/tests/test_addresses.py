@@ -10,9 +10,9 @@ import pytest
 from pytest_django import Settings
 
 from ozone.wire.errors import Unavailable
-from stations import addresses
-from stations.addresses import Address, HostNames, check_address
 from stations.errors import IpNotAllowed
+from stations.partner import addresses
+from stations.partner.addresses import Address, HostNames, check_address
 
 pytestmark = pytest.mark.sqlite_only
 

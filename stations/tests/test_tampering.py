@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from stations.errors import InvalidSignature, InvalidTimestamp, TimestampExpired
-from stations.signing import Signed
+from stations.partner.signing import Signed
 from stations.tests.cast import SECRET, SETTINGS, compact, full, signature
 
 pytestmark = pytest.mark.sqlite_only

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ozone.wire.conf import options
-from stations.signing import sign
+from stations.partner.signing import sign
 
 PATH = "/api/internal/stations/data"
 

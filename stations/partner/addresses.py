@@ -17,7 +17,7 @@ from ozone.wire import address
 from ozone.wire.conf import options
 from ozone.wire.errors import Unavailable
 from stations.errors import IpNotAllowed
-from stations.switch import stations_enabled
+from stations.partner.switch import stations_enabled
 
 logger = logging.getLogger("stations")
 

@@ -1,0 +1,1 @@
+"""What moves, one thing after the other: each step brings one kind of thing."""

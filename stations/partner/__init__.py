@@ -1,0 +1,1 @@
+"""Who the partner is: whether there is one, from where it may call, and how it signs."""
