@@ -106,12 +106,17 @@ def begin() -> tuple[User, Device, Station, dict[str, str]]:
 
 
 def asked(path: str, client: Client) -> tuple[int, Queries]:
-    """The status and the statements, numbers left out, of a second request, after what a process looks up once."""
-    for _ in range(2):
+    """The status and the statements, numbers left out, of a request after what a process looks up once.
+
+    The one of a second and a third with the fewer: what is looked up again every few seconds may fall into one of them.
+    """
+    found = []
+    for _ in range(3):
         with CaptureQueriesContext(connection) as captured:
             reply = client.get(path)
             list(reply)  # a stream, too
-    return reply.status_code, Counter(re.sub(r"\d+", "0", query["sql"]) for query in captured.captured_queries)
+        found.append(Counter(re.sub(r"\d+", "0", query["sql"]) for query in captured.captured_queries))
+    return reply.status_code, min(found[1:], key=lambda queries: queries.total())
 
 
 @pytest.fixture(scope="module")
