@@ -154,9 +154,20 @@ def _note_reuse(connection: BaseDatabaseWrapper, stored: Sequence[Reading]) -> N
 
 
 def _content(payload: str | dict[str, Any]) -> str:
-    """What tells two readings under one id apart: all that they say, in whatever order and spelling, but the id."""
-    value = json.loads(payload) if isinstance(payload, str) else payload
+    """What tells two readings under one id apart: all that they say, in whatever order and spelling, but the id.
+
+    PostgreSQL gives `1e16` back as a whole number, and what is beyond a double's precision with all its digits.
+    """
+    text = payload if isinstance(payload, str) else json.dumps(payload)
+    value = json.loads(text, parse_float=_number, parse_int=_number)
     return json.dumps({name: item for name, item in value.items() if name != "message_id"}, sort_keys=True)
+
+
+def _number(digits: str) -> int | float:
+    if digits.lstrip("-").isdigit() and len(digits) < 19:
+        return int(digits)
+    number = float(digits)
+    return int(number) if number.is_integer() else number
 
 
 def _renamed(reading: Reading, content: str) -> Reading:

@@ -52,6 +52,7 @@ def test_the_clock_is_set(tmp_path: Path, offset: str, said: str) -> None:
             FAKETIME_NO_CACHE="1",
             FAKETIME_DONT_FAKE_MONOTONIC="1",
             LIMIT_FAILED_CLAIMS="3/5",
+            WORKERS="1",  # each counts by itself
         ) as server,
     ):
         staff = Staff(server.url)
@@ -133,7 +134,7 @@ def test_it_stands_still() -> None:
 def test_a_worker_is_killed_again_and_again() -> None:
     """As by the kernel that is out of memory: the main process makes another each time; where that does not help it
     ends, for the service manager to start it anew. Nothing told is lost."""
-    with fresh_database() as url, live_server(url) as server:
+    with fresh_database() as url, live_server(url, WORKERS="1") as server:
         main, killed = server.pid, 0
         devices = Staff(server.url).enrol(6)
         with traffic(server, devices) as load:

@@ -117,6 +117,20 @@ class TestReusedIds:
             assert meter.send(door, body).status == 201
         assert len(meter.rows()) == 1
 
+    @pytest.mark.parametrize(
+        "number",
+        [
+            *("1e16", "1.7957323852871012e+16", "17957323852871012.3", "-0.0", "1.0", "1.50", "1e-7", "1E300", "0.1"),
+            *("-1e2", "9007199254740993", "-9223372036854775808", "123456789.000000001", "4.9e-324"),
+        ],
+    )
+    def test_however_the_database_writes_a_number(self, door: Door, meter: Meter, number: str) -> None:
+        for _ in range(3):
+            assert meter.send(door, b'{"message_id":"m","a":[{"n":%b}]}' % number.encode()).status == 201
+        assert len(meter.rows()) == 1
+        assert meter.send(door, b'{"message_id":"m","a":[{"n":7.25}]}').status == 201
+        assert len(meter.rows()) == 2
+
     def test_within_one_batch(self, door: Door, meter: Meter) -> None:
         batch = [{"message_id": "m", "n": n} for n in (1, 2, 1, 3, 2)]
         assert meter.send(door, batch).json() == {"status": "ok", "accepted": 5}
