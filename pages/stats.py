@@ -29,8 +29,8 @@ SPANS: Final[dict[str, dict[str, Any]]] = {
     "Today": {"days": 1, "granularity": "hour"},
     "7 days": {"days": 7},
     "30 days": {"days": 30},
-    "12 months": {"days": 365, "granularity": "month"},
 }
+TWELVE_MONTHS: Final = "12 months"
 _MISSING: Final = {"unknown_outlet": "outlet_id", "unknown_machine": "machine_id", "unknown_device": "device_id"}
 
 
@@ -79,11 +79,15 @@ class Asked:
     def spans(self) -> list[tuple[str, str, bool]]:
         """Usual stretches of time: a word, the address with the other filters as they are, whether it is this one."""
         rest = {name: text for name, text in self._given.items() if name not in ("days", "granularity", "start", "end")}
+        today = timezone.now().astimezone(self.zone).date()
+        # From the first of a month on: 365 days would begin in a thirteenth one.
+        first = today.replace(year=today.year - (today.month < 12), month=today.month % 12 + 1, day=1)
+        months = {"days": (today - first).days + 1, "granularity": "month"}
         here = {"days": self.filters.days, "granularity": self.filters.granularity}
         is_open = self.filters.start is None and self.filters.end is None
         return [
             (word, "?" + urlencode({**rest, **span}), is_open and here == {"granularity": "day", **span})
-            for word, span in SPANS.items()
+            for word, span in {**SPANS, TWELVE_MONTHS: months}.items()
         ]
 
 

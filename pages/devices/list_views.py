@@ -26,8 +26,11 @@ FOLLOWS: Final = ("people", "presence", "events", "commands")
 SORTS: Final = {
     "name": (Lower("name"),),
     "heard": (F("heard").desc(nulls_last=True),),
-    "outlet": (F("machine__outlet__name").asc(nulls_last=True), F("machine__name").asc(nulls_last=True)),
-    "location": ("location",),
+    "outlet": (
+        Lower("machine__outlet__name").asc(nulls_last=True),
+        Lower("machine__name").asc(nulls_last=True),
+    ),
+    "location": (Lower("location"),),
 }
 
 

@@ -21,7 +21,7 @@ from telemetry.presence import Presence, presence_is
 FOLLOWS: Final = ("people", "presence", "events", "commands", "minute")
 SORTS: Final = {
     "name": (Lower("name"),),
-    "outlet": (F("outlet__name").asc(nulls_last=True), Lower("name")),
+    "outlet": (Lower("outlet__name").asc(nulls_last=True), Lower("name")),
     "device": (F("device__device_id").asc(nulls_last=True),),
     "heard": (F("heard").desc(nulls_last=True),),
 }

@@ -233,8 +233,16 @@ def test_usual_spans(signed_in: SignIn, vera: User) -> None:
         r'<a href="(\?[^"]+)"( aria-current="true")?>', html.split('class="spans"')[1].split("</nav>")[0]
     )
     assert [bool(current) for _, current in spans] == [True, False, False, False]
-    assert spans[3][0] == "?tz=Asia%2FTokyo&amp;days=365&amp;granularity=month"
-    assert "2024-09" in read(signed_in(vera), days=365, granularity="month")
+    assert re.fullmatch(r"\?tz=Asia%2FTokyo&amp;days=\d+&amp;granularity=month", spans[3][0])
+
+
+@pytest.mark.parametrize("today", ["2025-11-30", "2025-12-01", "2025-12-31", "2026-01-01", "2026-02-28", "2028-02-29"])
+def test_twelve_months_are_twelve(signed_in: SignIn, vera: User, today: str) -> None:
+    with time_machine.travel(f"{today}T12:00:00Z", tick=False):
+        client = signed_in(vera)
+        link = re.findall(r'href="(\?[^"]*granularity=month)"', read(client))[0].replace("&amp;", "&")
+        labels = client.get(f"/api/stats/{link}").json()["labels"]
+    assert (len(labels), labels[-1]) == (12, today[:7])
 
 
 def test_it_follows_the_events(

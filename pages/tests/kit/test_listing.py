@@ -115,3 +115,14 @@ class TestFilters:
         assert names(staff, f"?{query}") == ["A", "B", "c"]
         html = staff.get(f"/devices/?{query}").content.decode()
         assert re.findall(r'value="(\w*)" selected', html) == ["", "", ""]
+
+
+@pytest.mark.parametrize("path", ["/devices/?sort=location", "/devices/?sort=outlet", "/machines/?sort=outlet"])
+def test_capital_letters_do_not_come_first(staff: Client, path: str) -> None:
+    for name in ("bravo", "Alpha", "charlie", "Delta"):
+        device = Device.objects.create(name=name, location=f"{name} street")
+        machine = Machine.objects.create(name="M", outlet=Outlet.objects.create(name=f"{name} place"))
+        assign_device(machine=machine, device=device)
+    page = staff.get(path).content.decode().split("<tbody")[1]
+    found = re.findall("(bravo|Alpha|charlie|Delta) (?:street|place)", page)
+    assert list(dict.fromkeys(found)) == ["Alpha", "bravo", "charlie", "Delta"]
