@@ -8,6 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from device_gateway.models import DeviceTelemetry
 from device_gateway.registry.queries import find_device, visible_devices
 from ozone.accounts.permissions import Staff, StaffWrites
 from ozone.webapi.parameters import BIGGEST, Flag, QueryString, Text, Whole, given
@@ -243,7 +244,7 @@ class Register(ApiView):
 
 
 class Unregistered(ApiView):
-    """Devices that have sent events and that no machine has."""
+    """Devices that have sent events or readings and that no machine has."""
 
     @extend_schema(
         operation_id="machines_unregistered",
@@ -251,6 +252,6 @@ class Unregistered(ApiView):
         tags=["machines"],
     )
     def get(self, request: Request) -> Response:
-        has_events = Exists(TelemetryEvent.objects.filter(device=OuterRef("pk")))
-        devices: QuerySet[Any] = visible_devices(request.user).filter(has_events, machine=None)
+        told = [Exists(model.objects.filter(device=OuterRef("pk"))) for model in (TelemetryEvent, DeviceTelemetry)]
+        devices: QuerySet[Any] = visible_devices(request.user).filter(told[0] | told[1], machine=None)
         return Response(list(ListedDevice.rows(devices, timezone.now())))

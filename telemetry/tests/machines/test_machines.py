@@ -299,8 +299,6 @@ class TestUnregistered:
     def test_it_works(self, site: Site) -> None:
         spare = Device.objects.create(device_id="esp32-003", name="Spare", owner=site.vera.user)
         silent = Device.objects.create(device_id="esp32-004")
-        meter = Device.objects.create(device_id="meter")
-        DeviceTelemetry.objects.create(device=meter, occurred_at=NOON, received_at=NOON, payload={})
         archived = Device.objects.create(device_id="esp32-005")
         for device in (site.device, spare, archived):
             press(device, timezone.now(), counter=3)
@@ -326,6 +324,14 @@ class TestUnregistered:
         assert site.olga.read(UNREGISTERED) == [expected]
         assert site.vera.read(UNREGISTERED) == [expected]
         assert site.mallory.read(UNREGISTERED) == []
+
+    def test_a_meter_that_has_sent_readings(self, site: Site) -> None:
+        meter = Device.objects.create(name="meter", owner=site.vera.user)
+        Device.objects.create(name="silent")
+        now = timezone.now()
+        DeviceTelemetry.objects.create(device=meter, occurred_at=now, received_at=now, payload={"kwh": 1})
+        for who in (site.olga, site.vera):
+            assert [device["id"] for device in who.read(UNREGISTERED)] == [meter.pk]
 
     def test_a_device_that_was_taken_from_its_machine(self, site: Site) -> None:
         press(site.device, timezone.now())
