@@ -166,13 +166,17 @@ def test_headers_within_the_bound_reach_the_server(site: Site, count: int) -> No
         assert site.send(meter, '{"kwh": 2}', **headers).status == 201
 
 
-def test_the_servers_own_refusals_come_through(site: Site) -> None:
-    with site.proxy.connect() as meter:
-        for body, status, code in (("{", 400, "malformed_json"), (" " * 300_000, 413, "body_too_large")):
+@pytest.mark.parametrize(
+    ("body", "status", "code"), [("{", 400, "malformed_json"), (" " * 300_000, 413, "body_too_large")]
+)
+def test_the_servers_own_refusals_come_through(site: Site, body: str, status: int, code: str) -> None:
+    """Where the server hangs up while the body is still coming, the proxy may see that first: 502, and again."""
+    for _ in range(5):
+        with site.proxy.connect() as meter:
             reply = site.send(meter, body)
-            assert (reply.status, reply.json()["code"]) == (status, code)
-            if reply.headers.get("connection") == "close":
-                break
+        if reply.status != 502:
+            break
+    assert (reply.status, reply.json()["code"]) == (status, code)
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 100", "Transfer-Encoding: chunked"])
