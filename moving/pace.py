@@ -1,7 +1,7 @@
-"""How fast a move may go beside a serving system: a short step, and then twice as long a pause as the step has taken.
+"""How fast a move may go beside a serving system: short steps, between which the devices' writer gets its turn.
 
-On SQLite one process writes at a time, and who waits asks again after 1, 2, 5, 10 … ms: long steps close together would
-shut the devices' writer out.
+On SQLite one process writes at a time. The writer looks for its turn every few milliseconds (`begun`), so what lies
+between two steps need only be longer than that: mostly it is the preparing of the next one.
 """
 
 import time
@@ -9,25 +9,58 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, connection
 
 from moving.sources import Row, Source, walk
+from ozone.intake.turns import LOOK_MILLISECONDS, begun
 
-LONGEST_PAUSE = 0.25
 WRITTEN_AT_ONCE: Final = 100
-"""Rows of one transaction: on SQLite nobody else writes meanwhile."""
+"""Rows of one transaction, at most: on SQLite nobody else writes meanwhile."""
+STEP_SECONDS: Final = 0.01
+"""After which a transaction takes no further row, where rows are written one by one."""
+BETWEEN: Final = 0.005
+"""Seconds from the end of one step to the beginning of the next, at least."""
+_WAITS: Final = 30.0
+"""Seconds for which a step waits for its turn."""
 
 
-@contextmanager
-def paced() -> Iterator[None]:
-    began = time.monotonic()
-    yield
-    time.sleep(min(2 * (time.monotonic() - began), LONGEST_PAUSE))
+class _Pace:
+    """When the last step ended."""
+
+    def __init__(self) -> None:
+        self._ended = 0.0
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """A transaction."""
+        time.sleep(max(0.0, self._ended + BETWEEN - time.monotonic()))
+        _wait(LOOK_MILLISECONDS)
+        try:
+            with begun(DEFAULT_DB_ALIAS, _WAITS):
+                _wait(int(_WAITS * 1000))
+                yield
+        finally:
+            self._ended = time.monotonic()
+
+
+step: Final = _Pace().step
+
+
+def _wait(milliseconds: int) -> None:
+    """For how long SQLite itself waits for a lock."""
+    if connection.vendor == "sqlite":
+        connection.cursor().execute(f"PRAGMA busy_timeout = {milliseconds}")
 
 
 def each_row(source: Source, table: str, move: Callable[[Row], None]) -> None:
-    """Calls `move` with every row of the table, WRITTEN_AT_ONCE rows in one transaction."""
+    """Calls `move` with every row of the table, as many in one transaction as STEP_SECONDS take."""
     for rows in walk(source, table, WRITTEN_AT_ONCE):
-        with paced(), transaction.atomic():
-            for row in rows:
-                move(row)
+        left = iter(rows)
+        row = next(left, None)
+        while row is not None:
+            with step():
+                until = time.monotonic() + STEP_SECONDS
+                is_over = False
+                while row is not None and not is_over:
+                    move(row)
+                    row, is_over = next(left, None), time.monotonic() > until

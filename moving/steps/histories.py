@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from django.db import connection, transaction
+from django.db import connection
 
 from device_gateway.models import DeviceTelemetry
 from device_gateway.readings.payloads import Reading
 from device_gateway.readings.storing import store_history
 from moving.cells import first, json_object, moment, text, whole
-from moving.pace import WRITTEN_AT_ONCE, paced
+from moving.pace import WRITTEN_AT_ONCE, step
 from moving.sources import Row, walk
 from moving.state import Move, MovedDevice
 from ozone.intake.sql import read_moment
@@ -43,7 +43,7 @@ def move_events(move: Move, progress: Progress) -> None:
     table = move.generation.events
     if table is None:
         return
-    for rows in walk(move.source, table):
+    for rows in walk(move.source, table, WRITTEN_AT_ONCE):
         _move_events(move, table, list(_events(move, table, rows)))
         progress(table, len(rows))
     if not move.is_dry:
@@ -132,9 +132,9 @@ def _move_events(move: Move, table: str, moved: list[Moved]) -> None:
     counted.there += len(moved) - len(new)
     if move.is_dry:
         return
-    for start in range(0, len(new), WRITTEN_AT_ONCE):
-        with paced(), transaction.atomic():
-            store_once(connection, new[start : start + WRITTEN_AT_ONCE], is_history=True)
+    if new:
+        with step():
+            store_once(connection, new, is_history=True)
     for key, (treatment, occurred_at) in _stored(by_key).items():
         if treatment:
             move.report.stored[by_key[key].device.name, _month(move, occurred_at), treatment] += 1
@@ -170,7 +170,7 @@ def move_readings(move: Move, progress: Progress) -> None:
     table = move.generation.readings
     if table is None:
         return
-    for rows in walk(move.source, table):
+    for rows in walk(move.source, table, WRITTEN_AT_ONCE):
         _move_readings(move, table, list(_readings(move, table, rows)))
         progress(table, len(rows))
 
@@ -209,8 +209,6 @@ def _move_readings(move: Move, table: str, readings: list[Reading]) -> None:
     new = [reading for reading in readings if (reading.device_id, reading.message_id) not in there]
     counted.added += len(new)
     counted.there += len(readings) - len(new)
-    if move.is_dry:
-        return
-    for start in range(0, len(new), WRITTEN_AT_ONCE):
-        with paced(), transaction.atomic():
-            store_history(connection, new[start : start + WRITTEN_AT_ONCE])
+    if new and not move.is_dry:
+        with step():
+            store_history(connection, new)

@@ -9,14 +9,18 @@ from moving.tests.old import Old, person
 
 
 @pytest.mark.django_db
-def test_people_come_in_steps(first: Old, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "steps"), [pytest.param(60.0, 3, id="by number"), pytest.param(0.0, 201, id="by time")]
+)
+def test_people_come_in_steps(first: Old, monkeypatch: pytest.MonkeyPatch, seconds: float, steps: int) -> None:
     first.add("auth_user", *(person(n, f"p{n}") for n in range(2 * pace.WRITTEN_AT_ONCE + 1)))
-    steps: list[bool] = []
+    pauses: list[bool] = []
     around = len(transaction.get_connection().savepoint_ids)
 
     def pause(_: float) -> None:
-        steps.append(len(transaction.get_connection().savepoint_ids) == around)
+        pauses.append(len(transaction.get_connection().savepoint_ids) == around)
 
+    monkeypatch.setattr(pace, "STEP_SECONDS", seconds)
     monkeypatch.setattr(pace.time, "sleep", pause)
     assert move(first).tables["auth_user"].added == 2 * pace.WRITTEN_AT_ONCE + 1
-    assert steps == [True] * 3, "and nobody pauses within a transaction"
+    assert pauses == [True] * steps, "and nobody pauses within a transaction"

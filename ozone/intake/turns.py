@@ -3,20 +3,29 @@ looks again every 0.1 s, and a busy writer's transactions follow each other with
 
 Inside one process a queue is possible. The writer has the turn for the whole of its transaction. Any other connection
 has it until its own transaction has begun; then the writer is the one that finds the lock taken, and not for long.
+
+Between processes there is none, and the writer looks more often (`begun`).
 """
 
 import os
+import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
+from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+from ozone.wire.tracebacks import clear_frames
+
 SECONDS: Final = 3.0
 """Who has waited this long goes on without a turn: then SQLite itself decides, as it does between processes."""
+LOOK_MILLISECONDS: Final = 2
+"""How long SQLite itself waits for a lock where `begun` looks again: it looks after 1 ms, and once more."""
 _READS: Final = ("SELECT", "PRAGMA", "EXPLAIN", "VACUUM INTO")
 
 
@@ -66,6 +75,31 @@ class Turns:
 
 
 turns: Final = Turns()
+
+
+@contextmanager
+def begun(using: str, seconds: float) -> Iterator[None]:
+    """A transaction, begun as soon as no other process writes to SQLite. The connection's `busy_timeout` is
+    LOOK_MILLISECONDS: SQLite's own looks are up to 0.1 s apart, and somebody who writes in short steps with shorter
+    pauses is then met by one step after the other. Raises OperationalError when it is still locked after `seconds`.
+    """
+    until = time.monotonic() + seconds
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(transaction.atomic(using=using, durable=True))
+                break
+            except OperationalError as error:
+                if not _is_locked(error) or time.monotonic() > until:
+                    raise
+                clear_frames(error)
+        yield
+
+
+def _is_locked(error: OperationalError) -> bool:
+    return getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+
+
 os.register_at_fork(after_in_child=turns.reset)
 
 

@@ -25,7 +25,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ozone.intake.failures import first_line, is_transient, poison
 from ozone.intake.standing import log_identity, replaced, standing
-from ozone.intake.turns import turns
+from ozone.intake.turns import LOOK_MILLISECONDS, begun, turns
 from ozone.wire import metrics
 from ozone.wire.conf import options
 from ozone.wire.deadlines import deadlines
@@ -232,7 +232,7 @@ class Writer:
         before = connection.connection
         at_commit = False
         try:
-            with self._turn(connection), transaction.atomic(using=self.using, durable=True):
+            with self._turn(connection), begun(self.using, LOCK_MILLISECONDS / 1000):
                 self._store(connection, batch)
                 at_commit = True
         except (OperationalError, InterfaceError) as error:
@@ -327,7 +327,7 @@ def _set_timeouts(connection: BaseDatabaseWrapper) -> None:
     try:
         with connection.cursor() as cursor:
             if connection.vendor == "sqlite":
-                cursor.execute(f"PRAGMA busy_timeout = {LOCK_MILLISECONDS}")
+                cursor.execute(f"PRAGMA busy_timeout = {LOOK_MILLISECONDS}")
                 cursor.execute("PRAGMA synchronous = FULL")
             elif connection.vendor == "postgresql":
                 # Half as long again: a circle is found after PostgreSQL's deadlock_timeout, a second, and ends there.
