@@ -44,7 +44,8 @@ def move_events(move: Move, progress: Progress) -> None:
     if table is None:
         return
     for rows in walk(move.source, table, WRITTEN_AT_ONCE):
-        _move_events(move, table, list(_events(move, table, rows)))
+        if moved := list(_events(move, table, rows)):
+            _move_events(move, table, moved)
         progress(table, len(rows))
     if not move.is_dry:
         _keep_newest(move)
@@ -126,15 +127,15 @@ def _move_events(move: Move, table: str, moved: list[Moved]) -> None:
     by_key = {(item.event.device_id, item.event.event_id): item for item in reversed(moved)}
     for item in moved:
         _tell(move, item)
-    there = _stored(by_key)
-    new = [item.event for key, item in reversed(by_key.items()) if key not in there]
+    if move.is_dry:
+        new = by_key.keys() - _stored(by_key).keys()
+    else:
+        with step():
+            new = store_once(connection, [item.event for item in reversed(by_key.values())], is_history=True)
     counted.added += len(new)
     counted.there += len(moved) - len(new)
     if move.is_dry:
         return
-    if new:
-        with step():
-            store_once(connection, new, is_history=True)
     for key, (treatment, occurred_at) in _stored(by_key).items():
         if treatment:
             move.report.stored[by_key[key].device.name, _month(move, occurred_at), treatment] += 1

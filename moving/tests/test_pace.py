@@ -8,6 +8,7 @@ from moving.tests.conftest import move
 from moving.tests.old import Old, person
 
 
+@pytest.mark.sqlite_only  # PostgreSQL has a queue of its own, and no pauses
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("seconds", "steps"), [pytest.param(60.0, 3, id="by number"), pytest.param(0.0, 201, id="by time")]

@@ -194,11 +194,13 @@ def store_events(connection: BaseDatabaseWrapper, arrivals: list[EventArrival]) 
     return decided
 
 
-def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event], *, is_history: bool = False) -> None:
-    """Stores those of the events that are new, in their order, with all that follows from them.
+def store_once(
+    connection: BaseDatabaseWrapper, events: Iterable[Event], *, is_history: bool = False
+) -> set[tuple[int, str]]:
+    """Stores those of the events that are new, in their order, with all that follows from them. Returns their keys.
 
-    `is_history`: they were told to another system, which has judged their clocks (one that is suspect has no `told`),
-    and what they did to their device's counters is past.
+    `is_history`: they were told to another system, which has judged their clocks (one that is suspect has no `told`);
+    what they did to their device's counters is past, and so is what was told twice.
     """
     once: dict[tuple[int, str], Event] = {}
     repeats: list[tuple[Event, Said]] = []
@@ -239,11 +241,12 @@ def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event], *, is_h
             changed.add(event.device_id)
     tally.store(connection)
     save_statuses(connection, [statuses[device] for device in sorted(changed)])
-    if len(new) < len(once):
+    if len(new) < len(once) and not is_history:
         known = {key: event for key, event in once.items() if key not in new}
         stored = find_events(connection, known, ["treatment", "counter", "device_timestamp"])
         repeats += [(known[row[0], row[1]], (row[2], row[3], row[4])) for row in stored]
     _note_repeats(repeats)
+    return new
 
 
 def _row(
