@@ -200,6 +200,8 @@ class DeviceState(models.Model):
     device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="state")
     last_seen = models.DateTimeField(null=True)
     last_poll = models.DateTimeField(null=True)
+    seat = models.BigIntegerField(null=True)
+    """Of the newest poll, a random number: an older one that is still held gets no commands, in whatever process."""
     latest_occurred_at = models.DateTimeField(null=True)
     latest_received_at = models.DateTimeField(null=True)
     latest_payload = models.JSONField(null=True, decoder=ReadingDecoder)

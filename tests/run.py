@@ -42,7 +42,7 @@ RUNS = (
     Run("live servers on SQLite, to m", "real_server", ("--ignore-glob=tests/live/test_[n-z]*",)),
     Run("live servers on SQLite, from n", "real_server", ("tests/live", "--ignore-glob=tests/live/test_[a-m]*")),
     Run("SQLite", "not browser and not real_server"),
-    Run("live servers on PostgreSQL", "real_server and not sqlite_only", ("tests/live",), postgres=True),
+    Run("live servers on PostgreSQL", "real_server and not sqlite_only", ("tests/live", "tests/nodes"), postgres=True),
     Run(
         "PostgreSQL",
         "not browser and not real_server and not sqlite_only",

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from device_gateway.models import Device, Enrolment
-from device_gateway.states import mark_polled
+from device_gateway.states import mark_polled, seats_of
 from ozone.intake import write_path
 from ozone.intake.sql import within
 from telemetry.commands.lifecycle import (
@@ -34,23 +34,44 @@ MOST: Final = 10
 
 
 class Poll(NamedTuple):
+    """One look of a request for commands. `seat`: the request's own random number, by which it is known from others of
+    its device; `sits_down`: its first look, after which none but a newer request's gets any."""
+
     device: int
     received_at: datetime
+    seat: int
+    sits_down: bool = True
 
 
-def store_polls(connection: BaseDatabaseWrapper, polls: list[Poll]) -> list[list[Command]]:
-    """For each poll the commands it delivers, now marked sent; of two polls of a device the first gets them."""
+def store_polls(connection: BaseDatabaseWrapper, polls: list[Poll]) -> list[list[Command] | None]:
+    """For each poll the commands it delivers, now marked sent; None where a newer one has its seat."""
     now = max(poll.received_at for poll in polls)
     by_device: dict[int, list[Command]] = {}
     for command in _open_commands(connection, sorted({poll.device for poll in polls})):
         by_device.setdefault(command.device_id, []).append(command)
+    # Only now: who sat down while this waited for the commands' locks is seen.
+    new = {poll.device: poll.seat for poll in polls if poll.sits_down}
+    seats = _seats(connection, polls, new)
+    seated = [poll for poll in polls if poll.seat == seats[poll.device]]
+    devices = {poll.device for poll in seated}
     firmwares = _firmwares_to_mind(by_device)
-    delivered = {device: _deliver(commands, now, firmwares.get(device, "")) for device, commands in by_device.items()}
+    delivered = {
+        device: _deliver(commands, now, firmwares.get(device, ""))
+        for device, commands in by_device.items()
+        if device in devices
+    }
     wiped = [device for device, commands in delivered.items() if _opens_enrolment(commands)]
     if wiped:
         Enrolment.open_windows(wiped, now)
-    mark_polled(connection, polls)
-    return [delivered.pop(poll.device, []) for poll in polls]
+    mark_polled(connection, [(poll.device, poll.received_at) for poll in seated], new)
+    return [delivered.pop(poll.device, []) if poll.seat == seats[poll.device] else None for poll in polls]
+
+
+def _seats(connection: BaseDatabaseWrapper, polls: Sequence[Poll], new: Mapping[int, int]) -> dict[int, int]:
+    """Whose seat it is, by device: of those that sit down now the last one's."""
+    waiting = {poll.device: poll.seat for poll in polls if poll.device not in new}
+    known = seats_of(connection, sorted(waiting)) if waiting else {}
+    return {device: known.get(device) or seat for device, seat in waiting.items()} | dict(new)
 
 
 def _firmwares_to_mind(by_device: Mapping[int, Sequence[Command]]) -> dict[int, str]:

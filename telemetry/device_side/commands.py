@@ -1,5 +1,6 @@
 """The device's side of commands: it polls for them, perhaps waiting, and reports what it made of each."""
 
+import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
@@ -32,34 +33,37 @@ class HeldPoll:
         self._seconds = seconds
         self._may_still = may_still
         self._reply = reply
+        self._seat = 1 + secrets.randbits(62)
 
     async def answer_later(self, receive: Receive) -> Reply:
         if not self._seconds:
-            return self._reply(await self._take())
+            return self._reply(await self._look(sits_down=True))
         until = monotonic() + self._seconds
         # Seated before the first look: a command made between the two would wake nobody.
         seat = room.sit(self._device, self._seconds, receive)
         try:
-            found = await self._take()
-            while not found and monotonic() < until:
+            found = await self._look(sits_down=True)
+            while found == [] and monotonic() < until:
                 end = await seat.wait()
                 if end is End.HUNG_UP:
                     raise ClientLeft
                 # A key that was revoked meanwhile gets nothing; the next poll tells the device.
                 if end is End.DONE or not self._may_still():
                     break
-                found = await self._take()
+                found = await self._look(sits_down=False)
             return self._reply(found)
         finally:
             room.rise(seat)
 
     def answer_now(self) -> Reply:
-        found = intake.submit_and_wait(POLLS, Poll(self._device, datetime.now(UTC)), _POLL_BYTES)
-        return self._reply(found)
+        return self._reply(intake.submit_and_wait(POLLS, self._poll(sits_down=True), _POLL_BYTES))
 
-    async def _take(self) -> list[Command]:
-        found: list[Command] = await intake.submit(POLLS, Poll(self._device, datetime.now(UTC)), _POLL_BYTES)
+    async def _look(self, *, sits_down: bool) -> list[Command] | None:
+        found: list[Command] | None = await intake.submit(POLLS, self._poll(sits_down=sits_down), _POLL_BYTES)
         return found
+
+    def _poll(self, *, sits_down: bool) -> Poll:
+        return Poll(self._device, datetime.now(UTC), self._seat, sits_down)
 
 
 def poll(request: Request, identity: Identity) -> HeldPoll:
@@ -71,8 +75,8 @@ def poll(request: Request, identity: Identity) -> HeldPoll:
     def may_still() -> bool:
         return keyring.find(token) is not None
 
-    def reply(found: list[Command]) -> Reply:
-        listed = [_as_device_sees_it(command) for command in found]
+    def reply(found: list[Command] | None) -> Reply:
+        listed = [_as_device_sees_it(command) for command in found or ()]
         body = {
             "commands": listed,
             "count": len(listed),

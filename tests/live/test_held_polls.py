@@ -115,7 +115,7 @@ def test_whoever_has_hung_up_gets_none(server: LiveServer, staff: Staff, access:
     assert [command["command_id"] for command in answer.json()["commands"]] == [number]
 
 
-@pytest.mark.sqlite_only  # in another process the older one simply gets nothing
+@pytest.mark.sqlite_only  # between processes: tests/nodes/test_seats.py
 def test_a_newer_poll_ends_the_older_one(threads: ThreadPoolExecutor, staff: Staff, access: str, token: str) -> None:
     older = held(threads, staff, token)
     newer = held(threads, staff, token)
