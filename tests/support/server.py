@@ -6,9 +6,10 @@
         server.start()     # the same port, the same database
 
 `live_server()` makes a folder with a new SQLite database unless a DATABASE_URL is given; the server's output is in
-`server.log`. Whatever happens, nothing of it is left behind.
+`server.log`. Whatever happens, nothing of it is left behind. New databases are copies of one that was migrated once.
 """
 
+import atexit
 import http.client
 import os
 import resource
@@ -21,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -53,9 +55,8 @@ class LiveServer:
         self.port = free_port()
         self.log = folder / "server.log"
         # Nothing of the environment of whoever runs the tests: only what a fresh shell has, and what is named here.
-        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         self.environment = {
-            **inherited,
+            **_fresh_shell(),
             "HOST": self.host,
             "PORT": str(self.port),
             "DATABASE_URL": database_url,
@@ -211,7 +212,10 @@ def live_server(
     """
     own = Path(tempfile.mkdtemp(prefix="ozone-server-"))
     if database_url is None:
-        database_url = f"sqlite:///{(folder or own) / 'db.sqlite3'}"
+        file = (folder or own) / "db.sqlite3"
+        database_url = f"sqlite:///{file}"
+        if folder is None:
+            shutil.copy(_migrated_file(), file)
     named = {"DEVICE_DATA_KEY": DATA_KEY, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     if production:
         named |= {
@@ -233,17 +237,50 @@ def live_server(
 
 
 @contextmanager
-def fresh_database() -> Iterator[str | None]:
+def fresh_database(*, migrated: bool = True) -> Iterator[str | None]:
     """A database of the kind that this run of the suite is about; None: the server makes its own SQLite file."""
     url = os.environ.get("DATABASE_URL", "")
     if not url.startswith("postgres"):
         yield None
         return
+    with _postgres_database(url, _migrated_database(url) if migrated else "template1") as name:
+        yield f"{url.rpartition('/')[0]}/{name}"
+
+
+@contextmanager
+def _postgres_database(url: str, template: str) -> Iterator[str]:
     name = f"trouble_{secrets.token_hex(4)}"
     with psycopg.connect(url, dbname="postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        yield f"{url.rpartition('/')[0]}/{name}"
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        yield name
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@cache
+def _migrated_file() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="ozone-migrated-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _migrate(f"sqlite:///{folder}/db.sqlite3")
+    return folder / "db.sqlite3"
+
+
+@cache
+def _migrated_database(url: str) -> str:
+    database = _postgres_database(url, "template1")
+    name = database.__enter__()
+    atexit.register(database.__exit__, None, None, None)
+    _migrate(f"{url.rpartition('/')[0]}/{name}")
+    return name
+
+
+def _migrate(database_url: str) -> None:
+    environment = {**_fresh_shell(), "DATABASE_URL": database_url, "DJANGO_DEBUG": "1"}
+    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=True)
+
+
+def _fresh_shell() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
 
 
 def _family(pid: int) -> list[psutil.Process]:
