@@ -11,6 +11,8 @@ from itertools import islice, takewhile
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from telemetry.figures.zones import changes
+
 GRANULARITIES: Final = ("minute", "hour", "day", "month")
 MAX_BUCKETS: Final = 50_000
 _STEPS: Final = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
@@ -39,6 +41,16 @@ class Buckets:
         found = _existing(self.granularity, self.zone, _step(self.starts[0], self.granularity, -1), -1)
         return Buckets(self.granularity, self.zone, tuple(islice(found, len(self.starts)))[::-1])
 
+    def whole_days(self) -> timedelta:
+        """The fewest days that are not shorter than all of these together."""
+        return -((self.starts[0] - _step(self.starts[-1], self.granularity, 1)) // _DAY) * _DAY
+
+    def earlier(self, days: timedelta) -> "Buckets":
+        """Those of so many days before, by the wall clock. Where it skips some of either, they are more or fewer."""
+        last_before = next(_existing(self.granularity, self.zone, _step(self.starts[0], self.granularity, -1), -1))
+        first = self.end_of(last_before)  # not later than the first of these, which may come after skipped ones
+        return Buckets.between(self.granularity, self.zone, first - days, self.starts[-1] - days)
+
     def __add__(self, later: "Buckets") -> "Buckets":
         return Buckets(self.granularity, self.zone, self.starts + later.starts)
 
@@ -50,19 +62,33 @@ class Buckets:
         """The bucket that an instant is in, whether or not it is one of these."""
         return _floor(wall_time(instant, self.zone), self.granularity)
 
+    def end_of(self, start: datetime) -> datetime:
+        """The wall time at which the bucket ends that begins at `start`."""
+        return _step(start, self.granularity, 1)
+
     def bounds(self) -> tuple[datetime, datetime]:
         """Two instants (UTC): from the first, until before the second, are all of these, and where the clock changes at
         either end a little more."""
-        end = _step(self.starts[-1], self.granularity, 1)
-        return min(self._instants(self.starts[0])), max(self._instants(end))
-
-    def _instants(self, local: datetime) -> list[datetime]:
-        """When the wall clock shows this: twice where it goes back; before and after the change where it skips it."""
-        return [local.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
+        return min(_instants(self.starts[0], self.zone)), max(_instants(self.end_of(self.starts[-1]), self.zone))
 
 
 def wall_time(instant: datetime, zone: ZoneInfo) -> datetime:
     return instant.astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def first_after(local: datetime, zone: ZoneInfo, *, again: bool = False) -> datetime:
+    """The first instant (UTC) at which the wall clock shows more than this; where it skips it, that of the change.
+    `again`: after it was shown for the second time, where it is twice."""
+    first, second = _instants(local, zone)
+    if first > second:
+        return changes(zone, second, first + _MICROSECOND)[0]
+    return (second if again else first) + _MICROSECOND
+
+
+def _instants(local: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """When the wall clock shows this: twice where it goes back; after the change and before it where it skips it."""
+    first, second = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    return first, second
 
 
 def _existing(granularity: str, zone: ZoneInfo, start: datetime, by: int) -> Iterator[datetime]:

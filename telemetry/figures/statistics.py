@@ -1,42 +1,32 @@
-"""Statistics: how often which treatment was chosen, in each minute, hour, day or month of a zone's wall clock.
+"""Statistics: how often which treatment was chosen, in each minute, hour, day or month of a zone's wall clock."""
 
-They are read from the counts by day where the zone's days are those the counts are kept in, from those by hour where
-its hours are, and from the events otherwise: always exact.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import QuerySet
 
 from device_gateway.registry.queries import find_device, visible_devices
 from ozone.wire.conf import options
 from ozone.wire.errors import Invalid
-from ozone.wire.work import stop_if_left
-from telemetry.figures.analytics import TimeSlot
-from telemetry.figures.buckets import MAX_BUCKETS, Buckets, wall_time
-from telemetry.figures.zones import changes, on_quarters, same_clock, same_hours
-from telemetry.models import DailyCount, HourlyCount, Machine, MachineDevice, Outlet, RollUp, TelemetryEvent
-from telemetry.treatments import COUNTERS, TREATMENTS
+from telemetry.figures.buckets import MAX_BUCKETS, Buckets, first_after, wall_time
+from telemetry.figures.counting import Conditions, counted, source_of
+from telemetry.figures.zones import changes
+from telemetry.models import Machine, MachineDevice, Outlet
+from telemetry.treatments import COUNTERS
 from telemetry.visible import find, visible_machines, visible_outlets
 
 YEARS: Final = range(1900, 2200)
 """Years that start and end may have: no sum with such dates leaves the calendar."""
-_NOTHING_BEFORE: Final = datetime(1972, 2, 1, tzinfo=UTC)
-"""No machine is older. What `zones` says of time zones holds from then on."""
-_MARGIN: Final = timedelta(days=2)
 _DAY: Final = timedelta(days=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
-STRETCH: Final = timedelta(days=7)
-MOST_STRETCHES: Final = 52
 _NAMES: Final = (*COUNTERS, "total")
 
-Row = tuple[datetime, int, int, int]
-"""An instant, and how many basic, standard and premium there were from then on."""
+Series = Mapping[str, list[int]]
+"""By basic, standard, premium and total a number a bucket."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +48,36 @@ class Filters:
     ma: int = 0
     """The series are means over so many buckets; 0 and 1: they are not."""
     compare: bool = False
+    until_now: bool = False
+    """The bucket of now ends at this instant, and the one beside it as long after its own beginning."""
+    same_hours: bool = False
+    """Minutes and hours are compared with the same ones of as many whole days before as they last, and not with as many
+    just before: today's with yesterday's."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What there was in the buckets, and in those they are compared with."""
+
+    buckets: Buckets
+    plain: Series
+    before: Buckets
+    plain_before: Series
+    days_before: timedelta | None
+    """How much earlier those are, where they are the same hours; None: as many buckets just before."""
+    until: datetime | None
+    """The wall time, inclusive, at which the counting of those ends; None: with the last."""
+    conditions: Conditions
+
+    @property
+    def beside(self) -> list[tuple[datetime, int | None]]:
+        """For each bucket where the one that it is compared with begins, and its place; it may be an hour that the
+        clock skipped, which has none."""
+        if self.days_before is None:
+            return list(zip(self.before.starts, range(len(self.before.starts)), strict=True))
+        places = {start: place for place, start in enumerate(self.before.starts)}
+        starts = [start - self.days_before for start in self.buckets.starts]
+        return [(start, places.get(start)) for start in starts]
 
 
 def statistics(actor: Any, filters: Filters, now: datetime) -> dict[str, Any]:
@@ -67,20 +87,49 @@ def statistics(actor: Any, filters: Filters, now: datetime) -> dict[str, Any]:
     `prev_series`, with `compare`, is of as many buckets just before. Means and percentages have two places. Raises
     Invalid naming the parameter, NotFound where outlet, machine or device are not the actor's.
     """
-    buckets = _buckets(filters, now)
-    before = buckets.before()
-    columns = _counted(before + buckets, _source(before + buckets), _conditions(actor, filters))
-    length = len(before.starts)
-    plain, prev_plain = (
-        _series([column[length:] for column in columns]),
-        _series([column[:length] for column in columns]),
-    )
+    found = count(actor, filters, now)
     return {
-        "labels": buckets.labels(),
-        "series": _shown(plain, filters),
-        "prev_series": _shown(prev_plain, filters) if filters.compare else None,
-        "kpi": _kpi(plain["total"], sum(prev_plain["total"])),
+        "labels": found.buckets.labels(),
+        "series": shown(found.plain, filters),
+        "prev_series": shown(found.plain_before, filters) if filters.compare else None,
+        "kpi": _kpi(found.plain["total"], sum(found.plain_before["total"])),
     }
+
+
+def count(actor: Any, filters: Filters, now: datetime) -> Counted:
+    """The plain numbers. Raises as `statistics`."""
+    buckets = _buckets(filters, now)
+    before, days_before = _before(buckets, filters)
+    conditions, source = conditions_of(actor, filters), source_of(before + buckets)
+    until = _as_far_as_now(buckets, before, days_before, now) if filters.until_now else None
+    ends: tuple[datetime | None, datetime | None] = (None, None)
+    if until is not None:
+        # The minutes before are whole, those too that the clock shows again.
+        again = filters.granularity == "minute"
+        ends = (now + _MICROSECOND, first_after(until, buckets.zone, again=again))
+    plain, plain_before = (
+        _series(counted(some, source, conditions, end)) for some, end in zip((buckets, before), ends, strict=True)
+    )
+    return Counted(buckets, plain, before, plain_before, days_before, until, conditions)
+
+
+def _before(buckets: Buckets, filters: Filters) -> tuple[Buckets, timedelta | None]:
+    """What they are compared with, and how many days before that is, where it is the same hours."""
+    if filters.same_hours and filters.granularity in ("minute", "hour"):
+        days = buckets.whole_days()
+        if (earlier := buckets.earlier(days)).starts:  # none, where they are one hour that the clock skipped then
+            return earlier, days
+    return buckets.before(), None
+
+
+def _as_far_as_now(buckets: Buckets, before: Buckets, days: timedelta | None, now: datetime) -> datetime | None:
+    """The wall time before that stands beside now's, at the latest the end of that bucket; None where now is in none of
+    the buckets."""
+    here = buckets.start_of(now)
+    if here not in buckets.starts:
+        return None
+    there = before.starts[buckets.starts.index(here)] if days is None else here - days
+    return min(there + (wall_time(now, buckets.zone) - here), before.end_of(there))
 
 
 def statistics_options(actor: Any, *, outlet_id: int | None = None, machine_id: int | None = None) -> dict[str, Any]:
@@ -141,8 +190,8 @@ def _shown_between(zone: ZoneInfo, start: datetime, end: datetime) -> tuple[date
 # --- which rows ---
 
 
-def _conditions(actor: Any, filters: Filters) -> dict[str, Any]:
-    """The filters and what the actor may see, as conditions on rows of counts or of events: both have these columns."""
+def conditions_of(actor: Any, filters: Filters) -> Conditions:
+    """The filters and what the actor may see, as conditions on rows of counts or of events."""
     devices = visible_devices(actor, archived=True)
     found: dict[str, Any] = {} if actor.is_staff else {"device_id__in": devices.values("pk")}
     if filters.outlet_id is not None:
@@ -170,76 +219,6 @@ def _bindings(actor: Any) -> "QuerySet[MachineDevice]":
     return MachineDevice.objects.filter(device__in=visible_devices(actor, archived=True))
 
 
-# --- where they are counted ---
-
-
-def _source(buckets: Buckets) -> str:
-    """`days`, `hours`, `quarters` or `minutes`: the first two are kept counts, the others of events. Each of the
-    stretches it counts is in one bucket."""
-    zone, kept = buckets.zone, ZoneInfo(options().STATS_TIME_ZONE)
-    start, end = _window(buckets)
-    if buckets.granularity == "minute":
-        return "minutes"
-    # The counted days and hours at both ends may begin a little outside of the window.
-    edges = (start - _MARGIN, end + _MARGIN)
-    if buckets.granularity in ("day", "month") and same_clock(zone, kept, *edges):
-        return "days"
-    if same_hours(zone, kept, *edges):
-        return "hours"
-    return "quarters" if on_quarters(zone, *edges) else "minutes"
-
-
-def _window(buckets: Buckets) -> tuple[datetime, datetime]:
-    start, end = buckets.bounds()
-    return max(start, _NOTHING_BEFORE), max(end, _NOTHING_BEFORE)
-
-
-def _counted(buckets: Buckets, source: str, conditions: Mapping[str, Any]) -> list[list[int]]:
-    """How many basic, standard and premium there were: for each a number a bucket.
-
-    In three lists, not in a list a bucket: Python's collector walks through a hundred thousand of those while every
-    other thread waits.
-    """
-    places = {start: place for place, start in enumerate(buckets.starts)}
-    columns = [[0] * len(places) for _ in TREATMENTS]
-    window = _window(buckets)
-    if source in ("days", "hours"):
-        rows = _of_kept(DailyCount if source == "days" else HourlyCount, window, conditions)
-    else:
-        rows = _of_events(60 if source == "minutes" else 900, window, conditions)
-    for count, (instant, *numbers) in enumerate(rows):
-        if count % 1000 == 0:
-            stop_if_left()
-        place = places.get(buckets.start_of(instant))
-        if place is not None:
-            for column, number in zip(columns, numbers, strict=True):
-                column[place] += number
-    return columns
-
-
-def _of_kept(model: type[RollUp], window: tuple[datetime, datetime], conditions: Mapping[str, Any]) -> Iterable[Row]:
-    kept = model._default_manager.filter(starts_at__gte=window[0], starts_at__lt=window[1], **conditions)
-    sums = [Sum(name) for name in COUNTERS]
-    return kept.order_by("starts_at").values("starts_at").values_list("starts_at", *sums)
-
-
-def _of_events(seconds: int, window: tuple[datetime, datetime], conditions: Mapping[str, Any]) -> Iterator[Row]:
-    """In stretches of the window, each with a query of its own: one long read would let SQLite's log grow."""
-    start, end = window
-    length = max((end - start) / MOST_STRETCHES, STRETCH)
-    while start < end:
-        stop_if_left()
-        stop = min(start + length, end)
-        events = TelemetryEvent.objects.filter(
-            treatment__isnull=False, occurred_at__gte=start, occurred_at__lt=stop, **conditions
-        )
-        groups = events.order_by().values("treatment", slot=TimeSlot("occurred_at", seconds=seconds))
-        for treatment, slot, number in groups.values_list("treatment", "slot", Count("pk")):
-            numbers = [number if treatment == name else 0 for name in TREATMENTS]
-            yield datetime.fromtimestamp(slot * seconds, UTC), numbers[0], numbers[1], numbers[2]
-        start = stop
-
-
 # --- what is shown ---
 
 
@@ -248,13 +227,13 @@ def _series(columns: Sequence[list[int]]) -> dict[str, list[int]]:
     return dict(zip(_NAMES, (*columns, totals), strict=True))
 
 
-def _shown(series: Mapping[str, list[int]], filters: Filters) -> dict[str, list[Any]]:
+def shown(series: Series, filters: Filters) -> dict[str, list[Any]]:
     """First added up, then averaged."""
-    shown: dict[str, list[Any]] = {}
+    found: dict[str, list[Any]] = {}
     for name, numbers in series.items():
         added = list(accumulate(numbers)) if filters.cumulative else numbers
-        shown[name] = _means(added, filters.ma) if filters.ma > 1 else added
-    return shown
+        found[name] = _means(added, filters.ma) if filters.ma > 1 else added
+    return found
 
 
 def _means(numbers: Sequence[int], width: int) -> list[float]:

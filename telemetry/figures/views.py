@@ -50,7 +50,7 @@ class KeyFigures(serializers.Serializer[Any]):
     avg = serializers.FloatField(help_text="Of a bucket")
     min = serializers.IntegerField()
     max = serializers.IntegerField()
-    prev_total = serializers.IntegerField(help_text="Of as many buckets just before")
+    prev_total = serializers.IntegerField(help_text="Of as many buckets just before; with until_now as far as now")
     delta_pct = serializers.FloatField(allow_null=True, help_text="null when prev_total is 0")
 
 
@@ -126,6 +126,7 @@ class StatsQuery(QueryString):
     cumulative = Flag(says="Adds the series up")
     ma = Whole(0, MAX_BUCKETS, default=0, says="Averages the series over so many buckets; 0: not")
     compare = Flag(says="prev_series as well")
+    until_now = Flag(says="Ends the bucket of now at this instant, and the one beside it as long after its beginning")
 
 
 class OptionsQuery(QueryString):
@@ -148,6 +149,7 @@ def read_filters(query: Query) -> Filters:
         cumulative=asked.cumulative,
         ma=asked.ma,
         compare=asked.compare,
+        until_now=asked.until_now,
     )
 
 

@@ -76,6 +76,50 @@ def test_it_works(site: Site, some: None, path: str) -> None:
     assert site.olga.read(f"{path}?compare=true") == expected
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_until_now(site: Site, some: None, path: str) -> None:
+    """NOON is now: seven days ago one came an hour before, one a second after."""
+    for ago in (7 * DAY + HOUR, 7 * DAY - SECOND):
+        press(site.device, NOON - ago)
+    press(site.device, NOON + SECOND)  # by a clock that is fast
+    plain = site.olga.read(f"{path}?compare=true")
+    assert (plain["series"]["basic"][-1], plain["prev_series"]["basic"][-1]) == (2, 2)
+    assert site.olga.read(f"{path}?compare=true&until_now=true") == {
+        "labels": WEEK,
+        "series": {
+            "basic": [0, 0, 0, 0, 1, 0, 1],
+            "standard": [0, 0, 0, 0, 0, 1, 0],
+            "premium": [0, 0, 0, 0, 1, 0, 0],
+            "total": [0, 0, 0, 0, 2, 1, 1],
+        },
+        "prev_series": {
+            "basic": [0, 0, 0, 1, 0, 0, 1],
+            "standard": ZEROS,
+            "premium": [0, 0, 0, 0, 0, 1, 0],
+            "total": [0, 0, 0, 1, 0, 1, 1],
+        },
+        "kpi": {"total": 4, "avg": 0.57, "min": 0, "max": 2, "prev_total": 3, "delta_pct": 33.33},
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "before"),
+    [
+        ("days=1", [3]),
+        ("start=2026-03-01&end=2026-03-01", [3]),
+        ("days=1&tz=Asia/Kathmandu", [3]),
+        ("days=1&granularity=hour", [1, 2, *[0] * 10, 1]),  # as many hours just before: from 11 to 23
+        ("days=1&granularity=month", [0]),  # until 1 February 12:00
+        ("days=2&end=2026-03-02", [0, 0]),  # until 27 February 12:00, for the last one has not begun
+        ("start=2026-02-28T23:00:00Z&end=2026-02-28T23:30:00Z&granularity=hour", [0]),  # all is over
+    ],
+)
+def test_until_now_of_other_buckets(site: Site, now: datetime, query: str, before: list[int]) -> None:
+    for at in ("09:00", "11:29", "12:00", "12:00:01", "23:00"):
+        press(site.device, datetime.fromisoformat(f"2026-02-28T{at}Z"))
+    assert site.olga.read(f"{STATS}?{query}&compare=true&until_now=true")["prev_series"]["total"] == before
+
+
 def test_nothing(site: Site, now: datetime) -> None:
     assert site.olga.read(f"{STATS}?compare=1") == {
         "labels": WEEK,
@@ -168,6 +212,7 @@ def test_midnight_of_the_servers_zone(site: Site, now: datetime, settings: Setti
         ("ma=18446744073709551616", {"ma"}),
         ("cumulative=maybe", {"cumulative"}),
         ("compare=%00", {"compare"}),
+        ("until_now=12:00", {"until_now"}),
         ("start=soon", {"start"}),
         ("start=2026-02-30", {"start"}),
         ("start=0001-01-01", {"start"}),
