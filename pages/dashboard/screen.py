@@ -1,11 +1,11 @@
 """What the dashboard tells: how the fleet is, how today goes, and what waits for somebody."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
@@ -14,10 +14,12 @@ from device_gateway.registry.queries import visible_devices
 from ozone.wire.conf import options
 from pages.kit import charts
 from telemetry.commands.lifecycle import state_at
+from telemetry.figures.buckets import first_after, wall_time
+from telemetry.figures.counting import Row, first_counted, rows, rows_until
 from telemetry.figures.rollups import starts
-from telemetry.figures.statistics import Filters, statistics
+from telemetry.figures.statistics import Filters, conditions_of, statistics
 from telemetry.figures.totals import Totals
-from telemetry.models import Command, DailyCount, HourlyCount, QuarantinedEvent, RollUp, TelemetryEvent
+from telemetry.models import Command, QuarantinedEvent, TelemetryEvent
 from telemetry.presence import Presence, last_heard, presence, presence_is
 from telemetry.treatments import COUNTERS
 from telemetry.visible import visible_events
@@ -27,6 +29,7 @@ TICKER: Final = 10
 NAMED: Final = 3
 """Devices that are named where something waits; the others are a number."""
 LATELY: Final = timedelta(days=1)
+MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Overview(NamedTuple):
@@ -44,13 +47,23 @@ class Overview(NamedTuple):
     has_token: bool
 
 
-class Today(NamedTuple):
-    """Treatments of today so far, of yesterday until the end of the hour that it is now, and of all of yesterday."""
+class TodayRow(NamedTuple):
+    """Treatments of today so far, of yesterday until the same time of day, and of all of yesterday; None where that
+    lies before all there is."""
 
-    today: Totals
-    by_now: Totals
-    yesterday: Totals
+    title: str
+    today: int
+    by_now: int | None
+    yesterday: int | None
+
+
+class Today(NamedTuple):
+    """`until`: that time of day. `no_data_before`: since when there are data, where nothing was until then."""
+
+    rows: list[TodayRow]
+    total: int
     until: str
+    no_data_before: str
 
 
 class QuietRow(NamedTuple):
@@ -114,24 +127,35 @@ def _is_quiet(now: datetime) -> Q:
 
 
 def today(actor: Any, now: datetime) -> Today:
+    zone, seen_by = ZoneInfo(options().STATS_TIME_ZONE), conditions_of(actor, Filters())
     day = starts(now)[1]
     before = starts(day - timedelta(hours=1))[1]
-    zone = ZoneInfo(options().STATS_TIME_ZONE)
-    hour = now.astimezone(zone).replace(minute=0, second=0, microsecond=0, tzinfo=None) + timedelta(hours=1)
-    until = (hour - timedelta(days=1)).replace(tzinfo=zone)
+    until = min(first_after(wall_time(now, zone) - timedelta(days=1), zone), day)
+    days = list(rows("days", before, now + MICROSECOND, seen_by))
+    so_far, yesterday = _sum(row for row in days if row[0] >= day), _sum(row for row in days if row[0] < day)
+    by_now = _sum(rows_until("days", before, until, seen_by))
+    first = None if by_now[-1] else first_counted(seen_by, before, now)
+    titles = (*(name.capitalize() for name in COUNTERS), "Total")
     return Today(
-        _sum(actor, DailyCount, starts_at__gte=day, starts_at__lte=now),
-        _sum(actor, HourlyCount, starts_at__gte=before, starts_at__lt=min(until, day)),
-        _sum(actor, DailyCount, starts_at__gte=before, starts_at__lt=day),
-        f"{hour:%H:%M}" if hour.hour else "24:00",
+        [
+            TodayRow(
+                title,
+                number,
+                None if first and first >= until else number_by_now,
+                None if first and first >= day else number_yesterday,
+            )
+            for title, number, number_by_now, number_yesterday in zip(titles, so_far, by_now, yesterday, strict=True)
+        ],
+        so_far[-1],
+        f"{now.astimezone(zone):%H:%M}",
+        f"{first.astimezone(zone):%Y-%m-%d %H:%M}" if first else "",
     )
 
 
-def _sum(actor: Any, model: type[RollUp], **span: datetime) -> Totals:
-    kept = model._default_manager.filter(**span)
-    if not actor.is_staff:
-        kept = kept.filter(device_id__in=visible_devices(actor, archived=True).values("pk"))
-    return Totals(*(number or 0 for number in kept.aggregate(*map(Sum, COUNTERS)).values()))
+def _sum(found: Iterable[Row]) -> tuple[int, ...]:
+    """Of each treatment, and the total."""
+    totals = Totals(*map(sum, zip(*(numbers for _, *numbers in found), strict=True)))
+    return *totals, totals.total
 
 
 def last_hour(actor: Any, now: datetime) -> tuple[int, SafeString]:

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -143,8 +144,8 @@ def test_today_and_yesterday(signed_in: SignIn, vera: User, sam: User, machine: 
     for at, treatment in [
         (midnight - DAY - SECOND, "BASIC"),  # the day before yesterday
         (midnight - DAY, "BASIC"),
-        (midnight - DAY + 13 * HOUR - SECOND, "STANDARD"),  # still in this hour, yesterday
-        (midnight - DAY + 13 * HOUR, "PREMIUM"),
+        (NOW - DAY, "STANDARD"),
+        (NOW - DAY + SECOND, "PREMIUM"),  # still in this minute
         (midnight - SECOND, "PREMIUM"),
         (midnight, "BASIC"),
         (NOW, "PREMIUM"),
@@ -153,10 +154,50 @@ def test_today_and_yesterday(signed_in: SignIn, vera: User, sam: User, machine: 
         press(machine, at, treatment=treatment)
     words = region(signed_in(vera).get("/").content.decode(), "today")
     assert words == (
-        "Today 3 treatments Treatment Today Yesterday until 13:00 All of yesterday"
+        "Today 3 treatments Treatment Today Yesterday until 12:34 All of yesterday"
         " Basic 1 1 1 Standard 0 1 1 Premium 2 0 2 Total 3 2 4"
     )
-    assert region(signed_in(sam).get("/").content.decode(), "today").endswith("Total 0 0 0")
+    words = region(signed_in(sam).get("/").content.decode(), "today")
+    assert words.endswith("Total 0 — — No data before 2025-09-16 12:34.")
+
+
+@pytest.mark.usefixtures("at_noon")
+def test_a_yesterday_without_data_is_no_zero(signed_in: SignIn, olga: User, machine: Device) -> None:
+    press(machine, NOW)
+    words = region(signed_in(olga).get("/").content.decode(), "today")
+    assert words.endswith("Total 1 — — No data before 2025-09-16 12:00.")
+    press(machine, NOW - DAY + HOUR)
+    words = region(signed_in(olga).get("/").content.decode(), "today")
+    assert words.endswith("Total 1 — 1 No data before 2025-09-15 13:00.")
+    press(machine, NOW - 2 * DAY)
+    words = region(signed_in(olga).get("/").content.decode(), "today")
+    assert words.endswith("Total 1 0 1")
+
+
+@pytest.mark.parametrize(
+    ("now", "until", "expected"),
+    [
+        ("2026-03-08T17:30Z", "13:30", "Total 0 14 24"),  # two o'clock was skipped today
+        ("2026-03-09T06:30Z", "02:30", "Total 0 2 23"),  # and yesterday
+        ("2026-11-01T06:30Z", "01:30", "Total 0 2 24"),  # one o'clock is repeated today
+        ("2026-11-02T06:30Z", "01:30", "Total 0 2 25"),  # and yesterday: until its first half past one
+        ("2026-11-02T07:30Z", "02:30", "Total 0 4 25"),
+    ],
+)
+def test_yesterday_until_the_same_time_on_the_wall(
+    signed_in: SignIn, vera: User, machine: Device, settings: Any, now: str, until: str, expected: str
+) -> None:
+    settings.STATS_TIME_ZONE = "America/New_York"
+    at = datetime.fromisoformat(now)
+    yesterday = at.astimezone(ZoneInfo("America/New_York")).date() - DAY
+    for hours in range(-40, 72):
+        hour = datetime(at.year, at.month, at.day, tzinfo=UTC) - DAY + hours * HOUR
+        if hour.astimezone(ZoneInfo("America/New_York")).date() == yesterday:
+            press(machine, hour, received_at=hour)
+    press(machine, at - 5 * DAY)
+    with time_machine.travel(at, tick=False):
+        words = region(signed_in(vera).get("/").content.decode(), "today")
+    assert f"Yesterday until {until} " in words and words.endswith(expected)
 
 
 def test_day_is_that_of_the_statistics(signed_in: SignIn, vera: User, machine: Device, settings: Any) -> None:
@@ -164,13 +205,15 @@ def test_day_is_that_of_the_statistics(signed_in: SignIn, vera: User, machine: D
     with time_machine.travel(datetime(2025, 9, 16, 18, 30, tzinfo=UTC), tick=False) as clock:
         press(machine, datetime(2025, 9, 16, 18, 14, tzinfo=UTC))
         press(machine, datetime(2025, 9, 16, 18, 15, tzinfo=UTC))
+        press(machine, datetime(2025, 9, 16, 0, 0, tzinfo=UTC))
+        press(machine, datetime(2025, 9, 15, 18, 14, tzinfo=UTC))
         words = region(signed_in(vera).get("/").content.decode(), "today")
         assert words.endswith(
-            "Yesterday until 01:00 All of yesterday Basic 1 0 1 Standard 0 0 0 Premium 0 0 0 Total 1 0 1"
+            "Yesterday until 00:15 All of yesterday Basic 1 0 2 Standard 0 0 0 Premium 0 0 0 Total 1 0 2"
         )
         clock.move_to(datetime(2025, 9, 17, 17, 30, tzinfo=UTC))
         words = region(signed_in(vera).get("/").content.decode(), "today")
-        assert "Yesterday until 24:00" in words and words.endswith("Total 1 1 1")
+        assert "Yesterday until 23:15" in words and words.endswith("Total 1 1 2")
 
 
 @pytest.mark.usefixtures("at_noon")
@@ -333,7 +376,7 @@ def test_queries_do_not_grow_with_devices(
         trouble(device)
         DeviceState.objects.filter(device=device).update(latest_received_at=NOW)
     client = signed_in(olga)
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(20):
         client.get("/")
 
 
