@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,8 @@ from pages.kit.frame import signed_in_page
 from pages.kit.live import Screen, live_page, part, screen
 from pages.kit.queries import CHOICES
 from telemetry.figures.buckets import GRANULARITIES
-from telemetry.figures.statistics import Filters, statistics, statistics_options
+from telemetry.figures.comparison import Comparison, compared
+from telemetry.figures.statistics import Filters, statistics_options
 from telemetry.figures.views import read_filters
 
 FOLLOWS: Final = ("people", "events", "minute")
@@ -28,8 +29,9 @@ FIELDS: Final = (
 SPANS: Final[dict[str, dict[str, Any]]] = {
     "Today": {"days": 1, "granularity": "hour"},
     "7 days": {"days": 7},
-    "30 days": {"days": 30},
+    "28 days": {"days": 28},
 }
+"""Of whole weeks, so that in a comparison weekdays meet."""
 TWELVE_MONTHS: Final = "12 months"
 _MISSING: Final = {"unknown_outlet": "outlet_id", "unknown_machine": "machine_id", "unknown_device": "device_id"}
 
@@ -116,44 +118,83 @@ def _in_a_place(actor: Any, asked: Asked) -> Screen:
 def _screen(actor: Any, asked: Asked, now: datetime) -> Screen:
     errors, found = dict(asked.errors), None
     try:
-        found = statistics(actor, asked.filters, now)
+        found = compared(actor, asked.filters, now)
     except NotFound as error:
         errors[_MISSING[error.code]] = [error.detail]
     except Invalid as error:
         errors |= error.errors or {}
     context: dict[str, Any] = {"found": found, "filters": asked.filters, "zone": asked.zone.key}
     if found:
-        context |= {"chart": _chart(found, asked.filters), "kpi": _kpi(found["kpi"]), "rows": _rows(found)}
-        context["is_too_long"] = len(found["labels"]) > charts.MAX_POINTS
+        context |= {"chart": _chart(found, asked.filters), "kpi": _kpi(found, asked.filters)}
+        context |= {"rows": _rows(found, asked.filters), "is_too_long": len(found.labels) > charts.MAX_POINTS}
     names = ("figures", "chart", "rows")
     return screen(parts=[part(name, f"pages/stats/{name}.html", context) for name in names], errors=errors)
 
 
-def _chart(found: Mapping[str, Any], filters: Filters) -> str:
-    labels, total = found["labels"], charts.number(found["kpi"]["total"])
-    series = {name.capitalize(): values for name, values in found["series"].items()}
-    before = found["prev_series"]
+def _chart(found: Comparison, filters: Filters) -> str:
+    labels, total = found.labels, charts.number(found.total)
+    series = {name.capitalize(): values for name, values in found.series.items()}
     title = f"Treatments by {filters.granularity}, {labels[0]} to {labels[-1]}: {total} in all"
-    previous = {"Total before": before["total"]} if before else None
+    more: dict[str, Any] = {"previous": {"Total before": found.before} if filters.compare else None}
+    more |= {"title": title, "height": 280, "unfinished": found.unfinished}
     if filters.cumulative or filters.ma > 1:
-        return charts.lines(labels, series, title=title, previous=previous, height=280)
+        return charts.lines(labels, series, **more)
     del series["Total"]  # a bar's height shows it
-    return charts.bars(labels, series, title=title, previous=previous, height=280)
+    return charts.bars(labels, series, **more)
 
 
-def _kpi(kpi: Mapping[str, Any]) -> dict[str, str]:
-    change = kpi["delta_pct"]
-    shown = {name: charts.number(value) for name, value in kpi.items()}
-    return {**shown, "change": "—" if change is None else f"{change:+,.1f}\N{NARROW NO-BREAK SPACE}%".replace("-", "−")}
+class Tile(NamedTuple):
+    """A key figure, what it is of, and what is to be known about it."""
+
+    title: str
+    number: str
+    note: str = ""
 
 
-def _rows(found: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """The chart's numbers, the latest first; those of before come last in a row."""
-    if len(found["labels"]) > charts.MAX_POINTS:
+def _kpi(found: Comparison, filters: Filters) -> list[Tile]:
+    unit, first, last = filters.granularity, *found.span_before
+    span = first if first == last else f"{first} to {last}"
+    nothing = f"No data before {found.no_data_before}" if found.no_data_before else ""
+    finished = f"Of {unit}s that are over" if found.unfinished else ""
+    before, change = charts.number(found.total_before), "—"
+    if found.change is not None:
+        change = f"{found.change:+,.1f}\N{NARROW NO-BREAK SPACE}%".replace("-", "−")
+    return [
+        Tile("Treatments", charts.number(found.total), "So far" if found.unfinished else ""),
+        Tile(f"Average per {unit}", charts.number(found.average), finished),
+        Tile(f"Fewest in a {unit}", charts.number(found.fewest), finished),
+        Tile(f"Most in a {unit}", charts.number(found.most)),
+        Tile("The time before", before, ". ".join(filter(None, (span, nothing)))),
+        Tile("Change", change, nothing if found.total_before is None or found.full == 0 else _pair(found, filters)),
+    ]
+
+
+def _pair(found: Comparison, filters: Filters) -> str:
+    """What the change is of."""
+    pair = f"{charts.number(found.ours)} after {charts.number(found.theirs)}"
+    if found.full is None:
+        return f"{pair}, until now" if found.unfinished else pair
+    return f"{pair}, on {found.full} full {filters.granularity}{'' if found.full == 1 else 's'}"
+
+
+class FiguresRow(NamedTuple):
+    label: str
+    is_over: bool
+    numbers: list[str]
+    """Basic, standard, premium, total; and before that, where it is compared."""
+
+
+def _rows(found: Comparison, filters: Filters) -> list[FiguresRow]:
+    """The chart's numbers, the latest first."""
+    if len(found.labels) > charts.MAX_POINTS:
         return []
-    series = [*found["series"].values(), *([found["prev_series"]["total"]] if found["prev_series"] else [])]
-    numbers = ([charts.number(value) for value in row] for row in zip(*series, strict=True))
-    return list(zip(found["labels"], numbers, strict=True))[::-1]
+    series = [*found.series.values(), *([found.before] if filters.compare else [])]
+    over = len(found.labels) - found.unfinished
+    shown = [
+        FiguresRow(label, place < over, [charts.number(value) for value in numbers])
+        for place, (label, *numbers) in enumerate(zip(found.labels, *series, strict=True))
+    ]
+    return shown[::-1]
 
 
 def _options(actor: Any, filters: Filters) -> dict[str, Any]:

@@ -37,11 +37,13 @@ def bars(
     title: str,
     previous: Mapping[str, Values] | None = None,
     height: int = 220,
+    unfinished: int = 0,
 ) -> SafeString:
     """Bars, one for each label, in which up to four series (by name) stand on each other; negative ones hang below.
 
     `previous`: series of an earlier time, as pale dashed lines. `title`: what a screen reader says in the chart's
-    place. `height` of the plot, in pixels. Labels `date time` are written on two lines.
+    place. `height` of the plot, in pixels. Labels `date time` are written on two lines. The last `unfinished` are pale:
+    they are not over.
     """
     given, before = _known(series), _known(previous or {})
     stacks = _stacked(list(given.values()), len(labels))
@@ -50,8 +52,13 @@ def bars(
     )
     told: dict[str, Values] = {**given, **together, **before}
     axis = _Axis.over([end for stack in stacks for pair in stack for end in pair], before, told, height, from_zero=True)
-    paths = [_path(f"column s{place}", _bar_moves(stack, axis)) for place, stack in enumerate(stacks, 1)]
-    return _figure(labels, "column", given, before, told, axis, paths, title)
+    over = len(labels) - unfinished
+    paths = [
+        path
+        for place, stack in enumerate(stacks, 1)
+        for path in _paths(f"column s{place}", _bar_moves(stack[:over], axis), _bar_moves(stack, axis, over))
+    ]
+    return _figure(labels, "column", given, before, told, axis, paths, title, unfinished)
 
 
 def lines(
@@ -62,6 +69,7 @@ def lines(
     previous: Mapping[str, Values] | None = None,
     height: int = 220,
     from_zero: bool = True,
+    unfinished: int = 0,
 ) -> SafeString:
     """A line for each of up to four series, broken where nothing is known. As `bars`, but `from_zero=False` lets the
     axis begin near the smallest number: for readings, as volts, that never come near zero.
@@ -69,11 +77,16 @@ def lines(
     given, before = _known(series), _known(previous or {})
     told = {**given, **before}
     axis = _Axis.over([], told, told, height, from_zero=from_zero)
+    over = len(labels) - unfinished
+    last = max(0, over - 1) if unfinished else over  # the last that is over: from there on
     paths = [
-        _path(f"line s{place}", _line_moves(values, axis), rounds=True)
+        path
         for place, values in enumerate(given.values(), 1)
+        for path in _paths(
+            f"line s{place}", _line_moves(values[:over], axis), _line_moves(values, axis, last), rounds=True
+        )
     ]
-    return _figure(labels, "line", given, before, told, axis, paths, title)
+    return _figure(labels, "line", given, before, told, axis, paths, title, unfinished)
 
 
 # --- numbers ---
@@ -92,8 +105,9 @@ def _bounded(value: float | None) -> float | None:
     return max(-_GREATEST, min(_GREATEST, value)) if abs(value) > _GREATEST else value
 
 
-def _sum(column: Iterable[float | None]) -> float:
-    return sum(value or 0 for value in column)
+def _sum(column: Iterable[float | None]) -> float | None:
+    known = [value for value in column if value is not None]
+    return sum(known) if known else None
 
 
 def _stacked(series: Sequence[Values], length: int) -> list[list[tuple[float, float]]]:
@@ -182,20 +196,27 @@ def _short(pixels: float) -> str:
     return f"{pixels:g}"
 
 
-def _bar_moves(stack: Iterable[tuple[float, float]], axis: _Axis) -> Iterator[str]:
+def _bar_moves(stack: Sequence[tuple[float, float]], axis: _Axis, first: int = 0) -> Iterator[str]:
     """Each bar is a stroke from end to end: so stripes are dashes, which no stretching of the columns distorts."""
-    for place, (start, end) in enumerate(stack):
+    for place, (start, end) in enumerate(stack[first:], first):
         if start != end:
             yield f"M{_middle(place)} {_short(axis.y(start))}V{_short(axis.y(end))}"
 
 
-def _line_moves(values: Values, axis: _Axis) -> Iterator[str]:
+def _line_moves(values: Values, axis: _Axis, first: int = 0) -> Iterator[str]:
     is_broken = True
-    for place, value in enumerate(values):
+    for place, value in enumerate(values[first:], first):
         if value is not None:
             # A point without neighbours is drawn as a line of no length, whose round ends make a dot.
             yield f"{'M' if is_broken else 'L'}{_middle(place)} {_short(axis.y(value))}{'h0' if is_broken else ''}"
         is_broken = value is None
+
+
+def _paths(classes: str, over: Iterable[str], late: Iterable[str], *, rounds: bool = False) -> list[SafeString]:
+    """Of a series: what is over, and paler what is not."""
+    pale = "".join(late)
+    more = [_path(f"{classes} pale", pale, rounds=rounds)] if pale else []
+    return [_path(classes, over, rounds=rounds), *more]
 
 
 def _path(classes: str, moves: Iterable[str], *, rounds: bool = False) -> SafeString:
@@ -213,6 +234,7 @@ def _figure(
     axis: _Axis,
     paths: list[SafeString],
     title: str,
+    unfinished: int,
 ) -> SafeString:
     if not labels or not given:
         return _NOTHING
@@ -232,7 +254,7 @@ def _figure(
         len(labels) * _COLUMN,
         axis.height,
         format_html_join("", "{}", ((path,) for path in paths)),
-        _hits(labels, told, axis.height),
+        _hits(labels, told, axis.height, unfinished),
         _legend(kind, given, before),
     )
 
@@ -262,8 +284,10 @@ def _dates(labels: Sequence[str], top: int) -> SafeString:
     return format_html_join("", '<text x="{}" y="{}" class="{}">{}</text>', shown)
 
 
-def _hits(labels: Sequence[str], told: Mapping[str, Values], height: int) -> SafeString:
+def _hits(labels: Sequence[str], told: Mapping[str, Values], height: int, unfinished: int) -> SafeString:
     """A column's numbers, which browsers show without scripts too."""
+    over = len(labels) - unfinished
+    heads = [*labels[:over], *(f"{label} so far" for label in labels[over:])]
     return format_html_join(
         "",
         '<rect x="{}" width="{}" height="{}"><title>{}</title></rect>',
@@ -272,9 +296,9 @@ def _hits(labels: Sequence[str], told: Mapping[str, Values], height: int) -> Saf
                 place * _COLUMN,
                 _COLUMN,
                 height,
-                "\n".join([label, *(f"{name}: {number(values[place])}" for name, values in told.items())]),
+                "\n".join([head, *(f"{name}: {number(values[place])}" for name, values in told.items())]),
             )
-            for place, label in enumerate(labels)
+            for place, head in enumerate(heads)
         ),
     )
 

@@ -65,9 +65,15 @@ def figures(html: str) -> list[str]:
     return re.findall(r"<dd>([^<]*)</dd>", html.split('data-part="figures"')[1].split("data-part")[0])
 
 
+def notes(html: str) -> dict[str, str]:
+    """By the name of a key figure what is said of it."""
+    tiles = html.split('data-part="figures"')[1].split("data-part")[0]
+    return dict(re.findall(r'<dt>([^<]*)</dt><dd>[^<]*</dd><dd class="hint">([^<]*)</dd>', tiles))
+
+
 def table(html: str) -> list[list[str]]:
     body = html.split('data-part="rows"')[1].partition("<tbody>")[2].partition("</tbody>")[0]
-    return [re.findall(r"<t[hd][^>]*>([^<]*)</t", row) for row in body.split("</tr>")[:-1]]
+    return [[cell.strip() for cell in re.findall(r">([^<>]+)<", row)] for row in body.split("</tr>")[:-1]]
 
 
 def columns(html: str) -> list[list[str]]:
@@ -82,23 +88,48 @@ def errors(html: str) -> dict[str, str]:
 
 def test_it_works(signed_in: SignIn, vera: User, history: Any) -> None:
     html = read(signed_in(vera))
-    assert figures(html) == ["4", "0.57", "0", "3", "2", "+100.0\N{NARROW NO-BREAK SPACE}%"]
+    assert figures(html) == ["4", "0.17", "0", "3", "2", "−50.0\N{NARROW NO-BREAK SPACE}%"]
+    assert notes(html) == {
+        "Treatments": "So far",
+        "Average per day": "Of days that are over",
+        "Fewest in a day": "Of days that are over",
+        "The time before": "2025-09-03 to 2025-09-09 12:34. No data before 2025-09-08",
+        "Change": "1 after 2, on 1 full day",
+    }
     assert table(html) == [
-        ["2025-09-16", "2", "0", "1", "3"],
+        ["2025-09-16", "so far", "2", "0", "1", "3"],
         ["2025-09-15", "0", "1", "0", "1"],
         *([f"2025-09-{day}", "0", "0", "0", "0"] for day in (14, 13, 12, 11, 10)),
     ]
-    assert columns(html)[-1] == ["2025-09-16", "Basic: 2", "Standard: 0", "Premium: 1", "Total: 3"]
+    assert columns(html)[-1] == ["2025-09-16 so far", "Basic: 2", "Standard: 0", "Premium: 1", "Total: 3"]
     assert 'aria-label="Treatments by day, 2025-09-10 to 2025-09-16: 4 in all"' in html
-    assert "by the clock of UTC" in html
+    assert "by the clock of UTC. What is pale is not over." in html
     assert errors(html) == {}
 
 
 def test_compared_with_before(signed_in: SignIn, vera: User, history: Any) -> None:
     html = read(signed_in(vera), compare="true")
     assert columns(html)[-2][-1] == "Total before: 2"
-    assert table(html)[1] == ["2025-09-15", "0", "1", "0", "1", "2"]
+    assert table(html)[1:3] == [["2025-09-15", "0", "1", "0", "1", "2"], ["2025-09-14", "0", "0", "0", "0", "—"]]
     assert 'name="compare" value="true" checked' in html
+
+
+def test_today_is_compared_with_yesterday(signed_in: SignIn, vera: User, meter: Device, history: Any) -> None:
+    for ago in (DAY + 11 * HOUR, DAY - timedelta(minutes=1), DAY - 11 * HOUR):  # 01:34, 12:35, 23:34
+        press(meter, NOW - ago)
+    html = read(signed_in(vera), granularity="hour", days="1", compare="true")
+    before = {row[0]: row[-1] for row in table(html)}
+    assert before == {f"2025-09-16 {hour:02}:00": "1" if hour in (1, 12) else "0" for hour in range(13)}
+    assert figures(html)[4:] == ["2", "+50.0\N{NARROW NO-BREAK SPACE}%"]
+    assert notes(html)["The time before"] == "2025-09-15 00:00 to 2025-09-15 12:34"
+    assert notes(html)["Change"] == "3 after 2, until now"
+
+
+def test_a_time_without_data_is_no_zero(signed_in: SignIn, sam: User, history: Any) -> None:
+    html = read(signed_in(sam), compare="true")
+    assert table(html)[1] == ["2025-09-15", "—", "—", "—", "—", "—"]
+    assert figures(html) == ["1", "—", "—", "1", "—", "—"]
+    assert notes(html)["Change"] == "No data before 2025-09-16"
 
 
 def test_running_total_and_averages_are_lines(signed_in: SignIn, vera: User, history: Any) -> None:
@@ -124,7 +155,7 @@ def test_filters(signed_in: SignIn, olga: User, history: dict[str, Machine]) -> 
     assert figures(read(client, outlet_id=one.outlet_id, machine_id=other.pk))[0] == "0"
     html = read(client, granularity="hour", days=1)
     assert [row for row in table(html) if row[-1] != "0"] == [
-        ["2025-09-16 12:00", "1", "0", "1", "2"],
+        ["2025-09-16 12:00", "so far", "1", "0", "1", "2"],
         ["2025-09-16 11:00", "1", "0", "0", "1"],
         ["2025-09-16 10:00", "0", "0", "1", "1"],
     ]
@@ -180,7 +211,7 @@ def test_what_cannot_be_read_is_said_at_its_field(
 ) -> None:
     html = read(signed_in(vera), cumulative="true", **query)
     assert errors(html) == said
-    assert table(html)[0] == ["2025-09-16", "2", "1", "1", "4"]  # the rest is still used
+    assert table(html)[0] == ["2025-09-16", "so far", "2", "1", "1", "4"]  # the rest is still used
 
 
 @pytest.mark.parametrize(
@@ -224,7 +255,7 @@ def test_csv_is_of_the_same_filters(signed_in: SignIn, vera: User, history: dict
         {"machine_id": history["M1"].pk, "granularity": "hour", "days": 1, "compare": "true"}
     ))  # fmt: skip
     lines = list(csv.reader(io.StringIO(client.get(link).content.decode())))
-    assert lines[1:] == [row[:5] for row in table(html)[::-1]]
+    assert lines[1:] == [[row[0], *row[-5:-1]] for row in table(html)[::-1]]
 
 
 def test_usual_spans(signed_in: SignIn, vera: User) -> None:

@@ -57,6 +57,19 @@ def test_line_is_broken_where_nothing_is_known() -> None:
     assert ticks(chart)[0] == "229.5" and ticks(chart)[-1] == "230.5"
 
 
+def test_what_is_not_over_is_pale() -> None:
+    chart = bars(DAYS, {"x": [1, 2, 4]}, title="t", height=200, unfinished=1)
+    assert moves(chart, "column s1") == ["M5 200V150M15 200V100"]
+    assert moves(chart, "column s1 pale") == ["M25 200V0"]
+    assert [one.split("\n")[0] for one in columns(chart)] == [*DAYS[:2], "2026-03-03 so far"]
+    chart = lines(DAYS, {"x": [1, 2, 4]}, title="t", height=200, unfinished=1)
+    assert moves(chart, "line s1") == ["M5 150h0L15 100"]
+    assert moves(chart, "line s1 pale") == ["M15 100h0L25 0"]
+    for draw in (bars, lines):
+        assert moves(draw(DAYS, {"x": [1, 2, 4]}, title="t", unfinished=3), "line s1") in ([""], [])
+        assert "pale" not in draw(DAYS, {"x": [1, 2, 4]}, title="t")
+
+
 def test_axis_of_bars_begins_at_zero_and_of_counts_is_whole() -> None:
     assert ticks(bars(DAYS, {"x": [228, 231, 229]}, title="t"))[0] == "0"
     assert ticks(bars(DAYS, {"x": [1, 0, 1]}, title="t")) == ["0", "1"]
