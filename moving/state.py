@@ -20,6 +20,8 @@ class MovedDevice:
     name: str
     newest: datetime | None = None
     """The latest believable time that its events have told so far."""
+    newest_reading: datetime | None = None
+    """When the latest of its readings happened so far."""
 
 
 @dataclass

@@ -8,7 +8,7 @@ from device_gateway.keys.identity import Identity
 from ozone.wire import jsonio
 from ozone.wire.errors import Invalid, MalformedJson
 from ozone.wire.http import Reply
-from ozone.wire.times import occurred
+from ozone.wire.times import believed
 
 MAX_BATCH: Final = 1000
 MAX_MESSAGE_ID: Final = 64
@@ -16,7 +16,11 @@ STORED: Final = Reply(201, b'{"status": "ok"}')
 
 
 class Reading(NamedTuple):
-    """A row of DeviceTelemetry, its columns by their names. `payload` is the object's JSON text, as sent."""
+    """A row of DeviceTelemetry, its columns by their names. `payload` is the object's JSON text, as sent.
+
+    `again`, which is no column: the other meaning of a local time that daylight saving repeats, where only the device's
+    previous reading can tell which is meant.
+    """
 
     device_id: int
     message_id: str | None
@@ -25,6 +29,7 @@ class Reading(NamedTuple):
     received_at: datetime
     device_timestamp: str | None
     payload: str
+    again: datetime | None = None
 
 
 def stored(count: int) -> Reply:
@@ -90,8 +95,9 @@ def _reading(
     if words is None:
         return Reading(identity.pk, message_id, nonce, received_at, received_at, None, text())
     device_timestamp = words if type(words) is str else jsonio.encode(words).decode()
-    moment = occurred(words, received_at)
-    return Reading(identity.pk, message_id, nonce, moment, received_at, device_timestamp, text())
+    told = believed(words, received_at)
+    moment = told.moment or received_at
+    return Reading(identity.pk, message_id, nonce, moment, received_at, device_timestamp, text(), told.again)
 
 
 def _opened(value: dict[str, Any], identity: Identity, place: str) -> tuple[dict[str, Any], Any, str, str | None]:

@@ -14,16 +14,18 @@ from device_gateway.models import DeviceState, DeviceTelemetry
 from device_gateway.readings.payloads import MAX_MESSAGE_ID, Reading
 from device_gateway.states import later
 from ozone.intake import write_path
-from ozone.intake.sql import BulkInsert, moment, table_of
+from ozone.intake.sql import BulkInsert, moment, read_moment, table_of, within
+from ozone.wire.times import AHEAD
 
 logger = logging.getLogger("device_gateway")
 
 READINGS: Final = "readings"
 REPEATS: Final = Metric("ozone_reading_repeats_total", "Readings under known ids, by content", ["content"])
 
-_insert: Final = BulkInsert(DeviceTelemetry, Reading._fields)
+_COLUMNS: Final = tuple(name for name in Reading._fields if name != "again")
+_insert: Final = BulkInsert(DeviceTelemetry, _COLUMNS)
 _insert_once: Final = BulkInsert(
-    DeviceTelemetry, Reading._fields, "ON CONFLICT DO NOTHING", returning=("device_id", "message_id", "nonce")
+    DeviceTelemetry, _COLUMNS, "ON CONFLICT DO NOTHING", returning=("device_id", "message_id", "nonce")
 )
 
 _LATEST: Final = ("latest_occurred_at", "latest_received_at", "latest_payload")
@@ -65,6 +67,8 @@ def store_readings(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> 
     A repeat (same message_id or nonce, same content) is left out, and cannot become the latest one. Under a known id
     with other content it is another reading, stored under an id of its own.
     """
+    if any(reading.again is not None for arrival in arrivals for reading in arrival.readings):
+        arrivals = _in_order(connection, arrivals)
     fresh: list[Reading] = []
     unclear: list[Reading] = []
     seen: set[tuple[int, str, bool]] = set()
@@ -87,6 +91,30 @@ def store_readings(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> 
     if unclear:
         fresh += _store_others(connection, unclear)
     _store_states(connection, arrivals, fresh)
+
+
+def _in_order(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> list[Arrival]:
+    """With one meaning of each time: of two, the first one that is not before what the device told before."""
+    among, given = within(connection, {arrival.device for arrival in arrivals})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT device_id, latest_occurred_at FROM device_gateway_devicestate WHERE device_id {among}", given
+        )
+        newest = {device: read_moment(at) for device, at in cursor.fetchall()}
+    dated = []
+    for arrival in arrivals:
+        readings = []
+        before = newest.get(arrival.device)
+        if before is not None and before > arrival.received_at + AHEAD:
+            before = None  # told while the server's clock was wrong
+        for reading in arrival.readings:
+            if reading.again is not None and before is not None and reading.occurred_at < before:
+                reading = reading._replace(occurred_at=reading.again)
+            before = reading.occurred_at if before is None else max(before, reading.occurred_at)
+            readings.append(reading)
+        newest[arrival.device] = before
+        dated.append(arrival._replace(readings=readings))
+    return dated
 
 
 def store_history(connection: BaseDatabaseWrapper, readings: Sequence[Reading]) -> None:
@@ -185,7 +213,7 @@ def _rows(connection: BaseDatabaseWrapper, readings: Sequence[Reading]) -> list[
     """The readings as rows of DeviceTelemetry. Those of one batch arrived at one time: it is written out once."""
     written: dict[datetime, Any] = {}
     rows = []
-    for device, message_id, nonce, occurred_at, received_at, device_timestamp, payload in readings:
+    for device, message_id, nonce, occurred_at, received_at, device_timestamp, payload, _ in readings:
         received = written.get(received_at)
         if received is None:
             received = written[received_at] = moment(connection, received_at)

@@ -194,7 +194,8 @@ def _readings(move: Move, table: str, rows: list[Row]) -> Iterator[Reading]:
         else:
             told = payload.get("timestamp")
             words = told if told is None or isinstance(told, str) else jsonio.encode(told).decode()
-            occurred_at = believed(told, received_at, move.zone).moment or received_at
+            occurred_at = _after(believed(told, received_at, move.zone), device.newest_reading) or received_at
+            device.newest_reading = max(occurred_at, device.newest_reading or occurred_at)
             named = f"moved-{move.generation.name}-{key}"
             yield Reading(device.pk, named, None, occurred_at, received_at, words, jsonio.encode(payload).decode())
 

@@ -164,8 +164,3 @@ def believed(words: Any, received_at: datetime, zone: tzinfo | None = None) -> T
         if abs(received_at - moment) <= AHEAD:
             return Told(moment)
     return Told(*possible)
-
-
-def occurred(words: Any, received_at: datetime) -> datetime:
-    """When it happened: the device's words if they are possible, else the server's time."""
-    return believed(words, received_at).moment or received_at

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -52,6 +53,49 @@ def test_local_words_are_read_in_the_devices_zone(door: Door, meter: Meter, sett
     settings.DEVICE_TIME_ZONE = "Asia/Singapore"
     assert meter.send(door, {"timestamp": "2025-09-16 20:34:56"}).status == 201
     assert meter.rows()[0].occurred_at == MOMENT
+
+
+class TestAnHourThatIsRepeated:
+    """In Berlin's autumn 02:00 to 03:00 comes twice; the second time it is 01:00 UTC."""
+
+    MOMENTS = [datetime(2025, 10, 26, 1, tzinfo=UTC) + timedelta(minutes=13) * number for number in range(-9, 10)]
+
+    @pytest.fixture(autouse=True)
+    def berlin(self, settings: Settings) -> None:
+        settings.DEVICE_TIME_ZONE = "Europe/Berlin"
+
+    def told(self, *, ids: bool = False) -> list[dict[str, Any]]:
+        zone = ZoneInfo("Europe/Berlin")
+        words = [f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}" for moment in self.MOMENTS]
+        return [{"timestamp": text, "n": n, **({"message_id": f"{n}"} if ids else {})} for n, text in enumerate(words)]
+
+    @pytest.mark.parametrize("ids", [False, True])
+    @pytest.mark.parametrize("size", [1, 5, 19])
+    def test_a_queue_that_comes_hours_later(self, door: Door, meter: Meter, size: int, ids: bool) -> None:
+        queue = self.told(ids=ids)
+        with time_machine.travel(NOW, tick=False):
+            for start in range(0, len(queue), size):
+                part = queue[start : start + size]
+                assert meter.send(door, part[0] if size == 1 else part).status == 201
+        assert [row.occurred_at for row in meter.rows()] == self.MOMENTS
+
+    def test_live(self, door: Door, meter: Meter) -> None:
+        for moment, reading in zip(self.MOMENTS, self.told(), strict=True):
+            with time_machine.travel(moment + SECOND, tick=False):
+                assert meter.send(door, reading).status == 201
+        assert [row.occurred_at for row in meter.rows()] == self.MOMENTS
+
+    def test_a_repeat_is_none_the_less_one(self, door: Door, meter: Meter) -> None:
+        with time_machine.travel(NOW, tick=False):
+            for _ in range(2):
+                assert meter.send(door, self.told(ids=True)).status == 201
+        assert [row.occurred_at for row in meter.rows()] == self.MOMENTS
+
+    def test_another_devices_readings_decide_nothing(self, door: Door, meter: Meter, other_meter: Meter) -> None:
+        with time_machine.travel(NOW, tick=False):
+            other_meter.send(door, {"n": 1})
+            assert meter.send(door, {"timestamp": "2025-10-26 02:30:00"}).status == 201
+        assert meter.rows()[0].occurred_at == datetime(2025, 10, 26, 0, 30, tzinfo=UTC)
 
 
 def latest() -> Any:

@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from ozone.wire.errors import Invalid
-from ozone.wire.times import believed, iso, iso_or_none, occurred, parse_iso, parse_query, read_device_time
+from ozone.wire.times import believed, iso, iso_or_none, parse_iso, parse_query, read_device_time
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MOMENT = datetime(2025, 9, 16, 12, 34, 56, tzinfo=UTC)
+
+
+def occurred(words: Any, received_at: datetime) -> datetime:
+    return believed(words, received_at).moment or received_at
 
 
 @pytest.mark.parametrize(
