@@ -9,7 +9,7 @@ class TelemetryConfig(AppConfig):
     def ready(self) -> None:
         from device_gateway.keys.memory import COMMANDS, keyring
         from telemetry.commands import polling, services
-        from telemetry.events import storing
+        from telemetry.device_side import storing
 
         storing.register_kinds()
         polling.register_kinds()

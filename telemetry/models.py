@@ -136,6 +136,17 @@ class DeviceStatus(models.Model):
     """The three on-time values of a legacy device, as sent."""
     resets = models.PositiveIntegerField(default=0, db_default=0)
     """Counter resets seen: a legacy press is known again only since the last one."""
+    reset_reason = models.CharField(max_length=64, blank=True, default="", db_default="")
+    rssi = models.IntegerField(null=True)
+    """The signal of its WiFi, in dBm."""
+    free_heap = models.IntegerField(null=True)
+    """In bytes."""
+    queue_length = models.IntegerField(null=True)
+    """Events that wait in the device."""
+    vitals_at = models.DateTimeField(null=True)
+    """When the device said the newest of what it says of itself beside its counters, in whole seconds."""
+    firmware_at = models.DateTimeField(null=True)
+    """When it told the firmware that the registry has of it, in whole seconds."""
 
     class Meta:
         verbose_name_plural = "device statuses"

@@ -16,12 +16,13 @@ from ozone.intake.sql import BulkInsert
 from telemetry.events import storing as events
 from telemetry.figures import rollups
 from telemetry.models import TelemetryEvent
+from telemetry.statuses import storing as statuses
 from telemetry.tests.conftest import EVENTS, Esp32
 from tests.support.doors import Answer, Door
 
 HOT = {
     f"{module.__name__}.{name}": value
-    for module in (readings, events, rollups, states)
+    for module in (readings, events, rollups, states, statuses)
     for name, value in vars(module).items()
     if isinstance(value, BulkInsert)
 }

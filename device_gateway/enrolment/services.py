@@ -36,8 +36,9 @@ class Enrolled(NamedTuple):
 def shake_hands(*, mac: str, firmware: str, presented: str, client: str, now: datetime) -> Enrolled:
     """A token for the device of that MAC, which registers itself when it is new; or a refusal, which is noted.
 
-    `mac` is in its normal spelling, `presented` the token that the device showed ("" for none). Raises Forbidden for
-    an archived device, TooManyRequests where no more devices may register themselves.
+    `mac` is in its normal spelling, `presented` the token that the device showed ("" for none); `firmware` is noted
+    with the attempt. Raises Forbidden for an archived device, TooManyRequests where no more devices may register
+    themselves.
     """
     device = _device(mac, now)
     if device.archived_at is not None:
@@ -57,9 +58,6 @@ def shake_hands(*, mac: str, firmware: str, presented: str, client: str, now: da
         _note_attempt(device, client, firmware, token is not None, now)
     if token is not None:
         DeviceState.objects.filter(device=device).update(last_seen=now)
-        if firmware and firmware != device.firmware:
-            device.firmware = firmware
-            device.save(update_fields=["firmware"])
     return Enrolled(device, token)
 
 

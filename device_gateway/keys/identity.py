@@ -22,7 +22,6 @@ class Identity:
         "data_key",
         "device_id",
         "encryption",
-        "firmware",
         "not_before",
         "other_names",
         "pk",
@@ -40,10 +39,7 @@ class Identity:
 
     def take(self, row: tuple[Any, ...], other_names: Set[str]) -> None:
         """The columns as they are in the database now; its MAC and former device_ids."""
-        (_, self.credential_pk, _, self.pk, self.device_id, assigned, archived, self.encryption, data_key, firmware) = (
-            row
-        )
-        self.firmware: str = firmware
+        _, self.credential_pk, _, self.pk, self.device_id, assigned, archived, self.encryption, data_key = row
         self.other_names = other_names
         self.assigned = bool(assigned)
         self.archived = bool(archived)

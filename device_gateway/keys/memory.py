@@ -42,7 +42,7 @@ USE_NOTED_EVERY: Final = 60.0
 
 _COLUMNS: Final = """
     SELECT c.hash, c.id, c.last_used_at IS NOT NULL, d.id, d.device_id, d.assigned, d.archived_at IS NOT NULL,
-           d.encryption, d.data_key, d.firmware
+           d.encryption, d.data_key
     FROM device_gateway_credential c JOIN device_gateway_device d ON d.id = c.device_id
     WHERE c.revoked_at IS NULL"""
 

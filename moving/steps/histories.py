@@ -16,9 +16,10 @@ from moving.state import Move, MovedDevice
 from ozone.intake.sql import read_moment
 from ozone.wire import jsonio
 from ozone.wire.times import Told, believed
-from telemetry.events.payloads import MAX_EVENT_ID, TREATMENTS, Event, Flags
+from telemetry.events.payloads import MAX_EVENT_ID, TREATMENTS, Event
 from telemetry.events.storing import find_events, is_suspect, store_once
 from telemetry.models import DeviceStatus
+from telemetry.statuses.payloads import Flags
 
 STATUS: Final = "status"
 _MAX_WORDS: Final = 64

@@ -13,6 +13,16 @@ _COUNTERS: Final = {
     "required": ["basic", "standard", "premium"],
     "properties": {"basic": _COUNTER, "standard": _COUNTER, "premium": _COUNTER},
 }
+_WHOLE: Final = {"type": "integer", "minimum": 0}
+_VITALS: Final = {
+    "reset_reason": {"type": "string", "maxLength": 64},
+    "rssi": {"type": "integer", "description": "dBm"},
+    "free_heap": {**_WHOLE, "description": "Bytes"},
+    "queue_length": _WHOLE,
+}
+_FIRMWARE: Final = {"type": "string", "maxLength": 64}
+_SAID: Final = {"firmware": _FIRMWARE, **_VITALS}
+_WAITING: Final = {**_WHOLE, "description": "Commands that are pending for the device, where there are any"}
 _EVENT: Final = {
     "type": "object",
     "required": ["event_id", "event", "treatment", "counter"],
@@ -22,9 +32,10 @@ _EVENT: Final = {
         "treatment": {"type": "string", "enum": ["BASIC", "STANDARD", "PREMIUM"]},
         "counter": _COUNTER,
         "device_id": _TEXT,
-        "firmware": {"type": "string", "maxLength": 64},
+        "firmware": _FIRMWARE,
         "ts": {"description": "ISO 8601, epoch seconds, or YYYY-MM-DD HH:MM:SS in DEVICE_TIME_ZONE"},
         "current_counters": _COUNTERS,
+        **_VITALS,
     },
     "additionalProperties": True,
 }
@@ -58,7 +69,7 @@ _HANDSHAKE: Final = {
     "operationId": "handshake",
     "summary": "A MAC for a device_id and a token, where the device may have one.",
     "tags": ["device"],
-    "requestBody": body({"type": "object", "required": ["mac"], "properties": {"mac": _TEXT, "firmware": _TEXT}}),
+    "requestBody": body({"type": "object", "required": ["mac"], "properties": {"mac": _TEXT, "firmware": _FIRMWARE}}),
     "responses": {
         "200": reply("Enrolled.", {"device_id": _TEXT, "token": _TEXT, "assigned": _TRUE}),
         **errors(400, 403, 405, 408, 413, 415, 429, 503),
@@ -80,8 +91,9 @@ def _taking_events(name: str) -> dict[str, Any]:
                     "ack": _TRUE,
                     "event_id": {"type": "string", "nullable": True},
                     "results": {"type": "array", "items": _ACK},
+                    "commands": _WAITING,
                 },
-                optional=("event_id", "results"),
+                optional=("event_id", "results", "commands"),
             ),
             **errors(400, 401, 403, 405, 408, 413, 415, 429, 503),
         },
@@ -112,6 +124,7 @@ _POLL: Final = {
     "parameters": [
         *_in_path("device_id"),
         {"name": "wait", "in": "query", "schema": {"type": "number", "minimum": 0, "maximum": 30}},
+        *({"name": name, "in": "query", "schema": schema} for name, schema in _SAID.items()),
     ],
     "responses": {
         "200": reply(
@@ -136,14 +149,20 @@ _REPORT: Final = {
         {
             "type": "object",
             "required": ["success"],
-            "properties": {"success": _TRUE, "response_data": {}, "current_counters": _COUNTERS},
+            "properties": {"success": _TRUE, "response_data": {}, "current_counters": _COUNTERS, **_VITALS},
             "additionalProperties": True,
         }
     ),
     "responses": {
         "200": reply(
             "Committed.",
-            {"status": {"type": "string", "enum": ["updated"]}, "command_id": _TEXT, "success": _TRUE},
+            {
+                "status": {"type": "string", "enum": ["updated"]},
+                "command_id": _TEXT,
+                "success": _TRUE,
+                "commands": _WAITING,
+            },
+            optional=("commands",),
         ),
         **errors(400, 401, 403, 404, 405, 408, 409, 413, 415, 429, 503),
     },

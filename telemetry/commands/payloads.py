@@ -1,11 +1,61 @@
-"""The wire format of a command's result."""
+"""The wire formats of polls and of commands' results."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl
 
 from ozone.wire import jsonio
 from ozone.wire.errors import Invalid
 from ozone.wire.jsonio import MAX_OBJECT_BYTES
-from telemetry.events.payloads import Counters, Flags, read_counters, read_flags
+from telemetry.statuses.payloads import (
+    MAX_FIRMWARE,
+    NO_FIRMWARE,
+    NO_FLAGS,
+    Counters,
+    Flags,
+    at_fault,
+    read_counters,
+    read_flags,
+    read_vitals,
+)
+
+LONGEST_WAIT: Final = 30.0
+
+
+class Asked(NamedTuple):
+    """What a device asks by a poll, and what it says of itself: its firmware and vitals, where it tells them.
+
+    `wait`: the seconds for which it may be held.
+    """
+
+    wait: float = 0.0
+    firmware: str | None = None
+    flags: Flags = NO_FLAGS
+
+
+_NOTHING: Final = Asked()
+
+
+def read_poll(query: str) -> Asked:
+    """The query of a poll; of a name that stands twice the last one counts. Raises Invalid naming what is at fault."""
+    if not query:
+        return _NOTHING
+    fields = dict(parse_qsl(query, keep_blank_values=True))
+    # Versions have a + in them rather than a blank, and sketches put them into the address as they are.
+    firmware = dict(parse_qsl(query.replace("+", "%2B"))).get("firmware")
+    if firmware is not None and (len(firmware) > MAX_FIRMWARE or "\0" in firmware):
+        raise at_fault({"firmware": NO_FIRMWARE})
+    return Asked(_seconds(fields.get("wait", "0")), firmware, read_vitals(fields))
+
+
+def _seconds(wait: str) -> float:
+    try:
+        seconds = float(wait)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= LONGEST_WAIT:
+        sentence = f"A number of seconds from 0 to {LONGEST_WAIT:g}."
+        raise Invalid(f"wait is not valid: {sentence}", errors={"wait": [sentence]})
+    return seconds
 
 
 class Result(NamedTuple):

@@ -3,7 +3,7 @@
 A kind of the writer: all polls that came together are one look at their open commands. Most find none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from device_gateway.models import Device, Enrolment
 from device_gateway.states import mark_polled, seats_of
 from ozone.intake import write_path
-from ozone.intake.sql import within
+from ozone.intake.sql import moment, within
 from telemetry.commands.lifecycle import (
     EXECUTED,
     FAILED,
@@ -27,6 +27,8 @@ from telemetry.commands.lifecycle import (
 )
 from telemetry.commands.types import is_unsafe, may_be_unsafe, type_named, unsafe
 from telemetry.models import Command
+from telemetry.statuses.payloads import NO_FLAGS, Flags
+from telemetry.statuses.storing import lock_statuses, save_statuses
 
 POLLS: Final = "polls"
 MOST: Final = 10
@@ -35,12 +37,15 @@ MOST: Final = 10
 
 class Poll(NamedTuple):
     """One look of a request for commands. `seat`: the request's own random number, by which it is known from others of
-    its device; `sits_down`: its first look, after which none but a newer request's gets any."""
+    its device; `sits_down`: its first look, after which none but a newer request's gets any. `firmware` and `flags`:
+    what the device says of itself by it."""
 
     device: int
     received_at: datetime
     seat: int
     sits_down: bool = True
+    firmware: str | None = None
+    flags: Flags = NO_FLAGS
 
 
 def store_polls(connection: BaseDatabaseWrapper, polls: list[Poll]) -> list[list[Command] | None]:
@@ -54,6 +59,7 @@ def store_polls(connection: BaseDatabaseWrapper, polls: list[Poll]) -> list[list
     seats = _seats(connection, polls, new)
     seated = [poll for poll in polls if poll.seat == seats[poll.device]]
     devices = {poll.device for poll in seated}
+    _note_vitals(connection, polls)
     firmwares = _firmwares_to_mind(by_device)
     delivered = {
         device: _deliver(commands, now, firmwares.get(device, ""))
@@ -72,6 +78,36 @@ def _seats(connection: BaseDatabaseWrapper, polls: Sequence[Poll], new: Mapping[
     waiting = {poll.device: poll.seat for poll in polls if poll.device not in new}
     known = seats_of(connection, sorted(waiting)) if waiting else {}
     return {device: known.get(device) or seat for device, seat in waiting.items()} | dict(new)
+
+
+def _note_vitals(connection: BaseDatabaseWrapper, polls: Sequence[Poll]) -> None:
+    """What the devices say of themselves. After their commands are locked, as for a result."""
+    telling = [poll for poll in polls if poll.firmware or poll.flags != NO_FLAGS]
+    if not telling:
+        return
+    statuses = lock_statuses(connection, sorted({poll.device for poll in telling}))
+    for poll in telling:
+        statuses[poll.device].believe(poll.received_at)
+        statuses[poll.device].tell(poll.flags, poll.firmware, poll.received_at)
+    save_statuses(connection, [statuses[device] for device in sorted(statuses)])
+
+
+def pending_commands(connection: BaseDatabaseWrapper, devices: Collection[int], now: datetime) -> dict[int, int]:
+    """How many commands are pending for each of the devices that have any."""
+    among, given = within(connection, devices)
+    query = (
+        # As the index of open commands has it, and then some.
+        "SELECT device_id, COUNT(*) FROM telemetry_command WHERE status IN ('pending', 'sent') AND status = 'pending'"
+        f" AND expires_at > %s AND device_id {among} GROUP BY device_id"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(query, [moment(connection, now), *given])
+        return dict(cursor.fetchall())
+
+
+def also_waiting(commands: int) -> dict[str, int]:
+    """What a reply to a device has beside where commands wait for it: a poll fetches them."""
+    return {"commands": commands} if commands else {}
 
 
 def _firmwares_to_mind(by_device: Mapping[int, Sequence[Command]]) -> dict[int, str]:

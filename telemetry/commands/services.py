@@ -22,10 +22,11 @@ from telemetry.commands.lifecycle import (
     state_at,
 )
 from telemetry.commands.payloads import Result
+from telemetry.commands.polling import pending_commands
 from telemetry.commands.types import is_unsafe, type_named, unsafe
 from telemetry.commands.waiting import room
-from telemetry.events.storing import lock_statuses, save_statuses
 from telemetry.models import Command
+from telemetry.statuses.storing import lock_statuses, save_statuses
 from telemetry.treatments import COUNTERS
 
 MAX_TEXT: Final = 500
@@ -128,15 +129,21 @@ def cancel(*, devices: Any, command_id: str, now: datetime) -> Command:
     return command
 
 
-def report(*, device: int, command_id: str, result: Result, received_at: datetime) -> bool:
-    """What the device made of a command; whether it succeeded, as first reported. Runs in the writer's transaction.
+class Reported(NamedTuple):
+    """Whether the command succeeded, as first reported; how many others are pending for the device."""
+
+    success: bool
+    waiting: int
+
+
+def report(*, device: int, command_id: str, result: Result, received_at: datetime) -> Reported:
+    """What the device made of a command. Runs in the writer's transaction.
 
     A finished command stays as it is; a timed-out one is finished late. Raises NotFound, Conflict.
     """
     command = _locked(Command.objects.filter(device=device), command_id)
     if command.status in FINISHED:
-        mark_seen(connection, [(device, received_at)])
-        return command.status == EXECUTED
+        return _heard(device, command.status == EXECUTED, received_at)
     if not allows(command, EXECUTED, received_at):
         raise Conflict("This command was not delivered.", code="not_delivered")
     command.status = EXECUTED if result.success else FAILED
@@ -153,8 +160,12 @@ def report(*, device: int, command_id: str, result: Result, received_at: datetim
     status = lock_statuses(connection, [device])[device]
     status.hear(counters, result.flags, received_at, has_reset=has_reset)
     save_statuses(connection, [status])
+    return _heard(device, result.success, received_at)
+
+
+def _heard(device: int, success: bool, received_at: datetime) -> Reported:
     mark_seen(connection, [(device, received_at)])
-    return result.success
+    return Reported(success, pending_commands(connection, [device], received_at).get(device, 0))
 
 
 def find_command(commands: "QuerySet[Command]", command_id: str) -> Command:

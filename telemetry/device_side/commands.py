@@ -5,42 +5,41 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 from device_gateway.gate import Call, ClientLeft, DeviceRoute, Receive
 from device_gateway.keys.identity import Identity
 from device_gateway.keys.memory import keyring
 from ozone import intake
 from ozone.wire import bodies, jsonio
-from ozone.wire.errors import Invalid, Unauthorized
+from ozone.wire.errors import Unauthorized
 from ozone.wire.http import Reply, Request
 from ozone.wire.times import iso
 from telemetry.commands import services
-from telemetry.commands.payloads import read_result
-from telemetry.commands.polling import POLLS, Poll
+from telemetry.commands.payloads import Asked, read_poll, read_result
+from telemetry.commands.polling import POLLS, Poll, also_waiting
 from telemetry.commands.waiting import End, room
 from telemetry.models import Command
 
-LONGEST_WAIT: Final = 30.0
-_POLL_BYTES: Final = 64
+_POLL_BYTES: Final = 256
 
 
 class HeldPoll:
     """A poll, answered at once when there is a command, else when there is one or the time is up."""
 
-    def __init__(self, device: int, seconds: float, may_still: Callable[[], bool], reply: Callable[..., Reply]) -> None:
+    def __init__(self, device: int, asked: Asked, may_still: Callable[[], bool], reply: Callable[..., Reply]) -> None:
         self._device = device
-        self._seconds = seconds
+        self._asked = asked
         self._may_still = may_still
         self._reply = reply
         self._seat = 1 + secrets.randbits(62)
 
     async def answer_later(self, receive: Receive) -> Reply:
-        if not self._seconds:
+        seconds = self._asked.wait
+        if not seconds:
             return self._reply(await self._look(sits_down=True))
-        until = monotonic() + self._seconds
+        until = monotonic() + seconds
         # Seated before the first look: a command made between the two would wake nobody.
-        seat = room.sit(self._device, self._seconds, receive)
+        seat = room.sit(self._device, seconds, receive)
         try:
             found = await self._look(sits_down=True)
             while found == [] and monotonic() < until:
@@ -63,7 +62,9 @@ class HeldPoll:
         return found
 
     def _poll(self, *, sits_down: bool) -> Poll:
-        return Poll(self._device, datetime.now(UTC), self._seat, sits_down)
+        """What the device says of itself it has said once, however often its commands are looked for."""
+        said = self._asked if sits_down else Asked()
+        return Poll(self._device, datetime.now(UTC), self._seat, sits_down, said.firmware, said.flags)
 
 
 def poll(request: Request, identity: Identity) -> HeldPoll:
@@ -85,7 +86,7 @@ def poll(request: Request, identity: Identity) -> HeldPoll:
         }
         return Reply.json(200, body)
 
-    return HeldPoll(identity.pk, _seconds(request.query), may_still, reply)
+    return HeldPoll(identity.pk, read_poll(request.query), may_still, reply)
 
 
 def _as_device_sees_it(command: Command) -> dict[str, Any]:
@@ -101,18 +102,6 @@ def _as_device_sees_it(command: Command) -> dict[str, Any]:
     }
 
 
-def _seconds(query: str) -> float:
-    wait = parse_qs(query, keep_blank_values=True).get("wait", ["0"])[-1]
-    try:
-        seconds = float(wait)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= LONGEST_WAIT:
-        sentence = f"A number of seconds from 0 to {LONGEST_WAIT:g}."
-        raise Invalid(f"wait is not valid: {sentence}", errors={"wait": [sentence]})
-    return seconds
-
-
 def report(request: Request, identity: Identity) -> Call:
     """What the device made of a command."""
     _check_name(identity, request.params["device_id"])
@@ -120,8 +109,9 @@ def report(request: Request, identity: Identity) -> Call:
     result = read_result(jsonio.decode(request.body) if request.body else {})
     command_id = request.params["command_id"]
 
-    def reply(success: bool) -> Reply:
-        return Reply.json(200, {"status": "updated", "command_id": command_id, "success": success})
+    def reply(reported: services.Reported) -> Reply:
+        body = {"status": "updated", "command_id": command_id, "success": reported.success}
+        return Reply.json(200, {**body, **also_waiting(reported.waiting)})
 
     arguments = {"device": identity.pk, "command_id": command_id, "result": result, "received_at": request.received_at}
     return Call(services.report, arguments, reply)

@@ -12,10 +12,13 @@ from ozone.wire.conf import options
 from ozone.wire.errors import Forbidden, Invalid, NotFound, Unauthorized, WrongContentType
 from ozone.wire.http import NO_STORE, Reply, Request
 from ozone.wire.limits import Limit
+from telemetry.commands.polling import also_waiting
 from telemetry.device_side import services
 from telemetry.device_side.legacy import read_form, read_legacy
-from telemetry.events.payloads import MAX_FIRMWARE, Parsed, read_events
-from telemetry.events.storing import EVENTS, EventArrival
+from telemetry.device_side.storing import EVENTS, Stored
+from telemetry.events.payloads import Parsed, read_events
+from telemetry.events.storing import EventArrival
+from telemetry.statuses.payloads import MAX_FIRMWARE, NO_FIRMWARE
 
 _HANDSHAKES: Final = Limit("handshakes", lambda: options().LIMIT_HANDSHAKES, "Too many handshakes from this address.")
 _LEGACY: Final = Limit("legacy", lambda: options().LIMIT_LEGACY, "Too many messages from this address.")
@@ -32,7 +35,7 @@ def handshake(request: Request) -> Call:
     if normal is None:
         raise Invalid("mac is not a MAC address.", errors={"mac": [NO_MAC]})
     if firmware is not None and (not isinstance(firmware, str) or len(firmware) > MAX_FIRMWARE):
-        raise Invalid("firmware is not valid.", errors={"firmware": [f"Text of at most {MAX_FIRMWARE} characters."]})
+        raise Invalid("firmware is not valid.", errors={"firmware": [NO_FIRMWARE]})
     arguments = {
         "mac": normal,
         "firmware": firmware or "",
@@ -59,31 +62,30 @@ def events(request: Request, identity: Identity) -> Write:
     bodies.require_json(request.body, request.headers)
     parsed = read_events(request.body, identity, request.received_at)
 
-    def reply(decided: list[bool]) -> Reply:
-        if parsed.events and parsed.events[-1].firmware is not None:
-            identity.firmware = parsed.events[-1].firmware
-        return _of_batch(parsed, decided) if parsed.is_batch else _of_one(parsed, decided)
+    def reply(stored: Stored) -> Reply:
+        return _of_batch(parsed, stored) if parsed.is_batch else _of_one(parsed, stored)
 
     arrival = EventArrival(identity.pk, request.received_at, parsed.events, parsed.refused)
     return Write(EVENTS, arrival, len(request.body), len(parsed.order), reply)
 
 
-def _of_one(parsed: Parsed, decided: list[bool]) -> Reply:
+def _of_one(parsed: Parsed, stored: Stored) -> Reply:
     event_id, place = parsed.order[0]
-    if place is not None and not decided[place]:
+    if place is not None and not stored.decided[place]:
         raise parsed.refused[place].error
-    return Reply.json(200, {"ack": True, "event_id": event_id})
+    return Reply.json(200, {"ack": True, "event_id": event_id, **also_waiting(stored.waiting)})
 
 
-def _of_batch(parsed: Parsed, decided: list[bool]) -> Reply:
+def _of_batch(parsed: Parsed, stored: Stored) -> Reply:
     results: list[dict[str, Any]] = []
     for event_id, place in parsed.order:
-        if place is None or decided[place]:
+        if place is None or stored.decided[place]:
             results.append({"event_id": event_id, "ack": True})
         else:
             error = parsed.refused[place].error
             results.append({"event_id": event_id, "ack": False, "detail": error.detail, "code": error.code})
-    return Reply.json(200, {"ack": all(result["ack"] for result in results), "results": results})
+    ack = all(result["ack"] for result in results)
+    return Reply.json(200, {"ack": ack, "results": results, **also_waiting(stored.waiting)})
 
 
 def legacy(request: Request) -> Call:

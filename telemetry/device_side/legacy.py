@@ -10,7 +10,8 @@ from ozone.wire import jsonio
 from ozone.wire.errors import Invalid, MalformedJson
 from ozone.wire.jsonio import MAX_OBJECT_BYTES
 from ozone.wire.times import believed
-from telemetry.events.payloads import MAX_COUNTER, STATUS, Counters, Event, Flags, digest_of
+from telemetry.events.payloads import STATUS, Event, digest_of
+from telemetry.statuses.payloads import MAX_COUNTER, Counters, Flags
 from telemetry.treatments import TREATMENTS
 
 _MAX_FIELDS: Final = 100

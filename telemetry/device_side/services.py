@@ -8,16 +8,25 @@ from device_gateway.enrolment.services import Enrolled, register_itself, shake_h
 from device_gateway.models import Credential, Device, DeviceName, DeviceState
 from ozone.wire.errors import Forbidden
 from telemetry.device_side.legacy import LegacyMessage
-from telemetry.events.storing import lock_statuses, store_once
+from telemetry.events.storing import store_once
 from telemetry.models import DeviceStatus, TelemetryEvent
+from telemetry.statuses.payloads import NO_FLAGS
+from telemetry.statuses.storing import lock_statuses, save_statuses
 
 
 @transaction.atomic
 def handshake(*, mac: str, firmware: str, presented: str, client: str, now: datetime) -> Enrolled:
-    """As device_gateway.enrolment.shake_hands; a permitted one makes the device's DeviceStatus."""
+    """As device_gateway.enrolment.shake_hands; a permitted one makes the device's DeviceStatus, and is a word on its
+    firmware."""
+    # Before the device's own row, as for all that a device tells.
+    DeviceStatus.objects.select_for_update(of=("self",)).filter(device__names__name=mac).first()
     enrolled = shake_hands(mac=mac, firmware=firmware, presented=presented, client=client, now=now)
     if enrolled.token is not None:
-        DeviceStatus.objects.get_or_create(device=enrolled.device)
+        status = lock_statuses(connection, [enrolled.device.pk])[enrolled.device.pk]
+        if firmware:
+            status.believe(now)
+            status.tell(NO_FLAGS, firmware, now)
+            save_statuses(connection, [status])
     return enrolled
 
 

@@ -1,4 +1,4 @@
-"""The wire formats of section 2: what an event, its counters and its flags may look like."""
+"""The wire format of section 2: what an event may look like."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,33 +10,28 @@ from ozone.wire import jsonio
 from ozone.wire.errors import ApiError, Invalid, MalformedJson, Unauthorized
 from ozone.wire.jsonio import MAX_OBJECT_BYTES
 from ozone.wire.times import believed
-from telemetry.treatments import COUNTERS, TREATMENTS
+from telemetry.statuses.payloads import (
+    MAX_COUNTER,
+    MAX_FIRMWARE,
+    NO_FIRMWARE,
+    NO_FLAGS,
+    Counters,
+    Flags,
+    at_fault,
+    read_counters,
+    read_flags,
+)
+from telemetry.treatments import TREATMENTS
 
 MAX_BATCH: Final = 500
 STATUS: Final = "status"
 """The event type of a legacy device's status message: no press."""
 MAX_EVENT_ID: Final = 128
-MAX_FIRMWARE: Final = 64
-MAX_WIFI_STATUS: Final = 64
-MAX_COUNTER: Final = 2**31 - 1
 MAX_KEPT_BODY: Final = 16 * 1024
 """Characters of a refused body that are kept: the firmware's events have some 300."""
 
 _COLUMNS: Final = frozenset({"device_id", "event_id", "event", "treatment", "counter", "ts"})
 """What has a column of its own; any further field is the event's payload."""
-
-Counters = tuple[int, int, int]
-"""Basic, standard, premium."""
-
-
-class Flags(NamedTuple):
-    """What a device says of itself beside its counters; None: nothing said."""
-
-    wifi_status: str | None = None
-    wifi_connected: bool | None = None
-    rtc_available: bool | None = None
-    sd_card_available: bool | None = None
-    uptime_seconds: int | None = None
 
 
 class Event(NamedTuple):
@@ -112,7 +107,7 @@ def read_events(body: bytes, identity: Identity, received_at: datetime) -> Parse
         if type(value) is not dict:
             raise Invalid("Send an event as a JSON object, or an array of them.", code="not_an_event")
         _check_name(value, identity)
-        event = read_event(value, identity.pk, received_at, known_firmware=identity.firmware)
+        event = read_event(value, identity.pk, received_at)
     except (Invalid, MalformedJson) as error:
         return _one_refused(body, _event_id_of(value), error)
     return Parsed([event], [], [(event.event_id, None)], is_batch=False)
@@ -128,7 +123,7 @@ def _read_batch(body: bytes, values: list[Any], identity: Identity, received_at:
             if type(value) is not dict:
                 raise Invalid("Each event must be a JSON object.", code="not_an_event")
             _check_name(value, identity)
-            event = read_event(value, identity.pk, received_at, known_firmware=identity.firmware)
+            event = read_event(value, identity.pk, received_at)
         except Invalid as error:
             texts = texts or jsonio.split_array(body)
             event_id = _event_id_of(value)
@@ -155,14 +150,12 @@ def _check_name(value: Mapping[str, Any], identity: Identity) -> None:
     if name is None:
         return
     if type(name) is not str:
-        raise _at_fault({"device_id": "Must be text."})
+        raise at_fault({"device_id": "Must be text."})
     if not identity.is_called(name):
         raise Unauthorized("This key is not that of the device named in the body.")
 
 
-def read_event(
-    value: dict[str, Any], device: int, received_at: datetime, *, known_firmware: str = "", source: str = "device"
-) -> Event:
+def read_event(value: dict[str, Any], device: int, received_at: datetime, *, source: str = "device") -> Event:
     """One event of the device with that number. Raises Invalid naming every field at fault."""
     faults: dict[str, str] = {}
     event_id, treatment, counter = value.get("event_id"), value.get("treatment"), value.get("counter")
@@ -176,14 +169,14 @@ def read_event(
         faults["counter"] = f"Must be a whole number from 0 to {MAX_COUNTER}."
     firmware = value.get("firmware")
     if firmware is not None and (type(firmware) is not str or len(firmware) > MAX_FIRMWARE):
-        faults["firmware"] = f"Must be text of at most {MAX_FIRMWARE} characters."
+        faults["firmware"] = NO_FIRMWARE
     own_counts = None
     try:
         own_counts = read_counters(value.get("current_counters"), "current_counters")
     except Invalid as error:
         faults |= {field: sentences[0] for field, sentences in (error.errors or {}).items()}
     if faults:
-        raise _at_fault(faults)
+        raise at_fault(faults)
     told = believed(value.get("ts"), received_at)
     further = {name: item for name, item in value.items() if name not in _COLUMNS}
     payload = jsonio.encode(further) if further else b"{}"
@@ -204,7 +197,7 @@ def read_event(
         device_timestamp=words or None,
         received_at=received_at,
         flags=read_flags(value) if further else NO_FLAGS,
-        firmware=firmware if firmware and firmware != known_firmware else None,
+        firmware=firmware or None,
         source=source,
         payload=payload.decode(),
         told_again=told.again,
@@ -214,46 +207,3 @@ def read_event(
 def digest_of(content: bytes) -> int:
     """Eight bytes of a hash, as the signed integer that a database keeps."""
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)
-
-
-def read_counters(value: Any, place: str) -> Counters | None:
-    """`{basic, standard, premium}`; None where nothing was sent. Raises Invalid naming each counter at fault."""
-    if value is None:
-        return None
-    if type(value) is not dict:
-        raise _at_fault({place: "Must be an object of basic, standard and premium."})
-    counters = [value.get(name) for name in COUNTERS]
-    faults = {
-        f"{place}.{name}": f"Must be a whole number from 0 to {MAX_COUNTER}."
-        for name, counter in zip(COUNTERS, counters, strict=True)
-        if type(counter) is not int or not 0 <= counter <= MAX_COUNTER
-    }
-    if faults:
-        raise _at_fault(faults)
-    return tuple(counters)  # type: ignore[return-value]
-
-
-NO_FLAGS: Final = Flags()
-
-
-def read_flags(value: Mapping[str, Any]) -> Flags:
-    """The flags among the members of an event or a result. One of a wrong type says nothing: a press must not wait
-    behind it."""
-    wifi_status, uptime = value.get("wifi_status"), value.get("uptime_seconds")
-    sd_card = value.get("sd_available", value.get("sd_card_available"))
-    return Flags(
-        wifi_status[:MAX_WIFI_STATUS] if type(wifi_status) is str else None,
-        _flag(value.get("wifi_connected")),
-        _flag(value.get("rtc_available")),
-        _flag(sd_card),
-        uptime if type(uptime) is int and uptime >= 0 else None,
-    )
-
-
-def _flag(value: Any) -> bool | None:
-    return value if type(value) is bool else None
-
-
-def _at_fault(faults: Mapping[str, str]) -> Invalid:
-    fields = ", ".join(faults)
-    return Invalid(f"Not valid: {fields}.", errors={field: [text] for field, text in faults.items()})

@@ -11,10 +11,10 @@ from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from device_gateway.models import Device
-from telemetry.events.storing import lock_statuses
 from telemetry.figures.analytics import TimeSlot
 from telemetry.figures.rollups import starts
 from telemetry.models import DailyCount, HourlyCount, RollUp, TelemetryEvent
+from telemetry.statuses.storing import lock_statuses
 from telemetry.treatments import COUNTERS, TREATMENTS
 
 EVENTS_AT_ONCE: Final = 2_000

@@ -11,9 +11,10 @@ from device_gateway.models import Device
 from ozone.intake import call_and_wait
 from telemetry.events.payloads import read_event
 from telemetry.events.quarantine import CONFLICT, decide, members
-from telemetry.events.storing import Bindings, lock_statuses, store_once
+from telemetry.events.storing import Bindings, store_once
 from telemetry.figures.rollups import Attribution, Tally
 from telemetry.models import QuarantinedEvent, TelemetryEvent
+from telemetry.statuses.storing import lock_statuses
 
 _STEM: Final = 100
 """Characters of a conflict's event_id that stay in the id of its own."""

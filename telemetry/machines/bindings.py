@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from device_gateway.models import Device
 from ozone.wire.errors import Conflict
-from telemetry.events.storing import lock_statuses
 from telemetry.models import Machine, MachineDevice, Outlet
+from telemetry.statuses.storing import lock_statuses
 from telemetry.visible import find
 
 _TURN: Final = 0x6F7A6F6E65

@@ -172,6 +172,7 @@ class SummaryReply(RowReply):
         "counts": Made(_counts, *_counters()),
         "status": Made(_presence, *_heard()),
         "device_timestamp": Made(_words, "status__device_timestamp"),
+        "reset_reason": Made(_words, "status__reset_reason"),
     }
 
     device_id = serializers.CharField()
@@ -186,3 +187,10 @@ class SummaryReply(RowReply):
     sd_card_available = serializers.BooleanField(source="status__sd_card_available", allow_null=True)
     uptime_seconds = serializers.IntegerField(source="status__uptime_seconds", allow_null=True)
     device_timestamp = serializers.CharField(allow_null=True)
+    reset_reason = serializers.CharField(allow_null=True)
+    rssi = serializers.IntegerField(source="status__rssi", allow_null=True, help_text="dBm")
+    free_heap = serializers.IntegerField(source="status__free_heap", allow_null=True, help_text="Bytes")
+    queue_length = serializers.IntegerField(source="status__queue_length", allow_null=True)
+    vitals_at = serializers.DateTimeField(
+        source="status__vitals_at", allow_null=True, help_text="When the device told the newest of these"
+    )

@@ -28,6 +28,10 @@ class TestSummary:
             rtc_available=False,
             sd_available=True,
             uptime_seconds=86400,
+            reset_reason="POWERON",
+            rssi=-61,
+            free_heap=181204,
+            queue_length=3,
             ts="2026-03-01 12:00:00",
         )
         with time_machine.travel(NOON, tick=False):
@@ -45,6 +49,11 @@ class TestSummary:
             "sd_card_available": True,
             "uptime_seconds": 86400,
             "device_timestamp": "2026-03-01 12:00:00",
+            "reset_reason": "POWERON",
+            "rssi": -61,
+            "free_heap": 181204,
+            "queue_length": 3,
+            "vitals_at": "2026-03-01T12:00:00Z",
         }
 
     def test_a_device_that_has_told_nothing(self, site: Site) -> None:
@@ -62,6 +71,11 @@ class TestSummary:
             "sd_card_available": None,
             "uptime_seconds": None,
             "device_timestamp": None,
+            "reset_reason": None,
+            "rssi": None,
+            "free_heap": None,
+            "queue_length": None,
+            "vitals_at": None,
         }
 
     def test_a_legacy_device(self, door: Door, staff: str, stranger: Esp32, settings: Any) -> None:

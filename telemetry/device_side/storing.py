@@ -1,0 +1,30 @@
+"""What is stored of a request with events, and what its reply tells the device beside."""
+
+from typing import Final, NamedTuple
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ozone.intake import write_path
+from telemetry.commands.polling import pending_commands
+from telemetry.events.storing import EventArrival, store_events
+
+EVENTS: Final = "events"
+
+
+class Stored(NamedTuple):
+    """Which of the refused events an operator has decided on; how many commands are pending for the device."""
+
+    decided: list[bool]
+    waiting: int
+
+
+def store_arrivals(connection: BaseDatabaseWrapper, arrivals: list[EventArrival]) -> list[Stored]:
+    """For each request what its reply says."""
+    decided = store_events(connection, arrivals)
+    now = max(arrival.received_at for arrival in arrivals)
+    waiting = pending_commands(connection, {arrival.device for arrival in arrivals}, now)
+    return [Stored(one, waiting.get(arrival.device, 0)) for one, arrival in zip(decided, arrivals, strict=True)]
+
+
+def register_kinds() -> None:
+    write_path.register(EVENTS, store_arrivals)

@@ -1,0 +1,191 @@
+"""A device's status as its row says it, locked: counters, flags, vitals, and until when they are told.
+
+The row of DeviceStatus is the lock for all that its device tells: whoever holds it knows the device's counters, its
+newest event and its bindings until the commit, in every process.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ozone.intake.sql import BulkInsert, moment, read_moment, within
+from ozone.wire.times import AHEAD
+from telemetry.models import DeviceStatus
+from telemetry.statuses.payloads import NO_FLAGS, Counters, Flags
+from telemetry.treatments import COUNTERS
+
+_MOMENTS: Final = ("counters_at", "newest_ts", "vitals_at", "firmware_at")
+_STATUS: Final = (
+    "device_id",
+    *(f"current_count_{name}" for name in COUNTERS),
+    *_MOMENTS,
+    "mode",
+    "device_timestamp",
+    "resets",
+    *Flags._fields,
+)
+"""Columns of DeviceStatus, as LockedStatus has them."""
+_make: Final = BulkInsert(DeviceStatus, ["device_id"], "ON CONFLICT DO NOTHING")
+_save: Final = BulkInsert(
+    DeviceStatus,
+    _STATUS,
+    "ON CONFLICT (device_id) DO UPDATE SET " + ", ".join(f"{column} = excluded.{column}" for column in _STATUS[1:]),
+)
+_SELECT: Final = (
+    f"SELECT d.created_at, {', '.join(f's.{column}' for column in _STATUS)} FROM telemetry_devicestatus s"
+    " JOIN device_gateway_device d ON d.id = s.device_id WHERE s.device_id"
+)
+
+
+@dataclass(slots=True)
+class LockedStatus:
+    """A row of DeviceStatus, locked. `firmware`: what the device has told since; None for nothing new."""
+
+    device: int
+    counts: list[int]
+    counters_at: datetime | None
+    newest_ts: datetime | None
+    vitals_at: datetime | None
+    firmware_at: datetime | None
+    mode: str
+    device_timestamp: str
+    resets: int
+    flags: list[Any]
+    registered_at: datetime
+    firmware: str | None = None
+
+    def row(self, connection: BaseDatabaseWrapper) -> tuple[Any, ...]:
+        return (
+            self.device,
+            *self.counts,
+            *[moment(connection, getattr(self, name)) for name in _MOMENTS],
+            self.mode,
+            self.device_timestamp,
+            self.resets,
+            *self.flags,
+        )
+
+    def believe(self, now: datetime) -> None:
+        """Forgets times that lie ahead of now by more than any that is taken: a clock was wrong that is right again."""
+        latest = now + AHEAD
+        for name in _MOMENTS:
+            at = getattr(self, name)
+            if at is not None and at > latest:
+                setattr(self, name, None)
+
+    def has_events_after(self, at: datetime | None) -> bool:
+        return at is not None and self.newest_ts is not None and at < self.newest_ts
+
+    def count(self, told: Sequence[int], at: datetime) -> None:
+        """The three counters as they are by an event of that moment, unless they reflect what happened later."""
+        if self.counters_at is not None and at < self.counters_at:
+            return
+        second = at.replace(microsecond=0)
+        # Presses of one second may arrive in either order.
+        same = second == self.counters_at
+        self.counts = [max(new, old) for new, old in zip(told, self.counts, strict=True)] if same else list(told)
+        self._count_from(second)
+
+    def hear(self, counters: Counters | None, flags: Flags, at: datetime, *, has_reset: bool) -> None:
+        """What a device says of itself in a command's result.
+
+        Of these only a reset holds back the counters of events before it: a device whose clock is slow tells its next
+        press with a time before its last result.
+        """
+        if counters is not None:
+            self.counts = list(counters)
+            if has_reset:
+                self.counters_at = at
+        self.resets += has_reset
+        self.tell(flags, None, at)
+
+    def tell(self, flags: Flags, firmware: str | None, at: datetime) -> None:
+        """What a device says of itself beside its counters. The word that was said last stands, not the one that
+        arrived last: a queue may be uploaded after the new firmware has spoken."""
+        second = at.replace(microsecond=0)  # as devices tell them
+        if flags != NO_FLAGS and (self.vitals_at is None or second >= self.vitals_at):
+            self.flags = [old if new is None else new for new, old in zip(flags, self.flags, strict=True)]
+            self.vitals_at = second
+        if firmware and (self.firmware_at is None or second >= self.firmware_at):
+            self.firmware, self.firmware_at = firmware, second
+
+    def _count_from(self, second: datetime) -> None:
+        """Whole seconds, as devices tell them: else a press would seem older than a result of the same second.
+
+        Only a reset is kept exactly: what was pressed in its second may have been pressed before it.
+        """
+        if self.counters_at is None or self.counters_at.replace(microsecond=0) != second:
+            self.counters_at = second
+
+
+def lock_statuses(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> dict[int, LockedStatus]:
+    """The devices' rows of DeviceStatus, locked until the commit; made where there are none. `devices` is sorted."""
+    found = _locked(connection, devices)
+    if len(found) < len(devices):
+        _make.run(connection, [(device,) for device in devices if device not in found])
+        found = _locked(connection, devices)
+    return found
+
+
+def save_statuses(connection: BaseDatabaseWrapper, statuses: Sequence[LockedStatus]) -> None:
+    """Writes locked rows back, and the firmware that their devices have told; sorted by device."""
+    _save.run(connection, [status.row(connection) for status in statuses])
+    _note_firmware(connection, {status.device: status.firmware for status in statuses if status.firmware})
+
+
+def _note_firmware(connection: BaseDatabaseWrapper, told: Mapping[int, str]) -> None:
+    """Most tell what is known, and the registry's rows are left alone then."""
+    if not told:
+        return
+    known = select_of(connection, "SELECT id, firmware FROM device_gateway_device WHERE id", list(told))
+    with connection.cursor() as cursor:
+        for device, firmware in sorted(known):
+            if told[device] != firmware:
+                cursor.execute("UPDATE device_gateway_device SET firmware = %s WHERE id = %s", [told[device], device])
+
+
+def _locked(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> dict[int, LockedStatus]:
+    rows = select_of(connection, _SELECT, devices, " ORDER BY s.device_id", " FOR UPDATE OF s")
+    return {
+        device: LockedStatus(
+            device,
+            [basic, standard, premium],
+            read_moment(counters_at),
+            read_moment(newest_ts),
+            read_moment(vitals_at),
+            read_moment(firmware_at),
+            mode,
+            device_timestamp,
+            resets,
+            flags,
+            read_moment(registered_at),  # type: ignore[arg-type]
+        )
+        for (
+            registered_at,
+            device,
+            basic,
+            standard,
+            premium,
+            counters_at,
+            newest_ts,
+            vitals_at,
+            firmware_at,
+            mode,
+            device_timestamp,
+            resets,
+            *flags,
+        ) in rows
+    }
+
+
+def select_of(
+    connection: BaseDatabaseWrapper, query: str, devices: Collection[int], order: str = "", lock: str = ""
+) -> list[tuple[Any, ...]]:
+    """What `query` finds, which ends with the column of a device, of these devices; `lock` is for PostgreSQL."""
+    among, given = within(connection, devices)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{query} {among}{order}{'' if connection.vendor == 'sqlite' else lock}", given)
+        return cursor.fetchall()
