@@ -77,7 +77,7 @@ def device_screen(actor: Any, name: str, now: datetime) -> Screen:
             ),
             part("facts", "pages/devices/facts.html", {**common, "former": _former_names(device)}),
             part("charts", "pages/devices/charts.html", {"charts": tables.reading_charts(readings)}),
-            part("key", "pages/devices/key.html", {**common, "key": key}),
+            part("key", "pages/devices/key.html", {**common, "key": key, "claim": tables.claim_of(key)}),
             part(
                 "enrolment",
                 "pages/devices/enrolment.html",

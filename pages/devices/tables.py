@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from django.db.models import Case, Value, When
 from django.utils.safestring import SafeString
 
-from device_gateway.models import Device, DeviceTelemetry, HandshakeAttempt
+from device_gateway.models import Credential, Device, DeviceTelemetry, HandshakeAttempt, ProvisioningToken
 from device_gateway.readings.queries import readings
 from pages.kit import charts
 from telemetry.commands.lifecycle import state_at
@@ -78,6 +78,15 @@ class AttemptRow(NamedTuple):
     permitted: bool
 
 
+class ClaimFacts(NamedTuple):
+    """`metadata` is the issuer's, `told` what the device told when it claimed, each in a line."""
+
+    address: str
+    notes: str
+    metadata: str
+    told: str
+
+
 class DeviceBindingRow(NamedTuple):
     """`machine_pk` and `outlet_pk` where there is a page to go to."""
 
@@ -120,7 +129,7 @@ def reading_rows(found: Sequence[DeviceTelemetry]) -> Iterator[tuple[int, Readin
 
 
 def summary(payload: Any) -> str:
-    """A reading's members in a line."""
+    """The members of a reading, or of another object, in a line."""
     members = payload.items() if isinstance(payload, dict) else [("", payload)]
     words = " · ".join(f"{name} {_plain(value)}".strip() for name, value in members)
     return words if len(words) <= _WORDS else f"{words[:_WORDS]}…"
@@ -196,6 +205,14 @@ def refused(device: Device, *, may_write: bool) -> Iterator[tuple[int, RefusedRo
                 may_write and row.state == is_open,
             ),
         )
+
+
+def claim_of(key: Credential | None) -> ClaimFacts | None:
+    """The claim that gave this key; None where it came otherwise."""
+    token = ProvisioningToken.objects.filter(credential=key).first() if key else None
+    if token is None:
+        return None
+    return ClaimFacts(token.claimed_from, token.notes, summary(token.metadata), summary(token.device_metadata))
 
 
 def attempts(found: Sequence[HandshakeAttempt]) -> Iterator[tuple[int, AttemptRow]]:

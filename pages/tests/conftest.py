@@ -128,8 +128,10 @@ def token_of(reply: Any) -> str:
     return found[1] if found else ""
 
 
-def claim(device: Device, issuer: User, *, client: str = "203.0.113.9", **fields: Any) -> services.Claimed:
+def claim(
+    device: Device, issuer: User, *, client: str = "203.0.113.9", told: dict[str, Any] | None = None, **fields: Any
+) -> services.Claimed:
     """A token issued and claimed at once."""
     now = timezone.now()
     issued = services.issue_token(device=device, issuer=issuer, now=now, **fields)
-    return services.claim(token=issued.token, device_metadata={}, client=client, now=now)
+    return services.claim(token=issued.token, device_metadata=told or {}, client=client, now=now)

@@ -23,6 +23,7 @@ from device_gateway.models import Credential, ProvisioningToken
 from device_gateway.registry.queries import find_device, visible_devices
 from ozone.webapi.heavy import hashes_passwords
 from ozone.wire.errors import ApiError, Conflict, NotFound
+from pages.devices.tables import summary
 from pages.kit.frame import refused, signed_in_page
 from pages.kit.listing import Listing
 from pages.kit.live import VERSION, Screen, live_page, part, rows, screen
@@ -49,7 +50,8 @@ class PendingRow(NamedTuple):
 
 
 class ClaimRow(NamedTuple):
-    """`key`: its first letters, "" where the claim gave none that is left."""
+    """`metadata` is the issuer's, `told` what the device told when it claimed, each in a line. `key`: its first
+    letters, "" where the claim gave none that is left."""
 
     device_pk: int
     device: str
@@ -57,6 +59,9 @@ class ClaimRow(NamedTuple):
     issuer: str
     claimed: datetime | None
     address: str
+    notes: str
+    metadata: str
+    told: str
     state: ProvisioningToken.State
     key: str
     key_use: str
@@ -131,6 +136,9 @@ def _claimed(token: ProvisioningToken, now: datetime) -> ClaimRow:
         token.issuer_name,
         token.claimed_at,
         token.claimed_from,
+        token.notes,
+        summary(token.metadata),
+        summary(token.device_metadata),
         token.state_at(now),
         str(key) if key else "",
         _use_of(key) if key else "",

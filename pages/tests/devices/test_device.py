@@ -17,7 +17,7 @@ from device_gateway.keys.credentials import set_key
 from device_gateway.models import Credential, Device, DeviceState, DeviceTelemetry, HandshakeAttempt
 from device_gateway.registry.services import archive_device, change_device
 from pages.kit.live import TAGS, VERSION
-from pages.tests.conftest import SignIn
+from pages.tests.conftest import SignIn, claim
 from pages.tests.ozone import MAC, NOON, UNIT, press, refuse
 from telemetry.commands import services as commands
 from telemetry.machines.bindings import add_machine, assign_device, unassign_device
@@ -85,6 +85,22 @@ def test_counters_and_flags(page: Callable[..., str], unit: Device) -> None:
     assert "Basic 31 Standard 22 Premium 13" in words
     assert "WiFi connected “connected -61” Real-time clock missing SD card — Uptime 10 h 5 min" in words
     assert "Its own clock 2026-03-01 20:00:00 as it told last" in words
+    assert "Signal" not in words
+
+
+def test_vitals(page: Callable[..., str], unit: Device) -> None:
+    told = {"rssi": -61, "free_heap": 181_204, "queue_length": 0, "reset_reason": "<b>", "vitals_at": NOON}
+    DeviceStatus.objects.update_or_create(device=unit, defaults=told)
+    said = "Signal -61 dBm Free memory 181204 bytes Its queue 0 events Last restart &lt;b&gt; It told these 2026-03-01"
+    assert said in page()
+
+
+def test_what_came_with_the_claim(
+    page: Callable[..., str], signed_in: SignIn, olga: User, vera: User, meter: Device
+) -> None:
+    claim(meter, vera, notes="Bay 4", metadata={"order": 17}, told={"fw": "<1>"})
+    words = page(f"/devices/{meter.device_id}/")
+    assert "Claimed from 203.0.113.9 device: fw &lt;1&gt; Token notes Bay 4 Token metadata order 17" in words
 
 
 def test_a_meter_has_no_counters_and_a_chart_of_each_number(

@@ -283,6 +283,12 @@ class TestLists:
         assert f'href="{ACTIONS}/revoke-key?device={meter.pk}"' in html
         assert claimed.api_key not in html
 
+    def test_notes_and_metadata_of_a_claim(self, signed_in: SignIn, vera: User, meter: Device) -> None:
+        claim(meter, vera, notes="Bay <4>", metadata={"order": 17}, told={"fw": "1.0.0", "chip": "C3"})
+        html = self.claims(signed_in(vera))
+        for part in ("Bay &lt;4&gt;", ">order 17<", ">device: fw 1.0.0 · chip C3<"):
+            assert part in html
+
     def test_last_fifty_claims(self, signed_in: SignIn, vera: User, meter: Device) -> None:
         for _ in range(51):
             claim(meter, vera)
