@@ -8,7 +8,7 @@ from typing import Any
 from device_gateway.keys.crypto import Cipher
 from device_gateway.names import spelled_mac
 from ozone.wire.conf import options
-from ozone.wire.limits import rate
+from ozone.wire.limits import draw, rate
 
 
 class Identity:
@@ -62,13 +62,6 @@ class Identity:
         return self._cipher
 
     def wait_for_turn(self, now: float) -> float:
-        """Seconds this device must wait before its next write, 0 when it may write now (LIMIT_DEVICE_WRITES).
-
-        The leaky bucket as one number: the moment by which all it has written would be paid off at the steady rate.
-        """
-        burst, seconds = rate(options().LIMIT_DEVICE_WRITES)
-        paid_off = max(self.not_before, now) + seconds / burst
-        if paid_off - now > seconds:
-            return paid_off - now - seconds
-        self.not_before = paid_off
-        return 0.0
+        """Seconds this device must wait before its next write, 0 when it may write now (LIMIT_DEVICE_WRITES)."""
+        self.not_before, wait = draw(self.not_before, now, *rate(options().LIMIT_DEVICE_WRITES))
+        return wait

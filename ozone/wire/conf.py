@@ -109,7 +109,9 @@ class Options:
     LIMIT_SIGN_IN_PAIR: str = documented("10/300", LIMITS, "limit", "Failed sign-ins of an account from an address")
     LIMIT_SIGN_IN_ADDRESS: str = documented("100/300", LIMITS, "limit", "Failed sign-ins of an address")
     LIMIT_REGISTRATIONS: str = documented("10/3600", LIMITS, "limit", "Accounts made from an address")
-    LIMIT_PERSON_CALLS: str = documented("500/10", LIMITS, "limit", "API calls of a signed-in person")
+    LIMIT_PERSON_CALLS: str = documented(
+        "500/10", LIMITS, "limit", "API calls of a signed-in person: 50 a second, bursts of 500"
+    )
 
     HEAVY_READS_PERSON: int = documented(
         2,
@@ -135,7 +137,9 @@ class Options:
         "number",
         "Devices that registered themselves and were never assigned; past it the one least recently seen makes room",
     )
-    LIMIT_HANDSHAKES: str = documented("200/10", OZONE_MACHINES, "limit", "Handshakes of an address")
+    LIMIT_HANDSHAKES: str = documented(
+        "200/10", OZONE_MACHINES, "limit", "Handshakes of an address: 20 a second, bursts of 200"
+    )
     LEGACY_INGEST: str = documented(
         "",
         OZONE_MACHINES,
@@ -143,7 +147,9 @@ class Options:
         "`on`, `assigned` (the MAC must be an assigned device's) or `off` (404). Empty: `on` in development, "
         "`assigned` in production",
     )
-    LIMIT_LEGACY: str = documented("200/10", OZONE_MACHINES, "limit", "Legacy messages of an address")
+    LIMIT_LEGACY: str = documented(
+        "200/10", OZONE_MACHINES, "limit", "Legacy messages of an address: 20 a second, bursts of 200"
+    )
     COMMAND_TYPES: tuple[str, ...] = documented(
         (), OZONE_MACHINES, "list", "Types of commands beyond the firmware's own"
     )

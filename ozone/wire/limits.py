@@ -1,7 +1,8 @@
 """Rate limits per key, in the memory of this process or in Redis (LIMITS_STORAGE); past one: 429 with Retry-After.
 
-In memory they run on the monotonic clock, which nobody sets, and take a bounded number of entries. The hot limit, a
-device's own writes, is not here: docs/decisions/0003 says why.
+A limit counts in windows, or flows: a leaky bucket, for what the contract names by the second. In memory they run on
+the monotonic clock, which nobody sets, and take a bounded number of entries. The hot limit, a device's own writes, has
+its bucket elsewhere: docs/decisions/0003 says why.
 """
 
 import logging
@@ -16,7 +17,7 @@ from typing import Final, Protocol
 from limits import RateLimitItemPerSecond
 from limits.errors import StorageError
 from limits.storage import storage_from_string
-from limits.strategies import FixedWindowRateLimiter
+from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 
 from ozone.wire.conf import options
 from ozone.wire.errors import TooManyRequests, Unavailable
@@ -26,6 +27,9 @@ logger = logging.getLogger("ozone.wire")
 OUTAGE_SECONDS: Final = 5.0
 MOST_KEYS: Final = 10_000
 """How many keys of one limit are remembered, some 2 MB; past it the oldest makes room."""
+
+_ROUNDING: Final = 1e-6
+"""Seconds that a sum of many shares of a second may be off."""
 
 
 @lru_cache(maxsize=64)
@@ -40,8 +44,19 @@ def rate(text: str) -> tuple[int, int]:
     return amount, seconds
 
 
-class Windows(Protocol):
-    """Counts in windows of fixed length, each beginning with the first hit of its key."""
+def draw(paid_off: float, now: float, amount: int, seconds: float, cost: int = 1) -> tuple[float, float]:
+    """One more from a leaky bucket that holds `amount` and fills within `seconds`.
+
+    The bucket is one number: the moment by which all that was drawn is paid off at the steady rate. Returns that moment
+    as it is then, and the seconds to wait; 0: it was drawn.
+    """
+    after = max(paid_off, now) + cost * seconds / amount
+    wait = after - now - seconds
+    return (paid_off, wait) if wait > _ROUNDING else (after, 0.0)
+
+
+class Counts(Protocol):
+    """What has been counted against each key of each limit."""
 
     def test(self, item: RateLimitItemPerSecond, *key: str) -> bool:
         """Whether one more would be within the limit."""
@@ -53,17 +68,33 @@ class Windows(Protocol):
         """Forgets the key."""
 
     def wait(self, item: RateLimitItemPerSecond, *key: str) -> float:
-        """Seconds until the key's window ends."""
+        """Seconds until another would be within the limit again."""
 
 
-class MemoryWindows:
+class Memory:
+    """By key, a number and the moment from which on nothing is counted against it any more."""
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # Windows of one limit are equally long: in the order of their beginning they end.
+        # Of one limit they are in the order of their beginning, or of their last hit: nearly that of their ends.
         self._limits: dict[RateLimitItemPerSecond, dict[tuple[str, ...], tuple[int, float]]] = {}
 
+    def clear(self, item: RateLimitItemPerSecond, *key: str) -> None:
+        with self._lock:
+            self._limits.get(item, {}).pop(key, None)
+
+    def _found(self, item: RateLimitItemPerSecond, key: tuple[str, ...]) -> tuple[int, float]:
+        return self._limits.get(item, {}).get(key, _NOTHING)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._limits.values()))
+
+
+class MemoryWindows(Memory):
+    """Windows of fixed length, each beginning with the first hit of its key."""
+
     def test(self, item: RateLimitItemPerSecond, *key: str) -> bool:
-        count, until = self._limits.get(item, {}).get(key, _NOTHING)
+        count, until = self._found(item, key)
         return until <= monotonic() or count < item.amount
 
     def hit(self, item: RateLimitItemPerSecond, *key: str, cost: int = 1) -> bool:
@@ -78,27 +109,40 @@ class MemoryWindows:
             windows[key] = (max(count + cost, 0), until)
         return count + cost <= item.amount
 
-    def clear(self, item: RateLimitItemPerSecond, *key: str) -> None:
+    def wait(self, item: RateLimitItemPerSecond, *key: str) -> float:
+        return self._found(item, key)[1] - monotonic()
+
+
+class MemoryBuckets(Memory):
+    """As many at once as the limit says, and then as many a second as it comes to."""
+
+    def test(self, item: RateLimitItemPerSecond, *key: str) -> bool:
+        return self.wait(item, *key) == 0
+
+    def hit(self, item: RateLimitItemPerSecond, *key: str, cost: int = 1) -> bool:
+        now = monotonic()
         with self._lock:
-            self._limits.get(item, {}).pop(key, None)
+            buckets = self._limits.setdefault(item, {})
+            _, before = buckets.pop(key, _NOTHING)
+            paid_off, wait = draw(before, now, item.amount, item.get_expiry(), cost)
+            _make_room(buckets, now)
+            buckets[key] = (0, paid_off)
+        return wait == 0
 
     def wait(self, item: RateLimitItemPerSecond, *key: str) -> float:
-        return self._limits.get(item, {}).get(key, _NOTHING)[1] - monotonic()
-
-    def __len__(self) -> int:
-        return sum(map(len, self._limits.values()))
+        return draw(self._found(item, key)[1], monotonic(), item.amount, item.get_expiry())[1]
 
 
 _NOTHING: Final = (0, float("-inf"))
 
 
-def _make_room(windows: dict[tuple[str, ...], tuple[int, float]], now: float) -> None:
+def _make_room(counted: dict[tuple[str, ...], tuple[int, float]], now: float) -> None:
     """Forgets what has ended, and of what has not the first beyond the bound."""
-    while windows:
-        first = next(iter(windows))
-        if windows[first][1] > now and len(windows) < MOST_KEYS:
+    while counted:
+        first = next(iter(counted))
+        if counted[first][1] > now and len(counted) < MOST_KEYS:
             return
-        del windows[first]
+        del counted[first]
 
 
 class SharedWindows(FixedWindowRateLimiter):
@@ -108,13 +152,20 @@ class SharedWindows(FixedWindowRateLimiter):
         return self.get_window_stats(item, *key).reset_time - time.time()
 
 
+class SharedFlows(MovingWindowRateLimiter):
+    """The same for what flows. The library has no bucket: what moves is the window, in which never are more."""
+
+    def wait(self, item: RateLimitItemPerSecond, *key: str) -> float:
+        return self.get_window_stats(item, *key).reset_time - time.time()
+
+
 @lru_cache(maxsize=4)
-def _limiter(storage: str) -> Windows:
+def _limiter(storage: str, flows: bool) -> Counts:
     if storage.startswith("memory"):
-        return MemoryWindows()
+        return MemoryBuckets() if flows else MemoryWindows()
     # Whoever asks may be an event loop or the writer.
     waits = {"socket_timeout": 0.25, "socket_connect_timeout": 0.25}
-    return SharedWindows(storage_from_string(storage, wrap_exceptions=True, **waits))
+    return (SharedFlows if flows else SharedWindows)(storage_from_string(storage, wrap_exceptions=True, **waits))
 
 
 @lru_cache(maxsize=64)
@@ -148,15 +199,17 @@ class Limit:
     """One limit of the contract. Raises Unavailable when the storage is away.
 
     `name`: what it is counted under, of no other limit. `text`: gives its option as it is now, such as `20/60`.
+    `flows`: 200/10 are 200 at once and 20 a second from then on, not 200 in each ten seconds.
     """
 
-    def __init__(self, name: str, text: Callable[[], str], sentence: str) -> None:
+    def __init__(self, name: str, text: Callable[[], str], sentence: str, *, flows: bool = False) -> None:
         self.name = name
         self.text = text
         self.sentence = sentence
+        self.flows = flows
 
-    def _parts(self) -> tuple[Windows, RateLimitItemPerSecond]:
-        return _limiter(options().LIMITS_STORAGE), _item(self.name, *rate(self.text()))
+    def _parts(self) -> tuple[Counts, RateLimitItemPerSecond]:
+        return _limiter(options().LIMITS_STORAGE, self.flows), _item(self.name, *rate(self.text()))
 
     def check(self, *key: str) -> None:
         """Raises TooManyRequests when the key has used up its share; counts nothing."""
@@ -189,5 +242,5 @@ class Limit:
         with _storage():
             limiter.clear(item, *key)
 
-    def _refuse(self, limiter: Windows, item: RateLimitItemPerSecond, key: tuple[str, ...]) -> None:
+    def _refuse(self, limiter: Counts, item: RateLimitItemPerSecond, key: tuple[str, ...]) -> None:
         raise TooManyRequests(limiter.wait(item, *key), self.sentence)

@@ -20,8 +20,10 @@ from telemetry.events.payloads import Parsed, read_events
 from telemetry.events.storing import EventArrival
 from telemetry.statuses.payloads import MAX_FIRMWARE, NO_FIRMWARE
 
-_HANDSHAKES: Final = Limit("handshakes", lambda: options().LIMIT_HANDSHAKES, "Too many handshakes from this address.")
-_LEGACY: Final = Limit("legacy", lambda: options().LIMIT_LEGACY, "Too many messages from this address.")
+_HANDSHAKES: Final = Limit(
+    "handshakes", lambda: options().LIMIT_HANDSHAKES, "Too many handshakes from this address.", flows=True
+)
+_LEGACY: Final = Limit("legacy", lambda: options().LIMIT_LEGACY, "Too many messages from this address.", flows=True)
 _FORM: Final = "application/x-www-form-urlencoded"
 
 

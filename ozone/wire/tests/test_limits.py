@@ -1,5 +1,6 @@
 """Rate limits: how many in how many seconds, and what the refusal says."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -91,11 +92,64 @@ def test_memory_is_bounded(settings: Settings, limits_clock: MonotonicClock, mon
         other.hit(name)
         limits_clock.shift(1)
     assert [bool(refused(LIMIT, name)) for name in "abcde"] == [False, False, True, True, True]
-    assert len(_limiter("memory://")) == 6  # type: ignore[arg-type]
+    assert len(_limiter("memory://", False)) == 6  # type: ignore[arg-type]
     limits_clock.shift(20)  # those of the other have ended: the next one takes their room
     other.hit("f")
-    assert len(_limiter("memory://")) == 4  # type: ignore[arg-type]
+    assert len(_limiter("memory://", False)) == 4  # type: ignore[arg-type]
     assert refused(LIMIT, "e") == 39
+
+
+FLOW = Limit("handshakes", lambda: options().LIMIT_HANDSHAKES, "Too many.", flows=True)
+
+
+def taken(limit: Limit, *key: str) -> bool:
+    try:
+        limit.hit(*key)
+    except TooManyRequests:
+        return False
+    return True
+
+
+def test_a_flow_gives_its_burst_and_then_its_rate(limits_clock: MonotonicClock) -> None:
+    """The contract's 20 a second, bursts of 200; a window would refuse all that comes until it ends."""
+    assert sum(taken(FLOW, "a") for _ in range(300)) == 200
+    assert refused(FLOW, "a") == 1
+    assert sum(_at_thirty_a_second(limits_clock)) == 60
+    assert taken(FLOW, "b")
+    limits_clock.shift(5)
+    assert sum(taken(FLOW, "a") for _ in range(300)) == 100  # with what was left
+    limits_clock.shift(3600)
+    assert sum(taken(FLOW, "a") for _ in range(300)) == 200  # and no more than its burst
+
+
+def _at_thirty_a_second(clock: MonotonicClock) -> Iterator[bool]:
+    """Three seconds of it, and a little."""
+    for _ in range(30):
+        clock.shift(0.101)
+        yield from (taken(FLOW, "a") for _ in range(3))
+
+
+def test_a_flow_is_checked_refunded_and_forgotten_as_a_window(settings: Settings, limits_clock: MonotonicClock) -> None:
+    settings.LIMIT_HANDSHAKES = "1/60"
+    assert refused(FLOW, "a") == 0
+    FLOW.hit("a")
+    assert refused(FLOW, "a") == 60
+    FLOW.refund("a")
+    FLOW.hit("a")
+    FLOW.clear("a")
+    FLOW.hit("a")
+    limits_clock.shift(59.9)
+    assert refused(FLOW, "a") == 1
+
+
+def test_memory_of_flows_is_bounded(limits_clock: MonotonicClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ozone.wire.limits.MOST_KEYS", 3)
+    for name in "aaabcad":
+        FLOW.hit(name)
+    assert len(_limiter("memory://", True)) == 3  # type: ignore[arg-type]
+    limits_clock.shift(60)
+    FLOW.hit("e")
+    assert len(_limiter("memory://", True)) == 1  # type: ignore[arg-type]
 
 
 def test_refunds(settings: Settings, limits_clock: MonotonicClock) -> None:
@@ -125,6 +179,7 @@ def test_retry_after_is_at_least_a_second(wait: float) -> None:
 def test_the_defaults_of_the_contract() -> None:
     assert rate(options().LIMIT_FAILED_CLAIMS) == (20, 60)
     assert rate(options().LIMIT_DEVICE_WRITES) == (2000, 10)
+    assert rate(options().LIMIT_HANDSHAKES) == rate(options().LIMIT_LEGACY) == (200, 10)
     assert rate(options().LIMIT_SIGN_IN_PAIR) == (10, 300)
     assert rate(options().LIMIT_SIGN_IN_ADDRESS) == (100, 300)
     assert rate(options().LIMIT_REGISTRATIONS) == (10, 3600)

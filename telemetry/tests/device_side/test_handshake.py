@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
 
+from conftest import MonotonicClock
 from device_gateway.claims import services
 from device_gateway.models import Credential, Device, DeviceState, Enrolment, HandshakeAttempt
 from device_gateway.tests.conftest import at_once, get, refusal
@@ -217,7 +218,9 @@ def test_twenty_attempts_are_kept_and_all_are_counted(door: Door, esp32: Esp32, 
 
 
 @pytest.mark.both_doors
-def test_handshakes_of_an_address_are_limited(door: Door, write_path: None, settings: Settings) -> None:
+def test_handshakes_of_an_address_are_limited(
+    door: Door, write_path: None, settings: Settings, limits_clock: MonotonicClock
+) -> None:
     settings.LIMIT_HANDSHAKES = "3/10"
     statuses = [door.post(HANDSHAKE, {"mac": f"02000000000{number}"}).status for number in range(5)]
     assert statuses == [200, 200, 200, 429, 429]

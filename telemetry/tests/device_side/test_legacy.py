@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from pytest_django import Settings
 
+from conftest import MonotonicClock
 from device_gateway.models import Device, DeviceState
 from device_gateway.tests.conftest import at_once, refusal
 from telemetry.models import DailyCount, DeviceStatus, TelemetryEvent
@@ -176,6 +177,8 @@ def test_a_device_that_has_used_a_token_is_not_to_be_forged(door: Door, esp32: E
 
 
 @pytest.mark.both_doors
-def test_messages_of_an_address_are_limited(door: Door, write_path: None, settings: Settings) -> None:
+def test_messages_of_an_address_are_limited(
+    door: Door, write_path: None, settings: Settings, limits_clock: MonotonicClock
+) -> None:
     settings.LIMIT_LEGACY = "2/10"
     assert [send(door).status for _ in range(3)] == [200, 200, 429]
