@@ -23,10 +23,8 @@ from device_gateway.keys.memory import KEY_USES, keyring
 from ozone import intake
 from ozone.wire import bodies, metrics
 from ozone.wire.conf import options
-from ozone.wire.deadlines import deadlines
 from ozone.wire.errors import (
     ApiError,
-    BadEncoding,
     BodyTimeout,
     BodyTooLarge,
     Forbidden,
@@ -38,7 +36,6 @@ from ozone.wire.errors import (
 )
 from ozone.wire.heads import fold_headers, tidy
 from ozone.wire.http import NOSNIFF, Reply, Request, check_host, is_plain_http, public_host
-from ozone.wire.waiting import waiting_bodies
 
 logger = logging.getLogger("device_gateway")
 
@@ -177,15 +174,17 @@ class DeviceRoute:
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else reply.body})
 
     async def _answer(self, scope: Scope, method: str, receive: Receive) -> Reply:
-        headers = fold_headers(scope["headers"], len(method) + len(scope["path"]) + len(scope.get("query_string", b"")))
         client = scope.get("client")
         peer = client[0] if client else ""
         scheme = scope.get("scheme", "http")
-        self._begin(method, scheme, peer, headers)
+        target = len(method) + len(scope["path"]) + len(scope.get("query_string", b""))
         try:
-            body = await deadlines().within(options().BODY_SECONDS, read_body(receive, options().BODY_LIMIT))
-        except TimeoutError:
-            raise BodyTimeout from None
+            headers = fold_headers(scope["headers"], target)
+            self._begin(method, scheme, peer, headers)
+        except ApiError:
+            await bodies.read_on(scope, receive)
+            raise
+        body = await bodies.read_body(scope, receive, options().BODY_LIMIT)
         request = Request(
             method=method,
             path=scope["path"],
@@ -290,34 +289,6 @@ class DeviceRoute:
         view = csrf_exempt(self.view)
         view.counts_all_but = ()  # type: ignore[attr-defined]
         return transaction.non_atomic_requests(view)
-
-
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """The whole body, within `limit` bytes.
-
-    Raises BodyTooLarge; Unavailable where too many others wait; BadEncoding where it ends too early. Chunks that are
-    none end it, too, and that client listens.
-    """
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        whole: bytes = message.get("body", b"")
-        if len(whole) > limit:
-            raise BodyTooLarge(limit)
-        return whole
-    chunks: list[bytes] = []
-    size = 0
-    with waiting_bodies.hold() as held:
-        while message["type"] == "http.request":
-            chunk: bytes = message.get("body", b"")
-            size += len(chunk)
-            if size > limit:
-                raise BodyTooLarge(limit)
-            held.add(len(chunk))
-            chunks.append(chunk)
-            if not message.get("more_body"):
-                return b"".join(chunks)
-            message = await receive()
-    raise BadEncoding("The body is cut short, or is not in chunks as its headers say.")
 
 
 def _token_of(request: Request) -> str:

@@ -36,6 +36,7 @@ import device_gateway.routes  # noqa: E402
 import telemetry.device_side.routes  # noqa: E402
 from device_gateway.gate import DeviceRoute  # noqa: E402
 from ozone.intake import write_path  # noqa: E402
+from ozone.wire.work import PASS_ON_SECONDS  # noqa: E402
 from ozontelemetry import checks, health  # noqa: E402
 from ozontelemetry.bridge import DjangoBridge  # noqa: E402
 from ozontelemetry.openapi.shapes import is_api, one_slash  # noqa: E402
@@ -117,9 +118,7 @@ application = Door(
 )
 if IS_WORKER:
     threading.Thread(target=_end_with_the_main_process, name="main-process", daemon=True).start()
-    # Python's lock is passed on after a millisecond instead of five: a device's reply takes it four times, and every
-    # thread that computes may stand before it each time. (Measured: a fifth of one costs a tenth of the readings.)
-    sys.setswitchinterval(0.001)
+    sys.setswitchinterval(PASS_ON_SECONDS)
     # What is loaded now stays: the collector need not walk through all of Django while a reply waits.
     gc.collect()
     gc.freeze()

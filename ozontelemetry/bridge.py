@@ -15,22 +15,20 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 from urllib.parse import quote
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from device_gateway.gate import read_body
 from ozone.webapi.heavy import has_marked_path
-from ozone.wire.bodies import check_length
+from ozone.wire.bodies import check_length, read_body, read_on
 from ozone.wire.conf import options
-from ozone.wire.deadlines import deadlines
-from ozone.wire.errors import ApiError, BodyTimeout
+from ozone.wire.errors import ApiError
 from ozone.wire.heads import fold_headers
 from ozone.wire.http import Reply
 from ozone.wire.waiting import waiting_bodies
-from ozone.wire.work import Work
+from ozone.wire.work import Work, computing
 from ozontelemetry.openapi.shapes import error_reply
 from ozontelemetry.sending import SlowReader, sender
 from ozontelemetry.uploads import body_limit
@@ -43,6 +41,7 @@ HEAVY_THREADS: Final = 24
 HASHING_THREADS: Final = 2
 """Who signs in waits for those who do so at the same time, and nobody else does."""
 STOP_AGAIN_SECONDS: Final = 0.25
+CANCEL_SECONDS: Final = 1.0
 SAFE: Final = ("GET", "HEAD")
 """What nobody waits for any more is dropped; another method's work is done all the same."""
 
@@ -65,9 +64,8 @@ class DjangoBridge:
         threads = self._threads_for(scope)
         work = Work(is_dropped=scope["method"] in SAFE)
         try:
-            target = len(scope["method"]) + len(scope["path"]) + len(scope.get("query_string", b""))
-            headers = fold_headers(scope["headers"], target)
-            body = await self._read(scope, headers, receive)
+            headers, limit = await self._judge(scope, receive)
+            body = await read_body(scope, receive, limit)
             with waiting_bodies.hold() as held:
                 held.add(len(body))
                 watching = asyncio.create_task(_watch(receive, work))
@@ -97,16 +95,19 @@ class DjangoBridge:
             return self._hashing_threads
         return self._threads
 
-    async def _read(self, scope: Scope, headers: dict[str, str], receive: Receive) -> bytes:
-        limit = options().BODY_LIMIT
-        if scope["method"] not in SAFE and (larger := body_limit(scope["path"])) is not None:
-            limit = await _in(self._threads, Work(), partial(larger, headers))
-        check_length(headers, limit)
+    async def _judge(self, scope: Scope, receive: Receive) -> tuple[dict[str, str], int]:
+        """The headers, and how long the body may be."""
+        target = len(scope["method"]) + len(scope["path"]) + len(scope.get("query_string", b""))
         try:
-            body: bytes = await deadlines().within(options().BODY_SECONDS, read_body(receive, limit))
-            return body
-        except TimeoutError:
-            raise BodyTimeout from None
+            headers = fold_headers(scope["headers"], target)
+            limit = options().BODY_LIMIT
+            if scope["method"] not in SAFE and (larger := body_limit(scope["path"])) is not None:
+                limit = await _in(self._threads, Work(), partial(larger, headers))
+            check_length(headers, limit)
+        except ApiError:
+            await read_on(scope, receive)
+            raise
+        return headers, limit
 
     def _answer(self, environ: dict[str, Any]) -> "_Reply":
         """In a thread."""
@@ -159,17 +160,23 @@ async def _in(
     def run() -> Any:
         if work.is_off and not even_if_left:
             return None
-        with work.in_this_thread(partial(_interrupt, connections[DEFAULT_DB_ALIAS])):
+        with computing, work.in_this_thread(partial(_interrupt, connections[DEFAULT_DB_ALIAS])):
             return do(*arguments)
 
     return await asyncio.get_running_loop().run_in_executor(threads, run)
 
 
 def _interrupt(connection: Any) -> None:
-    """Ends the statement that a thread is at. PostgreSQL's run to their end: a cancellation is a connection of its own,
-    and may come when the thread has other work."""
-    if hasattr(connection.connection, "interrupt"):
-        connection.connection.interrupt()
+    """Ends the statement that a thread is at. PostgreSQL is asked over a connection of its own; until it has heard,
+    the thread gets no other work (Work), and to a connection without a statement it does nothing."""
+    open_one = connection.connection
+    if hasattr(open_one, "interrupt"):
+        open_one.interrupt()
+    elif hasattr(open_one, "cancel_safe"):
+        try:
+            open_one.cancel_safe(timeout=CANCEL_SECONDS)
+        except Exception as error:  # it is asked again, and the statement may end by itself
+            logger.info("a statement that nobody waits for could not be cancelled: %s", error)
 
 
 async def _send(send: Send, reply: _Reply, threads: Executor, work: Work) -> None:
@@ -192,9 +199,15 @@ async def _send(send: Send, reply: _Reply, threads: Executor, work: Work) -> Non
 async def _watch(receive: Receive, work: Work) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    while True:  # a statement may just have been about to begin
-        work.stop()
+    work.has_left = True
+    while work.is_off:  # a statement may just have been about to begin
+        await asyncio.get_running_loop().run_in_executor(_stopping(), work.stop)
         await asyncio.sleep(STOP_AGAIN_SECONDS)
+
+
+@lru_cache(maxsize=1)
+def _stopping() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="stopping")
 
 
 async def _send_reply(send: Send, reply: Reply) -> None:

@@ -1,15 +1,22 @@
 """Reading a body: size, gzip, content type. Everything here happens before a byte of it is parsed."""
 
 import zlib
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final
 
 from ozone.wire.conf import options
-from ozone.wire.errors import BadEncoding, BodyTooLarge, WrongContentType
+from ozone.wire.deadlines import deadlines
+from ozone.wire.errors import ApiError, BadEncoding, BodyTimeout, BodyTooLarge, WrongContentType
+from ozone.wire.waiting import waiting_bodies
+
+Receive = Callable[[], Awaitable[Any]]
 
 MAX_MEMBERS: Final = 32
 """How many members one gzip body may have: thousands of empty ones would cost a tenth of a second, in which no other
 request is served."""
+READ_ON_BYTES: Final = 1024 * 1024
+READ_ON_SECONDS: Final = 2.0
 
 
 def check_length(headers: Mapping[str, str], limit: int | None = None) -> None:
@@ -19,6 +26,76 @@ def check_length(headers: Mapping[str, str], limit: int | None = None) -> None:
     # Digits of other scripts are no length, and a number of thousands of digits is never computed.
     if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > limit):
         raise BodyTooLarge(limit)
+
+
+async def read_body(scope: Mapping[str, Any], receive: Receive, limit: int) -> bytes:
+    """The whole body, within `limit` bytes and BODY_SECONDS.
+
+    Raises BodyTooLarge; BodyTimeout; Unavailable where too many others wait; BadEncoding where it ends too early.
+    Chunks that are none end it, too, and that client listens.
+    """
+    try:
+        body: bytes = await deadlines().within(options().BODY_SECONDS, _read(receive, limit))
+        return body
+    except TimeoutError:
+        raise BodyTimeout from None
+    except _Unread as unread:
+        await read_on(scope, receive)
+        raise unread.error from None
+
+
+class _Unread(Exception):
+    """A body is refused before all of it has come."""
+
+    def __init__(self, error: ApiError) -> None:
+        self.error = error
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        whole: bytes = message.get("body", b"")
+        if len(whole) > limit:
+            raise BodyTooLarge(limit)
+        return whole
+    chunks: list[bytes] = []
+    size = 0
+    with waiting_bodies.hold() as held:
+        while message["type"] == "http.request":
+            chunk: bytes = message.get("body", b"")
+            size += len(chunk)
+            try:
+                if size > limit:
+                    raise BodyTooLarge(limit)
+                held.add(len(chunk))
+            except ApiError as error:
+                raise (_Unread(error) if message.get("more_body") else error) from None
+            chunks.append(chunk)
+            if not message.get("more_body"):
+                return b"".join(chunks)
+            message = await receive()
+    raise BadEncoding("The body is cut short, or is not in chunks as its headers say.")
+
+
+async def read_on(scope: Mapping[str, Any], receive: Receive) -> None:
+    """Drops what is still coming of a body that is refused: for a while, and so much of it.
+
+    A server that hangs up on who is still sending takes its own reply away from him: a proxy then says 502. Who asks
+    before he sends (`Expect`) hears the refusal at once.
+    """
+    if any(name == b"expect" for name, _ in scope["headers"]):
+        return
+    with suppress(TimeoutError):
+        await deadlines().within(READ_ON_SECONDS, _drop(receive))
+
+
+async def _drop(receive: Receive) -> None:
+    left = READ_ON_BYTES
+    while left > 0:
+        message = await receive()
+        if not message.get("more_body"):
+            return
+        left -= len(message.get("body", b""))
 
 
 def decompress(body: bytes, headers: Mapping[str, str]) -> bytes:

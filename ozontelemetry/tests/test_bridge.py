@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from device_gateway.gate import DeviceRoute
-from ozone.wire.http import Reply
 from ozone.wire.waiting import waiting_bodies
 from ozontelemetry import uploads
 from ozontelemetry.bridge import DjangoBridge
@@ -352,63 +350,3 @@ class TestStream:
             return whole.status
 
         assert run(exchange) == 201
-
-
-class TestDeviceRoute:
-    """The same care of bodies on the routes that Django does not see."""
-
-    def exchanged(self, prepare: Callable[[Exchange], None]) -> tuple[Exchange, list[bytes]]:
-        read: list[bytes] = []
-
-        def handler(request: Any) -> Reply:
-            read.append(request.body)
-            return Reply(200, b"{}")
-
-        async def exchange() -> Exchange:
-            one = Exchange(path="/x")
-            prepare(one)
-            await DeviceRoute("x", {"POST": handler}, is_open=True)(one.scope, one.receive, one.send)
-            return one
-
-        return run(exchange), read
-
-    def test_a_body_in_parts(self) -> None:
-        def parts(one: Exchange) -> None:
-            one.parts = [b"one ", b"two"]
-
-        one, read = self.exchanged(parts)
-        assert (one.status, read) == (200, [b"one two"])
-
-    def test_one_that_grows_past_the_limit_unannounced(self) -> None:
-        def grows(one: Exchange) -> None:
-            one.parts, one.ends = [b"x" * 200 * KIB, b"x" * 200 * KIB], False
-
-        one, read = self.exchanged(grows)
-        assert (one.status, read) == (413, [])
-        assert b"body_too_large" in one.body
-
-    def test_one_that_is_announced_too_large_is_not_read(self) -> None:
-        def announced(one: Exchange) -> None:
-            one.scope["headers"].append((b"content-length", b"300000"))
-            one.parts, one.ends = [], False
-
-        one, _ = self.exchanged(announced)
-        assert one.status == 413
-
-    def test_one_that_does_not_come(self, settings: Settings) -> None:
-        settings.BODY_SECONDS = 0.2
-
-        def slow(one: Exchange) -> None:
-            one.parts, one.ends = [b"x"], False
-
-        one, read = self.exchanged(slow)
-        assert (one.status, read) == (408, [])
-        assert one.headers[b"connection"] == b"close"
-
-    def test_a_client_that_leaves_meanwhile(self) -> None:
-        def leaves(one: Exchange) -> None:
-            one.parts, one.ends = [b"x"], False
-            one.left.set()
-
-        one, read = self.exchanged(leaves)
-        assert (one.status, read) == (400, [])

@@ -98,14 +98,18 @@ class TestWorkThatNobodyWaitsFor:
         found: Exchange = run(exchange)
         return found
 
-    @pytest.mark.sqlite_only
     def test_a_statement_is_ended(self, transactional_db: None) -> None:
         def endless() -> bytes:
-            with connection.cursor() as cursor:
-                cursor.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(
+                        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+                    )
+            finally:
+                connection.close()  # of a thread that outlives this test
             return b"never"
 
-        with pytest.raises(OperationalError, match="interrupted"):
+        with pytest.raises(OperationalError, match=r"interrupted|canceling statement"):
             self.leaving("GET", endless)
 
     def test_code_between_statements_asks(self) -> None:
