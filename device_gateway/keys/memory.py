@@ -45,6 +45,8 @@ _COLUMNS: Final = """
            d.encryption, d.data_key
     FROM device_gateway_credential c JOIN device_gateway_device d ON d.id = c.device_id
     WHERE c.revoked_at IS NULL"""
+_MAY_SEND: Final = "AND d.assigned AND d.archived_at IS NULL"
+"""Of ten thousand devices that have registered themselves there is nothing to remember."""
 
 
 class Keyring:
@@ -99,9 +101,9 @@ class Keyring:
     def reload(self) -> None:
         """Everything anew, by two queries; identities that stay keep their state."""
         with connection.cursor() as cursor:
-            cursor.execute(_COLUMNS)
+            cursor.execute(f"{_COLUMNS} {_MAY_SEND}")
             rows = cursor.fetchall()
-            cursor.execute(_NAMES)
+            cursor.execute(f"{_NAMES} {_MAY_SEND}")
             other_names: dict[int, set[str]] = {}
             for device, name in cursor.fetchall():
                 other_names.setdefault(device, set()).add(name)

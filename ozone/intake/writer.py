@@ -45,7 +45,7 @@ LARGE_BYTES: Final = 16 * 1024
 """What is larger lets everything small go first, in turn, and a transaction takes LARGE_TOGETHER rows of it at most:
 whoever sends batch after batch holds up one reading by one batch, not by eight."""
 LARGE_TOGETHER: Final = 1000
-CALL_SECONDS: Final = 0.02
+CALL_SECONDS: Final = 0.005
 """How long the cold writes of one transaction may take, the first of them apart; the rest follow in the next."""
 MIN_SIZE: Final = 1024
 """What the smallest submission counts in the queue: its Python objects weigh about this much."""
