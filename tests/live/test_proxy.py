@@ -105,6 +105,20 @@ def test_addresses_in_replies_are_those_of_the_proxy(site: Site) -> None:
     object.__setattr__(site, "device", Device(site.device.pk, claimed.json()["api_key"], None))
 
 
+@pytest.mark.parametrize("path", [INGEST, f"/{INGEST}/", "/gateway/devices/claim", "/api/iot"])
+def test_who_closes_its_side_early_gets_the_reply(site: Site, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", site.proxy.plain), timeout=10) as meter:
+        meter.sendall(f"POST {path} HTTP/1.0\r\nHost: {NAME}\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+        meter.shutdown(socket.SHUT_WR)
+        assert _answer(meter).json()["code"] == "https_required"
+
+
+def test_names_of_headers_are_capital(site: Site) -> None:
+    with site.proxy.connect() as meter:
+        meter.sendall(f"POST {INGEST} HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+        assert b"\r\nContent-Length: " in meter.recv(4096)
+
+
 def test_plain_http_is_refused_by_the_server(site: Site) -> None:
     with socket.create_connection(("127.0.0.1", site.proxy.plain), timeout=10) as meter:
         reply = site.send(meter, "{}", X_Forwarded_Proto="https")
