@@ -9,11 +9,13 @@ class DeviceGatewayConfig(AppConfig):
     def ready(self) -> None:
         # Importing it registers how a person's credentials are named in the OpenAPI.
         import ozone.webapi.openapi  # noqa: F401
+        from device_gateway import states
         from device_gateway.keys import credentials, memory
         from device_gateway.readings import refusals, storing
 
         credentials.connect_signals()
         memory.connect_signals()
+        states.register_store()
         memory.register_kind()
         storing.register_kind()
         refusals.register_kind()

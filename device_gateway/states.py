@@ -1,51 +1,144 @@
-"""When devices were last heard: written by the writer, for all that came together by one statement."""
+"""When devices were last heard and what they last said: written by the writer, for all that came together by one
+statement, which is the last but for who may enter (ozone.intake.last)."""
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from device_gateway.models import DeviceState
+from ozone.intake.last import last_writes
 from ozone.intake.sql import BulkInsert, moment, within
 
 
-def later(column: str, than: str) -> str:
-    """SQL for which of two server times of a device is the later one: `t`'s, or else that of the row that comes.
+class Latest(NamedTuple):
+    """A reading that may be its device's latest; `payload` is JSON."""
+
+    occurred_at: datetime
+    received_at: datetime
+    payload: str
+
+
+@dataclass(slots=True)
+class Told:
+    """What one message, or one transaction, says of a device's state; nothing of what is None or 0."""
+
+    device: int
+    seen_at: datetime | None = None
+    polled_at: datetime | None = None
+    seat: int | None = None
+    latest: Latest | None = None
+    reused: int = 0
+    reused_at: datetime | None = None
+    refused: int = 0
+    refused_at: datetime | None = None
+    refused_code: str = ""
+    refused_detail: str = ""
+
+    def add(self, later: "Told") -> None:
+        """What was told after it."""
+        self.seen_at = _later_of(self.seen_at, later.seen_at)
+        self.polled_at = _later_of(self.polled_at, later.polled_at)
+        self.seat = self.seat if later.seat is None else later.seat
+        if later.latest is not None and (self.latest is None or later.latest.occurred_at >= self.latest.occurred_at):
+            self.latest = later.latest
+        self.reused += later.reused
+        self.reused_at = _later_of(self.reused_at, later.reused_at)
+        if later.refused:
+            self.refused += later.refused
+            self.refused_at = later.refused_at
+            self.refused_code, self.refused_detail = later.refused_code, later.refused_detail
+
+    def row(self, connection: BaseDatabaseWrapper) -> tuple[Any, ...]:
+        """The columns of `_upsert`."""
+        happened, received, payload = self.latest or (None, None, None)
+        return (
+            self.device,
+            moment(connection, self.seen_at),
+            moment(connection, self.polled_at),
+            self.seat,
+            moment(connection, happened),
+            moment(connection, received),
+            payload,
+            self.reused,
+            moment(connection, self.reused_at),
+            self.refused,
+            moment(connection, self.refused_at),
+            self.refused_code,
+            self.refused_detail,
+        )
+
+
+def _later_of(one: datetime | None, other: datetime | None) -> datetime | None:
+    return other if one is None else one if other is None else max(one, other)
+
+
+def _moved_on(column: str) -> str:
+    """SQL that moves a server's time forward, where one is told.
 
     Two processes may store what they heard in either order. A time more than a minute ahead of what is heard now is of
     a clock that was wrong, and holds nothing back.
     """
-    return f"CASE WHEN t.{column} > {than} AND t.{column} <= A_MINUTE_AFTER({than}) THEN t.{column} ELSE {than} END"
+    told = f"excluded.{column}"
+    stays = f"{told} IS NULL OR (t.{column} > {told} AND t.{column} <= A_MINUTE_AFTER({told}))"
+    return f"{column} = CASE WHEN {stays} THEN t.{column} ELSE {told} END"
 
 
-_seen: Final = BulkInsert(
-    DeviceState,
-    ("device_id", "last_seen"),
-    f"ON CONFLICT (device_id) DO UPDATE SET last_seen = {later('last_seen', 'excluded.last_seen')}",
+_LATEST: Final = ("latest_occurred_at", "latest_received_at", "latest_payload")
+# Equal times: the row stored later has the greater id. The last: it came while the server's clock was ahead.
+_NEWER: Final = (
+    "t.latest_occurred_at IS NULL OR excluded.latest_occurred_at >= t.latest_occurred_at"
+    " OR (excluded.latest_occurred_at IS NOT NULL AND t.latest_received_at > A_MINUTE_AFTER(excluded.last_seen))"
 )
-_polled: Final = BulkInsert(
+_REFUSED: Final = ("refused_at", "refused_code", "refused_detail")
+_upsert: Final = BulkInsert(
     DeviceState,
-    ("device_id", "last_poll", "seat"),
-    f"ON CONFLICT (device_id) DO UPDATE SET last_poll = {later('last_poll', 'excluded.last_poll')},"
-    " seat = COALESCE(excluded.seat, t.seat)",
+    ("device_id", "last_seen", "last_poll", "seat", *_LATEST, "reused_ids", "reused_at", "refused_readings", *_REFUSED),
+    "ON CONFLICT (device_id) DO UPDATE SET "
+    + ", ".join(
+        (
+            _moved_on("last_seen"),
+            _moved_on("last_poll"),
+            "seat = COALESCE(excluded.seat, t.seat)",
+            *(f"{column} = CASE WHEN {_NEWER} THEN excluded.{column} ELSE t.{column} END" for column in _LATEST),
+            "reused_ids = t.reused_ids + excluded.reused_ids",
+            "reused_at = COALESCE(excluded.reused_at, t.reused_at)",
+            "refused_readings = t.refused_readings + excluded.refused_readings",
+            *(
+                f"{column} = CASE WHEN excluded.refused_at IS NULL THEN t.{column} ELSE excluded.{column} END"
+                for column in _REFUSED
+            ),
+        )
+    ),
 )
+
+
+def tell(connection: BaseDatabaseWrapper, told: Iterable[Told]) -> None:
+    """Has the states written at the end of the transaction, of several for a device in their order."""
+    last_writes.add(connection, store_states, list(told))
+
+
+def store_states(connection: BaseDatabaseWrapper, some: Iterable[Told]) -> None:
+    by_device: dict[int, Told] = {}
+    for told in some:
+        first = by_device.setdefault(told.device, told)
+        if first is not told:
+            first.add(told)
+    _upsert.run(connection, [by_device[device].row(connection) for device in sorted(by_device)])
 
 
 def mark_seen(connection: BaseDatabaseWrapper, arrivals: Iterable[tuple[int, datetime]]) -> None:
-    """Moves `last_seen` forward, as `later` has it: (device, arrival) pairs, several of a device among them."""
-    latest = _latest(arrivals)
-    _seen.run(connection, [(device, moment(connection, at)) for device, at in sorted(latest.items())])
+    """Moves `last_seen` forward: (device, arrival) pairs, several of a device among them."""
+    tell(connection, [Told(device, seen_at=at) for device, at in arrivals])
 
 
 def mark_polled(
     connection: BaseDatabaseWrapper, polls: Iterable[tuple[int, datetime]], seats: Mapping[int, int]
 ) -> None:
     """Moves `last_poll` forward, as above; `seats`: who sits now, by device."""
-    latest = _latest(polls)
-    _polled.run(
-        connection, [(device, moment(connection, at), seats.get(device)) for device, at in sorted(latest.items())]
-    )
+    tell(connection, [Told(device, polled_at=at, seat=seats.get(device)) for device, at in polls])
 
 
 def seats_of(connection: BaseDatabaseWrapper, devices: Collection[int]) -> dict[int, int | None]:
@@ -56,8 +149,5 @@ def seats_of(connection: BaseDatabaseWrapper, devices: Collection[int]) -> dict[
         return dict(cursor.fetchall())
 
 
-def _latest(moments: Iterable[tuple[int, datetime]]) -> dict[int, datetime]:
-    latest: dict[int, datetime] = {}
-    for device, at in moments:
-        latest[device] = max(at, latest.get(device, at))
-    return latest
+def register_store() -> None:
+    last_writes.register(store_states)

@@ -102,7 +102,7 @@ def claim(*, token: Any, device_metadata: Mapping[str, Any], client: str, now: d
     if found is None:
         raise _failed(client)
     # All claims for a device stand in one line; what they see is then read anew.
-    device = Device.objects.select_for_update().get(pk=found)
+    device = Device.objects.select_for_update(no_key=True).get(pk=found)
     row = ProvisioningToken.objects.select_related("issued_by", "credential").get(token_hash=token_hash)
     row.device = device
     if device.archived_at is not None:

@@ -7,12 +7,13 @@ it is still open is decided when asked: until a token issued in it has been used
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
 from device_gateway.keys.credentials import revoke_key, set_key
-from device_gateway.models import Credential, Device, DeviceName, DeviceState, Enrolment, HandshakeAttempt
+from device_gateway.models import Credential, Device, DeviceName, Enrolment, HandshakeAttempt
 from device_gateway.secret import PREFIX_LENGTH, hash_secret, new_secret
+from device_gateway.states import mark_seen
 from ozone.wire.conf import options
 from ozone.wire.errors import Forbidden, TooManyRequests
 
@@ -57,16 +58,17 @@ def shake_hands(*, mac: str, firmware: str, presented: str, client: str, now: da
     if device.assigned:
         _note_attempt(device, client, firmware, token is not None, now)
     if token is not None:
-        DeviceState.objects.filter(device=device).update(last_seen=now)
+        mark_seen(connection, [(device.pk, now)])
     return Enrolled(device, token)
 
 
 def _device(mac: str, now: datetime) -> Device:
-    """The device of that MAC, locked: all handshakes for it stand in one line."""
+    """The device of that MAC, locked: all handshakes for it stand in one line. Not its key, which what points at it is
+    checked against at COMMIT."""
     number = DeviceName.objects.filter(name=mac).values_list("device_id", flat=True).first()
     if number is None:
         number = register_itself(mac=mac, now=now).pk
-    return Device.objects.select_for_update().get(pk=number)
+    return Device.objects.select_for_update(no_key=True).get(pk=number)
 
 
 def register_itself(*, mac: str, now: datetime) -> Device:

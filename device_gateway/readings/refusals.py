@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from device_gateway.keys.identity import Identity
+from device_gateway.states import Told, tell
 from ozone.intake import write_path
 from ozone.wire.errors import ApiError, Unavailable
 
@@ -41,17 +42,13 @@ def note_refusal(identity: Identity, error: ApiError, at: datetime) -> None:
 
 
 def store_refusals(connection: BaseDatabaseWrapper, refusals: Sequence[Refusal]) -> None:
-    by_device: dict[int, list[Refusal]] = {}
-    for refusal in refusals:
-        by_device.setdefault(refusal.device, []).append(refusal)
-    with connection.cursor() as cursor:
-        for device, some in sorted(by_device.items()):
-            last = some[-1]
-            cursor.execute(
-                "UPDATE device_gateway_devicestate SET refused_readings = refused_readings + %s, refused_at = %s,"
-                " refused_code = %s, refused_detail = %s WHERE device_id = %s",
-                [len(some), last.at, last.code, last.detail, device],
-            )
+    tell(
+        connection,
+        [
+            Told(device, refused=1, refused_at=at, refused_code=code, refused_detail=detail)
+            for device, at, code, detail in refusals
+        ],
+    )
 
 
 def register_kind() -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -10,9 +11,9 @@ from typing import Any, Final, NamedTuple
 from django.db.backends.base.base import BaseDatabaseWrapper
 from prometheus_client import Counter as Metric
 
-from device_gateway.models import DeviceState, DeviceTelemetry
+from device_gateway.models import DeviceTelemetry
 from device_gateway.readings.payloads import MAX_MESSAGE_ID, Reading
-from device_gateway.states import later
+from device_gateway.states import Latest, Told, tell
 from ozone.intake import write_path
 from ozone.intake.sql import BulkInsert, moment, read_moment, table_of, within
 from ozone.wire.times import AHEAD
@@ -26,30 +27,6 @@ _COLUMNS: Final = tuple(name for name in Reading._fields if name != "again")
 _insert: Final = BulkInsert(DeviceTelemetry, _COLUMNS)
 _insert_once: Final = BulkInsert(
     DeviceTelemetry, _COLUMNS, "ON CONFLICT DO NOTHING", returning=("device_id", "message_id", "nonce")
-)
-
-_LATEST: Final = ("latest_occurred_at", "latest_received_at", "latest_payload")
-# The last: it came while the server's clock was ahead.
-_NEWER: Final = (
-    "t.latest_occurred_at IS NULL OR excluded.latest_occurred_at >= t.latest_occurred_at"
-    " OR (excluded.latest_occurred_at IS NOT NULL AND t.latest_received_at > A_MINUTE_AFTER(excluded.last_seen))"
-)
-_upsert_state: Final = BulkInsert(
-    DeviceState,
-    ("device_id", "last_seen", *_LATEST),
-    # Equal times: the row stored later has the greater id.
-    "ON CONFLICT (device_id) DO UPDATE SET"
-    f" last_seen = {later('last_seen', 'excluded.last_seen')},"
-    + ",".join(f" {column} = CASE WHEN {_NEWER} THEN excluded.{column} ELSE t.{column} END" for column in _LATEST),
-)
-
-
-_LATER: Final = "t.latest_occurred_at IS NULL OR excluded.latest_occurred_at >= t.latest_occurred_at"
-_upsert_latest: Final = BulkInsert(
-    DeviceState,
-    ("device_id", *_LATEST),
-    "ON CONFLICT (device_id) DO UPDATE SET"
-    + ",".join(f" {column} = CASE WHEN {_LATER} THEN excluded.{column} ELSE t.{column} END" for column in _LATEST),
 )
 
 
@@ -90,7 +67,11 @@ def store_readings(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> 
         _insert.run(connection, _rows(connection, fresh))
     if unclear:
         fresh += _store_others(connection, unclear)
-    _store_states(connection, arrivals, fresh)
+    seen_at: dict[int, datetime] = {}
+    for device, received_at, _ in arrivals:
+        seen_at[device] = max(received_at, seen_at.get(device, received_at))
+    latest = _latest(fresh)
+    tell(connection, [Told(device, seen_at=at, latest=latest.get(device)) for device, at in seen_at.items()])
 
 
 def _in_order(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> list[Arrival]:
@@ -122,7 +103,7 @@ def store_history(connection: BaseDatabaseWrapper, readings: Sequence[Reading]) 
     already are left out. When their devices were last heard is not theirs to say."""
     kept = set(_insert_once.run(connection, _rows(connection, readings)))
     latest = _latest(reading for reading in readings if reading[:3] in kept)
-    _upsert_latest.run(connection, [_latest_row(connection, device, latest[device]) for device in sorted(latest)])
+    tell(connection, [Told(device, latest=newest) for device, newest in latest.items()])
 
 
 def _marks(reading: Reading) -> set[tuple[int, str, bool]]:
@@ -166,19 +147,9 @@ def _store_others(connection: BaseDatabaseWrapper, unclear: list[Reading]) -> li
 
 
 def _note_reuse(connection: BaseDatabaseWrapper, stored: Sequence[Reading]) -> None:
-    by_device: dict[int, list[datetime]] = {}
-    for reading in stored:
-        by_device.setdefault(reading.device_id, []).append(reading.received_at)
-    with connection.cursor() as cursor:
-        for device, moments in sorted(by_device.items()):
-            logger.warning(
-                "readings: device %d reuses its ids: %d others are stored all the same", device, len(moments)
-            )
-            cursor.execute(
-                "UPDATE device_gateway_devicestate SET reused_ids = reused_ids + %s, reused_at = %s"
-                " WHERE device_id = %s",
-                [len(moments), max(moments), device],
-            )
+    tell(connection, [Told(reading.device_id, reused=1, reused_at=reading.received_at) for reading in stored])
+    for device, count in sorted(Counter(reading.device_id for reading in stored).items()):
+        logger.warning("readings: device %d reuses its ids: %d others are stored all the same", device, count)
 
 
 def _content(payload: str | dict[str, Any]) -> str:
@@ -222,37 +193,14 @@ def _rows(connection: BaseDatabaseWrapper, readings: Sequence[Reading]) -> list[
     return rows
 
 
-def _store_states(connection: BaseDatabaseWrapper, arrivals: list[Arrival], fresh: list[Reading]) -> None:
-    last_seen: dict[int, datetime] = {}
-    for device, received_at, _ in arrivals:
-        last_seen[device] = max(received_at, last_seen.get(device, received_at))
-    latest = _latest(fresh)
-    rows = []
-    for device, seen_at in sorted(last_seen.items()):
-        _, *newest = _latest_row(connection, device, latest.get(device))
-        rows.append((device, moment(connection, seen_at), *newest))
-    _upsert_state.run(connection, rows)
-
-
-def _latest(readings: Iterable[Reading]) -> dict[int, Reading]:
+def _latest(readings: Iterable[Reading]) -> dict[int, Latest]:
     """By device; of equal times the one told later."""
-    latest: dict[int, Reading] = {}
+    latest: dict[int, Latest] = {}
     for reading in readings:
         known = latest.get(reading.device_id)
         if known is None or reading.occurred_at >= known.occurred_at:
-            latest[reading.device_id] = reading
+            latest[reading.device_id] = Latest(reading.occurred_at, reading.received_at, reading.payload)
     return latest
-
-
-def _latest_row(connection: BaseDatabaseWrapper, device: int, newest: Reading | None) -> tuple[Any, ...]:
-    if newest is None:
-        return device, None, None, None
-    return (
-        device,
-        moment(connection, newest.occurred_at),
-        moment(connection, newest.received_at),
-        newest.payload,
-    )
 
 
 def register_kind() -> None:

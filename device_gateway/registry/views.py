@@ -60,7 +60,7 @@ class DeviceDetail(ApiView):
         device = find_device(visible_devices(request.user), name)
 
         def read() -> dict[str, Any]:
-            Device.objects.select_for_update().filter(pk=device.pk).first()
+            Device.objects.select_for_update(no_key=True).filter(pk=device.pk).first()
             return device_json(visible_devices(request.user).get(pk=device.pk))
 
         return DEVICE.change(request, read, lambda fields: services.change_device(device=device, fields=fields))

@@ -24,6 +24,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, Operation
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ozone.intake.failures import first_line, is_transient, poison
+from ozone.intake.last import last_writes
 from ozone.intake.standing import log_identity, replaced, standing
 from ozone.intake.turns import LOOK_MILLISECONDS, begun, turns
 from ozone.wire import metrics
@@ -233,7 +234,8 @@ class Writer:
         at_commit = False
         try:
             with self._turn(connection), begun(self.using, LOCK_MILLISECONDS / 1000):
-                self._store(connection, batch)
+                with last_writes.gather(connection):
+                    self._store(connection, batch)
                 at_commit = True
         except (OperationalError, InterfaceError) as error:
             # Before COMMIT was sent nothing can have been stored, so a deadlock or a lost connection is worth
@@ -299,7 +301,11 @@ class Writer:
             until = until or time.perf_counter() + CALL_SECONDS
             service, arguments = item.row
             try:
-                with transaction.atomic(using=self.using):
+                with (
+                    connection.wrap_database_errors,
+                    transaction.atomic(using=self.using),
+                    last_writes.gather(connection),
+                ):
                     item.result, item.error = service(**arguments), None
             except (OperationalError, InterfaceError):
                 raise

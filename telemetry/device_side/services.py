@@ -5,7 +5,8 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from device_gateway.enrolment.services import Enrolled, register_itself, shake_hands
-from device_gateway.models import Credential, Device, DeviceName, DeviceState
+from device_gateway.models import Credential, Device, DeviceName
+from device_gateway.states import mark_seen
 from ozone.wire.errors import Forbidden
 from telemetry.device_side.legacy import LegacyMessage
 from telemetry.events.storing import store_once
@@ -60,5 +61,5 @@ def take_legacy(*, message: LegacyMessage, policy: str, now: datetime) -> int:
         if message.on_time is not None:
             DeviceStatus.objects.filter(device=device).update(on_time=message.on_time)
         found = TelemetryEvent.objects.get(device=device, event_id=event.event_id).pk
-    DeviceState.objects.filter(device=device).update(last_seen=now)
+    mark_seen(connection, [(number, now)])
     return found

@@ -122,7 +122,7 @@ class OutletDetail(ApiView):
 
     def _change(self, request: Request, number: str, *, partial: bool) -> Response:
         def read() -> Any:
-            Outlet.objects.select_for_update().filter(pk=_outlet(request, int(number)).pk).first()
+            Outlet.objects.select_for_update(no_key=True).filter(pk=_outlet(request, int(number)).pk).first()
             return OutletFields(_outlet(request, int(number))).data
 
         # Only these columns: somebody may archive it at this moment, and it has to stay archived.
@@ -212,7 +212,7 @@ class MachineDetail(ApiView):
         machine = _machine(request, int(number))
 
         def read() -> dict[str, Any]:
-            Machine.objects.select_for_update().filter(pk=machine.pk).first()
+            Machine.objects.select_for_update(no_key=True).filter(pk=machine.pk).first()
             return _json(_machine(request, machine.pk))
 
         def write(fields: dict[str, Any]) -> None:
