@@ -122,3 +122,5 @@ if IS_WORKER:
     # What is loaded now stays: the collector need not walk through all of Django while a reply waits.
     gc.collect()
     gc.freeze()
+    # Nor does it walk through what a large request holds, again and again while that grows: every thread stands still.
+    gc.set_threshold(20_000, 20, 50)

@@ -68,7 +68,9 @@ def events(request: Request, identity: Identity) -> Write:
         return _of_batch(parsed, stored) if parsed.is_batch else _of_one(parsed, stored)
 
     arrival = EventArrival(identity.pk, request.received_at, parsed.events, parsed.refused)
-    return Write(EVENTS, arrival, len(request.body), len(parsed.order), reply)
+    # One that is refused is written, and another one makes room for it.
+    rows = len(parsed.order) + len(parsed.refused)
+    return Write(EVENTS, arrival, len(request.body), rows, reply)
 
 
 def _of_one(parsed: Parsed, stored: Stored) -> Reply:

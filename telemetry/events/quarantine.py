@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F
 
 from device_gateway.models import Device
-from ozone.intake.sql import BulkInsert, moment
+from ozone.intake.sql import BulkInsert, moment, within
 from ozone.wire import jsonio
 from ozone.wire.errors import Conflict, MalformedJson, NotFound
 from telemetry.events.payloads import MAX_KEPT_BODY, Event, Refused
@@ -36,7 +36,7 @@ def keep_refused(
         return []
     rows = QuarantinedEvent.objects.filter(device_id=device)
     digests = [hashlib.sha256(one.body.encode()).hexdigest() for one in refused]
-    known = {digest: (pk, state) for digest, pk, state in rows.filter(digest__in=digests).values_list(*_KNOWN)}
+    known = _known(connection, device, digests)
     new = {digest: one for digest, one in zip(digests, refused, strict=True) if digest not in known}
     _keep_new(connection, device, received_at, list(new.items())[-KEPT:])
     for number, again in _retries(digests, known).items():
@@ -71,12 +71,20 @@ def keep_conflicts(conflicts: Sequence[tuple[Event, tuple[Any, ...]]]) -> None:
             of_device.filter(digest__in=known).update(retries=F("retries") + 1, last_at=latest)
 
 
-_KNOWN: Final = ("digest", "pk", "state")
+_SELECT_KNOWN: Final = "SELECT digest, id, state FROM telemetry_quarantinedevent WHERE device_id = %s AND digest"
 _insert: Final = BulkInsert(
     QuarantinedEvent,
     ("device_id", "digest", "body", "reason", "code", "event_id", "first_at", "last_at"),
     "ON CONFLICT DO NOTHING",
 )
+
+
+def _known(connection: BaseDatabaseWrapper, device: int, digests: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """By digest the numbers and states of those that are kept already."""
+    among, given = within(connection, digests)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_SELECT_KNOWN} {among}", [device, *given])
+        return {digest: (pk, state) for digest, pk, state in cursor.fetchall()}
 
 
 def _keep_new(
@@ -101,10 +109,8 @@ def _keep_new(
             for digest, one in new
         ],
     )
-    rows = QuarantinedEvent.objects.filter(device_id=device)
-    past = list(rows.exclude(code=CONFLICT).order_by("-last_at", "-id").values_list("pk", flat=True)[KEPT:])
-    if past:
-        rows.filter(pk__in=past).delete()
+    rows = QuarantinedEvent.objects.filter(device_id=device).exclude(code=CONFLICT)
+    rows.filter(pk__in=rows.order_by("-last_at", "-id").values("pk")[KEPT:]).delete()
 
 
 def _retries(digests: list[str], known: Mapping[str, tuple[int, str]]) -> dict[int, list[int]]:
