@@ -31,6 +31,12 @@ def device_named(request: HttpRequest, name: str, *, archived: bool = False) -> 
     return find_device(devices.select_related("owner", "machine__outlet"), name)
 
 
+def _locked(device: Device) -> Device:
+    """As it is now, its row locked. Raises NotFound where it was archived."""
+    devices = Device.objects.select_for_update(of=("self",), no_key=True).select_related("owner")
+    return find_device(devices.filter(archived_at=None), str(device.pk))
+
+
 def home(device: Device) -> str:
     return reverse("device", args=[device.device_id])
 
@@ -39,17 +45,15 @@ def home(device: Device) -> str:
 @either
 def edit(request: HttpRequest, name: str) -> HttpResponse:
     device = device_named(request, name)
-    form = EditForm(device, sent(request))
+    form = EditForm(EditForm.stored(device), sent(request))
 
-    def perform(data: dict[str, Any]) -> str:
-        if not form.changes:
-            return "Nothing was changed."
-        return f"{change_device(device=device, fields=form.changes)} is changed."
+    def write(changes: dict[str, Any]) -> str:
+        return f"{change_device(device=device, fields=changes)} is changed."
 
     return action(
         request,
         form,
-        perform,
+        lambda _: form.save(lambda: form.stored(_locked(device)), write),
         title=f"Edit {device}",
         back=home(device),
         button="Save",
@@ -62,13 +66,16 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
 def rename(request: HttpRequest, name: str) -> HttpResponse:
     device = device_named(request, name)
     former = device.device_id
+    form = RenameForm(RenameForm.stored(device), sent(request))
 
-    def perform(data: dict[str, Any]) -> str:
-        change_device(device=device, fields=data)
+    def write(changes: dict[str, Any]) -> str:
+        change_device(device=device, fields=changes)
         return f"{former} is called {device.device_id} now."
 
+    def perform(_: dict[str, Any]) -> str:
+        return form.save(lambda: form.stored(_locked(device)), write)
+
     lead = "" if device.assigned else "A device that is given a device_id is assigned: what it sends is taken."
-    form = RenameForm(sent(request), initial={"device_id": former})
     return action(request, form, perform, title=f"Rename {former}", lead=lead, back=home(device), button="Rename")
 
 
@@ -98,6 +105,7 @@ def assign(request: HttpRequest, name: str) -> HttpResponse:
 @either
 def unassign(request: HttpRequest, name: str) -> HttpResponse:
     device = device_named(request, name)
+    held_by = Machine.objects.filter(device=device).first()
 
     def perform(data: dict[str, Any]) -> str:
         machine = Machine.objects.filter(device=device).first()
@@ -108,9 +116,9 @@ def unassign(request: HttpRequest, name: str) -> HttpResponse:
 
     return action(
         request,
-        Confirmation(sent(request)),
+        Confirmation(sent(request), seen=str(held_by.pk) if held_by else ""),
         perform,
-        title=f"Take {device} out of its machine",
+        title=f"Take {device} out of {f'the machine {held_by}' if held_by else 'its machine'}",
         lead="What it sends from now on belongs to no machine. What was counted stays with the machine.",
         back=home(device),
         button="Unassign",

@@ -12,6 +12,7 @@ from django.db.models import Q
 from device_gateway.models import Credential, Device
 from ozone.wire import jsonio
 from ozone.wire.errors import MalformedJson
+from pages.kit.actions import Edit
 from pages.kit.queries import CHOICES
 from telemetry.events.payloads import MAX_KEPT_BODY
 from telemetry.events.quarantine import members
@@ -35,36 +36,32 @@ class AsksAgain(forms.Form):
             raise ValidationError(question)
 
 
-class EditForm(forms.Form):
-    """What people say of a device. Only what was changed here is stored: somebody else may edit beside them."""
+class EditForm(Edit):
+    """What people say of a device."""
 
-    name = forms.CharField(required=False, max_length=200, show_hidden_initial=True)
-    location = forms.CharField(required=False, max_length=200, show_hidden_initial=True)
+    name = forms.CharField(required=False, max_length=200)
+    location = forms.CharField(required=False, max_length=200)
     owner = forms.CharField(
         required=False,
         max_length=150,
-        show_hidden_initial=True,
         help_text="A username. The owner sees the device; pending tokens of it die when it changes hands.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "list": "accounts"}),
     )
-    notes = forms.CharField(
-        required=False, max_length=500, show_hidden_initial=True, widget=forms.Textarea(attrs={"rows": 3})
-    )
+    notes = forms.CharField(required=False, max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
     assigned = forms.ChoiceField(
         label="What it sends",
         choices=[("yes", "is taken: it is assigned"), ("no", "is refused: it is not assigned")],
-        show_hidden_initial=True,
     )
 
-    def __init__(self, device: Device, data: Any = None) -> None:
-        initial = {
+    @staticmethod
+    def stored(device: Device) -> dict[str, Any]:
+        return {
             "name": device.name,
             "location": device.location,
             "owner": device.owner.get_username() if device.owner else "",
             "notes": device.notes,
             "assigned": "yes" if device.assigned else "no",
         }
-        super().__init__(data, initial=initial)
 
     def clean_owner(self) -> User | None:
         username = self.cleaned_data["owner"]
@@ -79,23 +76,23 @@ class EditForm(forms.Form):
         return bool(self.cleaned_data["assigned"] == "yes")
 
     @property
-    def changes(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in self.changed_data}
-
-    @property
     def accounts(self) -> list[str]:
         """To choose from, where they are few."""
         names = list(User.objects.filter(is_active=True).order_by("username").values_list("username", flat=True)[:101])
         return names if len(names) <= 100 else []
 
 
-class RenameForm(forms.Form):
+class RenameForm(Edit):
     device_id = forms.CharField(
         label="New device_id",
         max_length=63,
         help_text="Letters, digits and . _ : - The name it has now stays its own: the device goes on using it.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
+
+    @staticmethod
+    def stored(device: Device) -> dict[str, Any]:
+        return {"device_id": device.device_id}
 
 
 class AssignDeviceForm(AsksAgain):

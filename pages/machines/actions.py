@@ -55,14 +55,17 @@ def _add(data: dict[str, Any]) -> str:
 @require_http_methods(_METHODS)
 def edit(request: HttpRequest, number: str) -> HttpResponse:
     machine = _machine(request, number)
-    fields = {name: getattr(machine, name) for name in MachineForm.base_fields}
+    form = MachineForm(MachineForm.stored(machine), sent(request))
 
-    def perform(data: dict[str, Any]) -> str:
-        return f"{bindings.change_machine(machine=machine, fields=data)} is changed."
+    def perform(_: dict[str, Any]) -> str:
+        return form.save(
+            lambda: form.stored(bindings.current(machine)),
+            lambda changes: f"{bindings.change_machine(machine=machine, fields=changes)} is changed.",
+        )
 
     return action(
         request,
-        MachineForm(sent(request), initial=fields),
+        form,
         perform,
         title=f"Edit {machine}",
         back=reverse("machines"),
@@ -79,7 +82,10 @@ def assign(request: HttpRequest, number: str) -> HttpResponse:
     return action(
         request,
         form.asking() if question else form,
-        lambda data: _assign(machine, data),
+        lambda data: form.save(
+            lambda: form.stored(bindings.current(machine)),
+            lambda changes: _assign(machine, changes, move=data["move"]),
+        ),
         title=f"Move a device to {machine}?" if question else f"Assign {machine}",
         lead=question,
         back=reverse("machines"),
@@ -91,7 +97,7 @@ def assign(request: HttpRequest, number: str) -> HttpResponse:
 
 def _question(machine: Machine, form: AssignMachineForm) -> str:
     """What has to be asked before the device is moved; "" where nothing is, or it has been answered."""
-    device: Device | None = form.cleaned_data.get("device")
+    device: Device | None = form.changes.get("device")
     if device is None or device == machine.device or form.cleaned_data["move"]:
         return ""
     said = []
@@ -102,16 +108,16 @@ def _question(machine: Machine, form: AssignMachineForm) -> str:
     return " ".join([*said, "What was counted so far stays where it is."]) if said else ""
 
 
-@transaction.atomic
-def _assign(machine: Machine, data: dict[str, Any]) -> str:
+def _assign(machine: Machine, changes: dict[str, Any], *, move: bool) -> str:
     """The device that goes, goes first: it was never at the new outlet."""
-    device: Device | None = data.get("device", machine.device)
-    if machine.device and machine.device != device and (device is None or data["move"]):
+    machine = bindings.current(machine)
+    device: Device | None = changes.get("device", machine.device)
+    if machine.device and machine.device != device and (device is None or move):
         machine = bindings.unassign_device(machine=machine)
-    if "outlet" in data:
-        machine = bindings.change_machine(machine=machine, fields={"outlet": data["outlet"]})
-    if device is not None and "device" in data:
-        machine = bindings.assign_device(machine=machine, device=device, move=data["move"])
+    if "outlet" in changes:
+        machine = bindings.change_machine(machine=machine, fields={"outlet": changes["outlet"]})
+    if device is not None and "device" in changes:
+        machine = bindings.assign_device(machine=machine, device=device, move=move)
     place = f"at {machine.outlet}" if machine.outlet else "at no outlet"
     return f"{machine} is {place}, with {device.device_id if device else 'no device'}."
 

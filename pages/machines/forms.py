@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from device_gateway.models import Device
 from device_gateway.registry.queries import find_device, visible_devices
 from ozone.wire.errors import NotFound
+from pages.kit.actions import Confirmation, Edit
 from pages.kit.filters import ANY, Chosen, ChosenRow, Filters, search
 from pages.kit.queries import CHOICES
 from telemetry.models import Machine, Outlet
@@ -51,9 +52,7 @@ def free_devices(actor: Any) -> list[Device]:
     return list(visible_devices(actor).filter(machine=None).order_by("name", "device_id")[:CHOICES])
 
 
-class MachineForm(forms.Form):
-    """A machine's own fields."""
-
+class MachineFields(forms.Form):
     name = forms.CharField(max_length=200)
     outlet = _outlets()
     is_active = in_use()
@@ -62,7 +61,15 @@ class MachineForm(forms.Form):
     )
 
 
-class NewMachineForm(MachineForm):
+class MachineForm(Edit, MachineFields):
+    """A machine's own fields."""
+
+    @staticmethod
+    def stored(machine: Machine) -> dict[str, Any]:
+        return {name: getattr(machine, name) for name in MachineFields.base_fields}
+
+
+class NewMachineForm(MachineFields):
     """The same, and the device to begin with."""
 
     def __init__(self, actor: Any, data: Any = None) -> None:
@@ -70,40 +77,41 @@ class NewMachineForm(MachineForm):
         self.fields["device"] = DeviceField(actor)
 
 
-class AssignMachineForm(forms.Form):
-    """Where a machine stands and which device it has. What a caller does not send at all stays as it is."""
+class AssignMachineForm(Edit):
+    """Where a machine stands and which device it has."""
 
     outlet = _outlets()
     move = forms.BooleanField(required=False, widget=forms.HiddenInput)
     """That the device leaves another machine, or the machine its device, has been asked and answered."""
 
     def __init__(self, actor: Any, machine: Machine, data: Any = None) -> None:
-        device = machine.device.device_id if machine.device else ""
-        super().__init__(data, initial={"outlet": machine.outlet_id, "device": device})
-        self.fields["device"] = DeviceField(actor)
+        super().__init__(self.stored(machine), data, device=DeviceField(actor))
+
+    @staticmethod
+    def stored(machine: Machine) -> dict[str, Any]:
+        return {"outlet": machine.outlet, "device": machine.device.device_id if machine.device else ""}
 
     def asking(self) -> forms.Form:
         """The same, sent once more by whoever says yes: nothing on it can be changed."""
         form = forms.Form()
-        told = {name: self.data[name] for name in ("outlet", "device") if name in self.data}
+        told = {name: self.data[name] for name in self.data if name.removeprefix("initial-") in self.initial}
         for name, value in {**told, "move": "True"}.items():
             form.fields[name] = forms.CharField(initial=value, widget=forms.HiddenInput)
         return form
 
     def clean(self) -> dict[str, Any]:
-        sent = [name for name in ("outlet", "device") if name in self.data]
-        if not sent:
+        if not self.is_told:
             raise ValidationError("Choose an outlet, a device, or both.", code="required")
-        return {name: value for name, value in self.cleaned_data.items() if name in sent or name == "move"}
+        return self.cleaned_data
 
 
-class UnassignForm(forms.Form):
+class UnassignForm(Confirmation):
     """What to take from a machine; its device, unless told."""
 
     what = forms.ChoiceField(label="Take away", required=False)
 
     def __init__(self, machine: Machine, data: Any = None) -> None:
-        super().__init__(data)
+        super().__init__(data, seen=f"{machine.device_id or ''} {machine.outlet_id or ''}")
         held = {"device": machine.device and f"The device {machine.device.device_id}", "outlet": machine.outlet}
         choices = [(name, str(thing)) for name, thing in held.items() if thing]
         if len(choices) > 1:

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from pages.kit.actions import Confirmation, action, sent
 from pages.kit.frame import staff_page
-from pages.outlets.forms import OutletForm
+from pages.outlets.forms import NewOutletForm, OutletForm
 from telemetry.machines import bindings
 from telemetry.models import Outlet
 from telemetry.visible import find, visible_outlets
@@ -28,7 +28,7 @@ def add(request: HttpRequest) -> HttpResponse:
 
     return action(
         request,
-        OutletForm(sent(request)),
+        NewOutletForm(sent(request)),
         perform,
         title="Add an outlet",
         back=reverse("outlets"),
@@ -40,17 +40,20 @@ def add(request: HttpRequest) -> HttpResponse:
 @require_http_methods(_METHODS)
 def edit(request: HttpRequest, number: str) -> HttpResponse:
     outlet = _outlet(request, number)
-    fields = {name: getattr(outlet, name) for name in OutletForm.base_fields}
+    form = OutletForm(OutletForm.stored(outlet), sent(request))
 
-    def perform(data: dict[str, Any]) -> str:
-        # Only these columns: somebody may archive it at this moment, and it has to stay archived.
-        Outlet.objects.filter(pk=outlet.pk).update(**data)
-        return f"{data['name']} is changed."
+    def read() -> dict[str, Any]:
+        rows = Outlet.objects.select_for_update(no_key=True).filter(archived_at=None)
+        return form.stored(find(rows, outlet.pk, code="unknown_outlet"))
+
+    def write(changes: dict[str, Any]) -> str:
+        Outlet.objects.filter(pk=outlet.pk).update(**changes)
+        return f"{changes.get('name', outlet)} is changed."
 
     return action(
         request,
-        OutletForm(sent(request), initial=fields),
-        perform,
+        form,
+        lambda _: form.save(read, write),
         title=f"Edit {outlet}",
         back=reverse("outlet", args=[outlet.pk]),
         button="Save",

@@ -1,15 +1,17 @@
 """The form of outlets. It holds to the bounds that the API's serializer has."""
 
+from typing import Any
+
 from django import forms
 
+from pages.kit.actions import Edit
 from pages.kit.filters import Chosen, Filters, search
 from pages.machines.forms import in_use
 from telemetry.machines.serializers import BIGGEST
+from telemetry.models import Outlet
 
 
-class OutletForm(forms.Form):
-    """An outlet's own fields."""
-
+class NewOutletForm(forms.Form):
     name = forms.CharField(max_length=200)
     region = forms.CharField(max_length=200, required=False)
     address = forms.CharField(max_length=500, required=False)
@@ -20,6 +22,14 @@ class OutletForm(forms.Form):
     )
     total_sva = forms.IntegerField(label="Service advisors", required=False, min_value=0, max_value=BIGGEST)
     average_intage_services = forms.FloatField(label="Average intake of services", required=False)
+
+
+class OutletForm(Edit, NewOutletForm):
+    """An outlet's own fields."""
+
+    @staticmethod
+    def stored(outlet: Outlet) -> dict[str, Any]:
+        return {name: getattr(outlet, name) for name in NewOutletForm.base_fields}
 
 
 class OutletFilters(Filters):

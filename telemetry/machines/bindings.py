@@ -47,7 +47,7 @@ def assign_device(*, machine: Machine, device: Device, move: bool = False) -> Ma
 
     Raises Conflict where another machine holds the device or the machine has another; with `move` those bindings end.
     """
-    machine = _current(machine)
+    machine = current(machine)
     device = find(Device.objects.filter(archived_at=None), device.pk, code="unknown_device")
     holder = Machine.objects.filter(device=device).exclude(pk=machine.pk).first()
     if not move:
@@ -66,7 +66,7 @@ def assign_device(*, machine: Machine, device: Device, move: bool = False) -> Ma
 @transaction.atomic
 def unassign_device(*, machine: Machine) -> Machine:
     """Takes the device from the machine. It stays assigned: what it sends belongs to no machine."""
-    machine = _current(machine)
+    machine = current(machine)
     machine.device = None
     _rebind([machine])
     return machine
@@ -75,7 +75,7 @@ def unassign_device(*, machine: Machine) -> Machine:
 @transaction.atomic
 def change_machine(*, machine: Machine, fields: Mapping[str, Any]) -> Machine:
     """Sets the given fields, `outlet` among them; another outlet makes a new binding. Raises NotFound, as above."""
-    machine = _current(machine)
+    machine = current(machine)
     for name, value in fields.items():
         setattr(machine, name, value)
     machine.save(update_fields=list(fields))
@@ -110,7 +110,7 @@ def save_bound(machine: Machine, save: Callable[[], None]) -> None:
 @transaction.atomic
 def archive_machine(*, machine: Machine) -> None:
     """Out of every list, without its device; its events and statistics stay."""
-    machine = _current(machine)
+    machine = current(machine)
     machine.device = None
     machine.archived_at = _rebind([machine])
     machine.save(update_fields=["archived_at"])
@@ -134,7 +134,7 @@ def _take_turn() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_TURN])
 
 
-def _current(machine: Machine) -> Machine:
+def current(machine: Machine) -> Machine:
     """The machine as it is now, in our turn. Raises NotFound where it was archived."""
     _take_turn()
     return find(Machine.objects.filter(archived_at=None), machine.pk, code="unknown_machine")

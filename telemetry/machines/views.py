@@ -212,8 +212,7 @@ class MachineDetail(ApiView):
         machine = _machine(request, int(number))
 
         def read() -> dict[str, Any]:
-            Machine.objects.select_for_update(no_key=True).filter(pk=machine.pk).first()
-            return _json(_machine(request, machine.pk))
+            return _json(bindings.current(machine))
 
         def write(fields: dict[str, Any]) -> None:
             bindings.change_machine(machine=machine, fields=fields)

@@ -158,7 +158,7 @@ GET    /machines/add/                                                login    40
 POST   /machines/add/                                                login    403      403   403   200   login login
 GET    /machines/<machine>/logs/                                     login    404      200   404   200   login login
 GET    /machines/<machine>/edit/                                     login    403      403   403   200   login login
-POST   /machines/<machine>/edit/                                     login    403      403   403   200   login login
+POST   /machines/<machine>/edit/                                     login    403      403   403   302   login login
 GET    /machines/<machine>/assign/                                   login    403      403   403   200   login login
 POST   /machines/<machine>/assign/                                   login    403      403   403   200   login login
 GET    /machines/<machine>/unassign/                                 login    403      403   403   200   login login
@@ -170,7 +170,7 @@ GET    /outlets/add/                                                 login    40
 POST   /outlets/add/                                                 login    403      403   403   200   login login
 GET    /outlets/<outlet>/                                            login    404      200   404   200   login login
 GET    /outlets/<outlet>/edit/                                       login    403      403   403   200   login login
-POST   /outlets/<outlet>/edit/                                       login    403      403   403   200   login login
+POST   /outlets/<outlet>/edit/                                       login    403      403   403   302   login login
 GET    /outlets/<outlet>/delete/                                     login    403      403   403   200   login login
 POST   /outlets/<outlet>/delete/                                     login    403      403   403   302   login login
 GET    /admin/login/                                                 200      200      200   200   302   200   200
@@ -181,9 +181,9 @@ DEVICE_PAGE: Final = """
 GET    /device-archive/                                              login    403      403   403   200   login login
 GET    /devices/<device>/                                            login    404      200   404   200   login login
 GET    /devices/<device>/edit/                                       login    403      403   403   200   login login
-POST   /devices/<device>/edit/                                       login    403      403   403   200   login login
+POST   /devices/<device>/edit/                                       login    403      403   403   302   login login
 GET    /devices/<device>/rename/                                     login    403      403   403   200   login login
-POST   /devices/<device>/rename/                                     login    403      403   403   200   login login
+POST   /devices/<device>/rename/                                     login    403      403   403   302   login login
 GET    /devices/<device>/assign/                                     login    403      403   403   200   login login
 POST   /devices/<device>/assign/                                     login    403      403   403   200   login login
 GET    /devices/<device>/unassign/                                   login    403      403   403   200   login login

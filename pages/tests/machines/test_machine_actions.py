@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from device_gateway.models import Device
+from pages.tests.forms import filled_in, form_of
 from pages.tests.onlooker import text
 from telemetry.machines.bindings import archive_outlet
 from telemetry.models import DailyCount, Machine, TelemetryEvent
@@ -102,7 +103,7 @@ def test_edit(site: Site, staff: Client, path: str) -> None:
     assert 'value="CH1/027/2024"' in form
     assert f'<option value="{site.outlet.pk}" selected>Chai Chee</option>' in form
     fields = {"name": "CH1/001", "outlet": site.other_outlet.pk, "is_active": "False", "installed_date": ""}
-    assert "CH1/001 is changed." in done(staff, staff.post(f"{path}edit/", fields))
+    assert "CH1/001 is changed." in done(staff, staff.post(f"{path}edit/", filled_in(staff, f"{path}edit/", **fields)))
     site.machine.refresh_from_db()
     assert (site.machine.name, site.machine.is_active, site.machine.installed_date) == ("CH1/001", False, None)
     assert history(machine=site.machine) == [
@@ -140,7 +141,7 @@ def test_what_is_not_sent_stays(site: Site, staff: Client, path: str) -> None:
 
 
 def test_what_is_sent_empty_goes(site: Site, staff: Client, path: str) -> None:
-    reply = staff.post(f"{path}assign/", {"outlet": "", "device": ""})
+    reply = staff.post(f"{path}assign/", filled_in(staff, f"{path}assign/", outlet="", device=""))
     assert "CH1/027/2024 is at no outlet, with no device." in done(staff, reply)
     site.machine.refresh_from_db()
     assert (site.machine.device, site.machine.outlet) == (None, None)
@@ -177,10 +178,10 @@ def test_a_device_that_another_holds_is_asked_about_first(site: Site, staff: Cli
 
 
 def test_a_machine_that_has_a_device_is_asked_about_first(site: Site, staff: Client, path: str, spare: Device) -> None:
-    sent = {"device": "esp32-003", "outlet": site.other_outlet.pk}
-    words = said(staff.post(f"{path}assign/", sent))
-    assert "CH1/027/2024 has esp32-001 now, which would be without a machine." in words
-    done(staff, staff.post(f"{path}assign/", {**sent, "move": "True"}))
+    sent = filled_in(staff, f"{path}assign/", device="esp32-003", outlet=site.other_outlet.pk)
+    asked = staff.post(f"{path}assign/", sent)
+    assert "CH1/027/2024 has esp32-001 now, which would be without a machine." in said(asked)
+    done(staff, staff.post(f"{path}assign/", form_of(asked)))
     # The device that went was never at the new outlet.
     assert history(machine=site.machine) == [
         ("CH1/027/2024", "esp32-001", "Chai Chee", NOON - DAY, NOON, False),

@@ -8,6 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from device_gateway.models import DeviceState
 from pages.tests.conftest import SignIn
+from pages.tests.forms import filled_in
 from pages.tests.onlooker import Onlooker, figures, table, text
 from telemetry.machines.bindings import add_machine, archive_outlet, assign_device, change_machine
 from telemetry.models import DailyCount, Machine, MachineDevice, Outlet
@@ -254,7 +255,8 @@ def test_what_is_no_outlet(site: Site, staff: Client, path: str, field: str, val
 
 def test_edit(site: Site, staff: Client, path: str) -> None:
     assert 'value="Chai Chee"' in staff.get(f"{path}edit/").content.decode()
-    reply = staff.post(f"{path}edit/", {**FIELDS, "is_active": "False"})
+    sent = filled_in(staff, f"{path}edit/", **FIELDS)
+    reply = staff.post(f"{path}edit/", {**sent, "is_active": "False"})
     assert (reply.status_code, reply["Location"]) == (302, path.removesuffix("/"))
     site.outlet.refresh_from_db()
     assert (site.outlet.name, site.outlet.is_active, site.outlet.number_of_machines) == ("Tampines", False, 3)
