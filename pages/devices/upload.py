@@ -11,6 +11,7 @@ from ozone.wire.errors import Invalid
 from pages.devices.file import COLUMNS, MAX_LINES, Line, add, read_lines, read_text
 from pages.devices.list_forms import UploadForm
 from pages.kit.frame import staff_page
+from pages.kit.once import shows_once
 
 SHOWN: Final = 200
 """Lines of a kind on the page; of more it tells the number."""
@@ -43,7 +44,7 @@ def _add(request: HttpRequest, text: str) -> HttpResponse:
         messages.success(request, said if added else "Nothing to add: all of them are there already.")
         return redirect("devices")
     messages.add_message(request, messages.SUCCESS if added else messages.WARNING, said)
-    return _page(request, UploadForm(), text=text, is_done=True, **left)
+    return shows_once(_page(request, UploadForm(), text=text, is_done=True, **left))
 
 
 def _sorted(lines: list[Line]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-"""What every page has in common: other sites' pages cannot act through it, it is never kept by a cache, and whatever
-goes wrong on it is shown as a page.
+"""What every page has in common: other sites' pages cannot act through it, its forms act once, it is never kept by a
+cache, and whatever goes wrong on it is shown as a page.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from ozone.accounts import crosssite
 from ozone.wire.errors import ApiError, Forbidden, MethodNotAllowed, NotFound, Unavailable
+from pages.kit.once import once
 from pages.kit.windows import recognise
 
 View = Callable[..., HttpResponseBase]
@@ -33,8 +34,8 @@ _TITLES: Final = {
 }
 
 
-def page(view: View) -> View:
-    """Around a view of people's pages.
+def page(view: View, *, strangers_act: bool = True) -> View:
+    """Around a view of people's pages. `strangers_act`: its form is for people without an account.
 
     The cross-site rule of the whole system stands in the place of Django's token: a form stays good however long it is
     open, also when its person signs in anew beside it.
@@ -48,7 +49,7 @@ def page(view: View) -> View:
                 crosssite.check(request)
             # Django's own views of signing in and out ask for the token once more.
             request.csrf_processing_done = True  # type: ignore[attr-defined]
-            response = view(request, *args, **kwargs)
+            response = once(request, lambda: view(request, *args, **kwargs), strangers_act=strangers_act)
             if response.status_code == 405:
                 raise MethodNotAllowed(response["Allow"].split(", "))
         except Http404:
@@ -81,7 +82,7 @@ def signed_in_page(view: View) -> View:
                 return HttpResponse(status=401)
         return guarded(request, *args, **kwargs)
 
-    return page(signed_in)
+    return page(signed_in, strangers_act=False)
 
 
 def staff_page(view: View) -> View:

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from device_gateway.models import ProvisioningToken
 from ozone.wire.times import iso
+from pages.kit import once
 from pages.kit.listing import Listing
 from stations.partner.switch import stations_enabled
 
@@ -67,6 +68,12 @@ def with_cursor(field: BoundField) -> SafeString:
     shown = field.as_widget(attrs={"autofocus": field.name == wrong[0]} if wrong else None)
     # What it held when the form was made: only what was changed is stored.
     return format_html("{}{}", shown, field.as_hidden(only_initial=True)) if field.field.show_hidden_initial else shown
+
+
+@register.simple_tag
+def form_key() -> SafeString:
+    """In every form that is sent by POST, so that it acts once. Firefox would fill in that of a page seen before."""
+    return format_html('<input type="hidden" name="{}" value="{}" autocomplete="off">', once.FIELD, once.new_key())
 
 
 @register.simple_tag

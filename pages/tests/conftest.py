@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from device_gateway.claims import services
 from device_gateway.models import Device
-from pages.kit import version
+from pages.kit import once, version
 from telemetry.machines.bindings import add_machine, assign_device
 from telemetry.models import Outlet
 from telemetry.tests.cast import DAY, NOON, Site
@@ -107,17 +107,18 @@ def owner(site: Site, signed_in: SignIn) -> Client:
 
 @pytest.fixture
 def issue() -> Issue:
-    """Sends the token form as the page has it; `nonce` overrides the page's own."""
+    """Sends the token form as the page has it; `key` overrides the page's own."""
 
     def send(client: Client, device: Device | None, **fields: Any) -> Any:
-        nonce = fields.pop("nonce", None) or nonce_of(client.get(TOKENS))
-        return client.post(ACTIONS, {"nonce": nonce, "device": device.pk if device else "", **fields})
+        key = fields.pop("key", None) or key_of(client.get(TOKENS))
+        return client.post(ACTIONS, {once.FIELD: key, "device": device.pk if device else "", **fields})
 
     return send
 
 
-def nonce_of(reply: Any) -> str:
-    found = re.search(r'name="nonce" value="([^"]+)"', reply.content.decode())
+def key_of(reply: Any) -> str:
+    """That of the first form in the page itself."""
+    found = re.search(rf'<main.*?name="{once.FIELD}" value="([^"]+)"', reply.content.decode(), re.DOTALL)
     assert found
     return found[1]
 

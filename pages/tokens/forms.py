@@ -1,6 +1,5 @@
 """The form that issues a provisioning token, and the choice of a device for it."""
 
-import secrets
 from typing import Any
 
 from django import forms
@@ -39,10 +38,8 @@ def _described(device: Device, actor: Any) -> str:
 
 
 class TokenForm(forms.Form):
-    """A provisioning token for one of the actor's devices. `nonce` is good for one token: a page that is loaded
-    again must not issue another."""
+    """A provisioning token for one of the actor's devices."""
 
-    nonce = forms.CharField(max_length=64, widget=forms.HiddenInput, initial=lambda: secrets.token_urlsafe(16))
     device = forms.ModelChoiceField(queryset=Device.objects.none(), empty_label=None)
     lifetime_minutes = forms.IntegerField(
         label="Lifetime in minutes",

@@ -6,8 +6,6 @@ from typing import Final, NamedTuple
 
 import segno
 from django.contrib import messages
-from django.contrib.sessions.models import Session
-from django.db import transaction
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -27,14 +25,12 @@ from pages.devices.tables import summary
 from pages.kit.frame import refused, signed_in_page
 from pages.kit.listing import Listing
 from pages.kit.live import VERSION, Screen, live_page, part, rows, screen
+from pages.kit.once import shows_once
 from pages.people.forms import PasswordForm
 from pages.tokens.forms import DevicePicker, TokenForm
 
 FOLLOWS: Final = ("people", "tokens", "keys")
 SORTS: Final = {"newest": (F("revoked_at").desc(nulls_first=True), "-pk")}
-REMEMBERED: Final = 50
-"""Forms of one session that have given their token and give none again."""
-_USED: Final = "token_forms_used"
 
 
 class PendingRow(NamedTuple):
@@ -71,7 +67,8 @@ class ClaimRow(NamedTuple):
 @sensitive_variables("issued")
 @require_http_methods(["GET", "HEAD", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
-    """A new token stands in the reply to the POST and nowhere else: in no URL, no session, no message."""
+    """A new token stands in the reply to the POST and nowhere else: in no URL, no session, no message. Its form sent
+    once more within a minute gets the same reply."""
     follow = partial(live_page, request, "pages/tokens/tokens.html", FOLLOWS, lambda: _screen(request))
     if request.method != "POST" and VERSION in request.headers:
         return follow()  # the form is there already, and stays as it is
@@ -83,19 +80,16 @@ def tokens(request: HttpRequest) -> HttpResponse:
             issued = _issue(request, form)
         except ApiError as error:
             form.add_error(None, error.detail)
-        else:
-            if issued is None:
-                messages.warning(request, "That form has given its token already, and a token is shown only once.")
-                return redirect("device-tokens")
     elif form.names_no_device_of_theirs:
         raise NotFound("There is no such device.")
-    return follow(
+    shown = follow(
         form=TokenForm(request.user, picker) if issued else form,
         picker=picker,
         issued=issued,
         qr_code=_qr_code(issued.token) if issued else None,
         claim_url=request.build_absolute_uri("/api/devices/claim"),
     )
+    return shows_once(shown) if issued else shown
 
 
 def _screen(request: HttpRequest) -> Screen:
@@ -151,26 +145,16 @@ def _use_of(key: Credential) -> str:
     return "not used yet" if key.last_used_at is None else "in use"
 
 
-def _issue(request: HttpRequest, form: TokenForm) -> Issued | None:
-    """The new token; None where this very form has given one: the page was loaded again, or its button hit twice."""
+def _issue(request: HttpRequest, form: TokenForm) -> Issued:
     data = form.cleaned_data
-    with transaction.atomic():
-        # Whoever sends the same form at the same time waits here, and then finds the nonce used.
-        session = Session.objects.select_for_update().get(pk=request.session.session_key)
-        used = session.get_decoded().get(_USED, [])
-        if data["nonce"] in used:
-            return None
-        issued = issue_token(
-            device=data["device"],
-            issuer=request.user,
-            now=timezone.now(),
-            lifetime_minutes=data["lifetime_minutes"],
-            notes=data["notes"],
-            encryption=data.get("encryption", ""),
-        )
-        request.session[_USED] = [*used, data["nonce"]][-REMEMBERED:]
-        request.session.save()
-    return issued
+    return issue_token(
+        device=data["device"],
+        issuer=request.user,
+        now=timezone.now(),
+        lifetime_minutes=data["lifetime_minutes"],
+        notes=data["notes"],
+        encryption=data.get("encryption", ""),
+    )
 
 
 def _qr_code(token: str) -> SafeString:
