@@ -154,6 +154,9 @@ class DeviceRoute:
             logger.error("%s %s failed", method, self.path, exc_info=error)
             error = ServerError()
         metrics.count_request(self.path, method, error.status, error.code)
+        error.__traceback__ = (
+            None  # its frames hold what holds it: left alone, a stranger's requests are the collector's
+        )
         return Reply.of_error(error)
 
     def _answered(self, reply: Reply, method: str) -> Reply:

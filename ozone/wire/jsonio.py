@@ -6,7 +6,9 @@ is guarded by cheap searches over the bytes, and only a hit pays for a walk over
 """
 
 import json
+import threading
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -18,7 +20,9 @@ MAX_OBJECT_BYTES: Final = 4096
 """How large a free-form object may be: metadata, a command's payload."""
 MAX_CONTAINERS: Final = 10_000
 """Objects and arrays of one body: each costs Python as much as twenty numbers, and the event loop waits meanwhile."""
-_LONGEST_NAMED: Final = 16 * 1024
+_LARGE: Final = 16 * 1024
+"""Bytes. What is larger takes the decoder milliseconds, in one piece."""
+_one_large: Final = threading.Lock()
 _INT64: Final = range(-(2**63), 2**63)
 # Nineteen digits in a row may exceed 64 bits; \u0000 may be a real NUL, or follow an escaped backslash and be harmless:
 # the walk decides. Digits are sought as zeros, because a pattern of nineteen would be tried at each byte.
@@ -53,6 +57,14 @@ def decode(body: bytes) -> Any:
 
     Raises MalformedJson, with the place where the decoder knows one.
     """
+    if len(body) <= _LARGE:
+        return _decode(body)
+    # One after the other: whoever waits for this lock does not stand in line for Python's, before everybody else.
+    with _one_large:
+        return _decode(body)
+
+
+def _decode(body: bytes) -> Any:
     containers = body.count(b"{") + body.count(b"[")
     try:
         if containers > MAX_CONTAINERS:
@@ -86,18 +98,23 @@ def decode_unique(body: bytes) -> Any:
 
 def _colons(value: Any) -> int:
     """How many a decoded value has: one for each key, and those in its texts."""
-    if isinstance(value, str):
-        return value.count(":")
-    if isinstance(value, dict):
-        return len(value) + "".join(value).count(":") + _colons(list(value.values()))
-    if isinstance(value, list):
-        return sum(_colons(item) for item in value if isinstance(item, (str, dict, list)))
-    return 0
+    found = 0
+    items: Iterable[Any] = (value,)
+    if type(value) is dict:
+        found, items = len(value) + "".join(value).count(":"), value.values()
+    elif type(value) is list:
+        items = value
+    for item in items:
+        if type(item) is str:
+            found += item.count(":")
+        elif type(item) is dict or type(item) is list:
+            found += _colons(item)
+    return found
 
 
 def _named_twice(body: bytes) -> str:
     """The key, where the body is short: to find it takes ten times as long as to read it, in one piece."""
-    if len(body) > _LONGEST_NAMED:
+    if len(body) > _LARGE:
         return "A key"
     twice: list[str] = []
 

@@ -128,7 +128,8 @@ def _read_batch(body: bytes, values: list[Any], identity: Identity, received_at:
             texts = texts or jsonio.split_array(body)
             event_id = _event_id_of(value)
             order.append((event_id, len(refused)))
-            refused.append(Refused(texts[index].strip(), event_id, error))
+            # Without where it was raised: that is here, and would keep the whole batch for the garbage collector.
+            refused.append(Refused(texts[index].strip(), event_id, error.with_traceback(None)))
         else:
             events.append(event)
             order.append((event.event_id, None))
