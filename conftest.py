@@ -73,13 +73,14 @@ def _nothing_remembered() -> Iterator[None]:
     from device_gateway.keys.memory import keyring
     from ozone.wire import limits
     from ozone.wire.conf import options
-    from pages.kit.live import built
+    from pages.kit import live
     from pages.outlets.screen import past_totals
 
     yield
     ContentType.objects.clear_cache()
     keyring.clear()
-    built.clear()
+    live.built.clear()
+    live._row.cache_clear()
     past_totals.cache_clear()
     limits._limiter.cache_clear()
     options.cache_clear()

@@ -91,7 +91,9 @@ class DeviceAdmin(admin.ModelAdmin):
         key = device.credentials.filter(revoked_at=None).first() if device.pk else None
         if key is None:
             return "none"
-        used = f"last used {key.last_used_at:%Y-%m-%d %H:%M:%S} UTC" if key.last_used_at else "never used"
+        used = "never used"
+        if key.last_used_at:
+            used = f"last used {timezone.localtime(key.last_used_at):%Y-%m-%d %H:%M:%S}"
         return f"{key} ({key.get_source_display()}, {used})"
 
     @admin.action(description="Generate new token (the current one stops working)", permissions=["change"])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from django.db import DatabaseError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 
 from device_gateway.models import RegistryVersion
 from ozone.accounts.callers import is_signed_in
@@ -22,6 +23,7 @@ from ozone.wire.errors import (
 )
 from ozone.wire.heads import tidy
 from ozone.wire.http import check_host, is_plain_http, public_host, public_scheme
+from ozone.wire.times import people_zone
 from ozone.wire.tracebacks import clear_frames
 from ozontelemetry.openapi.shapes import STRICT, error_reply, is_api, one_slash
 
@@ -173,6 +175,19 @@ class ContentSecurityPolicy:
         inline = request.path_info.startswith(("/admin/", "/api/docs"))
         response.headers.setdefault("Content-Security-Policy", self.INLINE if inline else self.STRICT)
         return response
+
+
+class AdminClock:
+    """The admin site tells times, and takes them, by the clock of the pages."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith("/admin/"):
+            return self.get_response(request)
+        with timezone.override(people_zone()):
+            return self.get_response(request)
 
 
 class PageChanges:

@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "ozontelemetry.middleware.AdminClock",
     "ozontelemetry.middleware.PageChanges",
 ]
 ROOT_URLCONF = "ozontelemetry.urls"

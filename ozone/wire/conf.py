@@ -171,8 +171,9 @@ class Options:
         "UTC",
         OZONE_MACHINES,
         "zone name",
-        "Whose hours and days the counts of treatments are kept in, and statistics shown unless they ask for "
-        "another. After a change: `recompute_statistics` ([operations.md](operations.md#statistics))",
+        "By whose clock pages tell times; whose hours and days the counts of treatments are kept in, and statistics "
+        "shown unless they ask for another. After a change: `recompute_statistics` "
+        "([operations.md](operations.md#statistics))",
     )
 
     STATIONS_ENABLED: str = documented(

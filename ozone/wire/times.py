@@ -51,7 +51,7 @@ def parse_iso(text: str, zone: tzinfo = UTC) -> datetime | None:
 def parse_query(name: str, text: str | None, zone: tzinfo | None = None, *, is_end: bool = False) -> datetime | None:
     """A time from a query string; without an offset it is the zone's, without a zone UTC.
 
-    A bare date is a day of the zone, without one of STATS_TIME_ZONE: its first instant, or with `is_end` its last.
+    A bare date is a day of the zone, without one of people_zone(): its first instant, or with `is_end` its last.
     Raises Invalid naming the parameter.
     """
     if not text:
@@ -60,7 +60,7 @@ def parse_query(name: str, text: str | None, zone: tzinfo | None = None, *, is_e
     if day is None:
         moment = parse_iso(text, zone or UTC)
     else:
-        moment = _midnight(day, zone or _zone(options().STATS_TIME_ZONE), days=is_end)
+        moment = _midnight(day, zone or people_zone(), days=is_end)
         moment = moment - _MICROSECOND if moment and is_end else moment
     if moment is None:
         raise Invalid(f"{name} is not an ISO 8601 time.", errors={name: ["Not an ISO 8601 time."]})
@@ -70,6 +70,11 @@ def parse_query(name: str, text: str | None, zone: tzinfo | None = None, *, is_e
 @lru_cache(maxsize=8)
 def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
+
+
+def people_zone() -> ZoneInfo:
+    """STATS_TIME_ZONE: by its clock people read times, and its days are their days."""
+    return _zone(options().STATS_TIME_ZONE)
 
 
 def _bare_date(text: str) -> date | None:

@@ -63,7 +63,7 @@ class Today(NamedTuple):
     rows: list[TodayRow]
     total: int
     until: str
-    no_data_before: str
+    no_data_before: datetime | None
 
 
 class QuietRow(NamedTuple):
@@ -148,7 +148,7 @@ def today(actor: Any, now: datetime) -> Today:
         ],
         so_far[-1],
         f"{now.astimezone(zone):%H:%M}",
-        f"{first.astimezone(zone):%Y-%m-%d %H:%M}" if first else "",
+        first,
     )
 
 

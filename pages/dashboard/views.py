@@ -8,10 +8,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from ozone.wire.clock import clock_watch
+from ozone.wire.words import duration
 from pages.dashboard.screen import last_hour, overview, quiet_rows, ticker_rows, today, waiting
 from pages.kit.frame import signed_in_page
 from pages.kit.live import Screen, live_page, part, rows, screen
-from pages.templatetags.facts import duration
 
 FOLLOWS: Final = (
     "people", "presence", "events", "readings", "commands", "deadlines", "refused", "handshakes", "tokens", "minute",

@@ -14,10 +14,11 @@ from device_gateway.registry.queries import find_device, visible_devices
 from device_gateway.registry.services import archive_device, change_device, restore_device
 from ozone.wire.conf import options
 from ozone.wire.errors import Conflict
+from ozone.wire.words import duration
 from pages.devices.forms import AllowForm, AssignDeviceForm, EditForm, RenameForm
 from pages.kit.actions import Confirmation, action, sent
 from pages.kit.frame import staff_page
-from pages.templatetags.facts import ago, duration
+from pages.templatetags.facts import ago, local
 from telemetry.events.services import redate as redate_events
 from telemetry.machines.bindings import assign_device, unassign_device
 from telemetry.models import Machine, TelemetryEvent
@@ -133,7 +134,7 @@ def allow(request: HttpRequest, name: str) -> HttpResponse:
 
     def perform(data: dict[str, Any]) -> str:
         window = enrolment.allow_handshake(device=device, now=timezone.now())
-        return f"The next handshake of {device} gets a token, until {window.open_until:%Y-%m-%d %H:%M} UTC."
+        return format_html("The next handshake of {} gets a token, until {}.", device, local(window.open_until))
 
     if key is None:
         lead: Any = "It has no token now."
@@ -159,7 +160,8 @@ def rotate(request: HttpRequest, name: str) -> HttpResponse:
 
     def perform(data: dict[str, Any]) -> str:
         window = enrolment.rotate(device=device, now=timezone.now())
-        return f"The token of {device} is revoked. Its handshake gets a new one until {window.open_until:%H:%M} UTC."
+        said = "The token of {} is revoked. Its handshake gets a new one until {}."
+        return format_html(said, device, local(window.open_until))
 
     key = _key(device)
     lead = "Its token stops working at once. The machine notices at its next poll, shakes hands, and gets a new one."

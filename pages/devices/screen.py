@@ -5,14 +5,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from django.urls import reverse
+from django.utils.html import format_html
 
 from device_gateway.enrolment.services import HOLD, is_open
 from device_gateway.models import Credential, Device
 from device_gateway.registry.queries import find_device, visible_devices
 from ozone.wire.conf import options
+from ozone.wire.words import duration
 from pages.devices import tables
 from pages.kit.live import Screen, part, rows, screen
-from pages.templatetags.facts import duration
+from pages.templatetags.facts import exact, local
 from telemetry.machines.logs import last_events
 from telemetry.models import QuarantinedEvent
 from telemetry.presence import Presence, presence, silences
@@ -119,7 +121,8 @@ def _notices(device: Device, machine: Any, suspects: int, refused: int, is_staff
         return reverse(f"device-{name}", args=[device.device_id]) if is_staff else ""
 
     if device.archived_at is not None:
-        words = f"Archived {device.archived_at:%Y-%m-%d %H:%M} UTC. It is in no list, and whatever it sends is refused."
+        archived = "Archived {}. It is in no list, and whatever it sends is refused."
+        words: str = format_html(archived, local(device.archived_at))
         yield Notice("warning", words, to("restore"), "Restore")
         return
     if not device.assigned:
@@ -132,11 +135,13 @@ def _notices(device: Device, machine: Any, suspects: int, refused: int, is_staff
     state = device.state
     if state.refused_at is not None:
         many = f"{state.refused_readings:,} times" if state.refused_readings > 1 else "once"
-        words = f"Its readings were refused {many}, last at {state.refused_at:%Y-%m-%d %H:%M:%S} UTC"
-        yield Notice("warning", f"{words} ({state.refused_code}): {state.refused_detail}")
+        why = (state.refused_code, state.refused_detail)
+        words = format_html("Its readings were refused {}, last at {} ({}): {}", many, exact(state.refused_at), *why)
+        yield Notice("warning", words)
     if state.reused_ids:
-        words = f"It reuses its ids: {state.reused_ids:,} readings came under an id that had named another one"
-        yield Notice("warning", f"{words}, last at {state.reused_at:%Y-%m-%d %H:%M:%S} UTC. All are stored.")
+        reused = "It reuses its ids: {} readings came under an id that had named another one, last at {}."
+        words = format_html(reused + " All are stored.", f"{state.reused_ids:,}", exact(state.reused_at))
+        yield Notice("warning", words)
     if suspects:
         words = f"{suspects:,} events" if suspects > 1 else "An event"
         words += " came with a time that cannot be right."

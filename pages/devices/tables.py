@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from device_gateway.models import Credential, Device, DeviceTelemetry, HandshakeAttempt, ProvisioningToken
 from device_gateway.readings.queries import readings
+from ozone.wire.times import people_zone
 from pages.kit import charts
 from telemetry.commands.lifecycle import state_at
 from telemetry.models import Machine, QuarantinedEvent, TelemetryEvent
@@ -148,7 +149,8 @@ def reading_charts(found: Sequence[DeviceTelemetry]) -> list[tuple[str, SafeStri
     if len(found) < 2 or not isinstance(found[0].payload, dict):
         return []
     oldest_first = found[::-1]
-    labels = tuple(f"{reading.occurred_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" for reading in oldest_first)
+    zone = people_zone()
+    labels = tuple(f"{reading.occurred_at.astimezone(zone):%Y-%m-%d %H:%M:%S}" for reading in oldest_first)
     fields = [name for name, value in found[0].payload.items() if _number(value) is not None][:CHARTS]
     values = {name: tuple(_member(reading.payload, name) for reading in oldest_first) for name in fields}
     return [(name[:60], _chart(name[:60], labels, values[name])) for name in fields]

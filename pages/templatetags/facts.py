@@ -1,7 +1,7 @@
 """How facts read on our pages."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from django import template
 from django.forms.boundfield import BoundField
@@ -9,28 +9,28 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from device_gateway.models import ProvisioningToken
-from ozone.wire.times import iso
+from ozone.wire.times import iso, people_zone
+from ozone.wire.words import duration
 from pages.kit import once
 from pages.kit.listing import Listing
 from stations.partner.switch import stations_enabled
 
 register = template.Library()
 
-
-@register.filter
-def utc(moment: datetime | None) -> SafeString | str:
-    """A time for people, in UTC, with the exact one for machines; `—` for none."""
-    if moment is None:
-        return "—"
-    words = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
-    return format_html('<time datetime="{}">{} UTC</time>', iso(moment), words)
+_MINUTE: Final = "%Y-%m-%d %H:%M"
+_SECOND: Final = "%Y-%m-%d %H:%M:%S"
 
 
 @register.filter
-def exact(moment: datetime) -> SafeString:
-    """The same to the second, in a column whose head says that it is UTC."""
-    words = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return format_html('<time datetime="{}">{}</time>', iso(moment), words)
+def local(moment: datetime | None) -> SafeString | str:
+    """A time for people to the minute, by the clock that the page names (STATS_TIME_ZONE); `—` for none."""
+    return "—" if moment is None else _time(moment, _MINUTE)
+
+
+@register.filter
+def exact(moment: datetime | None) -> SafeString | str:
+    """The same to the second."""
+    return "—" if moment is None else _time(moment, _SECOND)
 
 
 @register.filter
@@ -41,24 +41,24 @@ def state_at(token: ProvisioningToken, now: datetime) -> ProvisioningToken.State
 @register.filter
 def ago(moment: datetime | None) -> SafeString | str:
     """A time that scripts tell as how long ago it is, to the second; `never` for none."""
-    if moment is None:
-        return "never"
-    words = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return format_html('<time datetime="{}" data-ago>{} UTC</time>', iso(moment), words)
+    return "never" if moment is None else _time(moment, _SECOND, SafeString(" data-ago"))
 
 
-@register.filter
-def duration(seconds: float) -> str:
-    """A stretch of time in its two largest units: `16 min`, `10 h 5 min`, `3 days 4 h`."""
-    left = int(seconds)
-    words = []
-    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min"), (1, "s")):
-        number, left = divmod(left, size)
-        if number:
-            words.append("1 day" if (number, unit) == (1, "days") else f"{number} {unit}")
-        elif words:
-            break
-    return " ".join(words[:2]) or "0 s"
+def _time(moment: datetime, form: str, attributes: str = "") -> SafeString:
+    """Its title, which a tap shows as well (pages.css), has the seconds and UTC."""
+    here, there = moment.astimezone(people_zone()), f"{moment.astimezone(UTC):{_SECOND}} UTC"
+    title = f"{here:{_SECOND}}, {there}" if here.utcoffset() else there
+    element = '<time datetime="{}" title="{}" tabindex="-1"{}>{}</time>'
+    return format_html(element, iso(moment), title, attributes, f"{here:{form}}")
+
+
+@register.simple_tag
+def clock() -> str:
+    """The time zone by whose clock pages tell all times."""
+    return people_zone().key
+
+
+register.filter("duration", duration)
 
 
 @register.filter

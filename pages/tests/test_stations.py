@@ -116,7 +116,8 @@ class TestList:
             'class="count">2 of 4</td>',
             'data-label="Power banks" class="count">2</td>',
             'data-label="Available" class="count">1</td>',
-            '<time datetime="2025-10-27T14:30:00.123456Z" data-ago>2025-10-27 14:30:00 UTC</time>',
+            '<time datetime="2025-10-27T14:30:00.123456Z" title="2025-10-27 14:30:00 UTC" tabindex="-1" data-ago>'
+            "2025-10-27 14:30:00</time>",
             "CSQ:28",
             "1–1 of 1",
         ):

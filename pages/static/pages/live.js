@@ -144,7 +144,6 @@ function tellTimes() {
   for (const time of document.querySelectorAll("time[data-ago]")) {
     if (isHeld(time)) continue;
     const seconds = Math.max(0, Math.round((now - Date.parse(time.dateTime)) / 1000));
-    time.title ||= time.textContent;
     const words = ago(seconds);
     if (time.textContent !== words) time.textContent = words;
   }

@@ -158,17 +158,17 @@ def test_today_and_yesterday(signed_in: SignIn, vera: User, sam: User, machine: 
         " Basic 1 1 1 Standard 0 1 1 Premium 2 0 2 Total 3 2 4"
     )
     words = region(signed_in(sam).get("/").content.decode(), "today")
-    assert words.endswith("Total 0 — — No data before 2025-09-16 12:34.")
+    assert words.endswith("Total 0 — — No data before 2025-09-16 12:34 .")
 
 
 @pytest.mark.usefixtures("at_noon")
 def test_a_yesterday_without_data_is_no_zero(signed_in: SignIn, olga: User, machine: Device) -> None:
     press(machine, NOW)
     words = region(signed_in(olga).get("/").content.decode(), "today")
-    assert words.endswith("Total 1 — — No data before 2025-09-16 12:00.")
+    assert words.endswith("Total 1 — — No data before 2025-09-16 12:00 .")
     press(machine, NOW - DAY + HOUR)
     words = region(signed_in(olga).get("/").content.decode(), "today")
-    assert words.endswith("Total 1 — 1 No data before 2025-09-15 13:00.")
+    assert words.endswith("Total 1 — 1 No data before 2025-09-15 13:00 .")
     press(machine, NOW - 2 * DAY)
     words = region(signed_in(olga).get("/").content.decode(), "today")
     assert words.endswith("Total 1 0 1")

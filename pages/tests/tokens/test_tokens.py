@@ -47,7 +47,8 @@ class TestIssue:
         assert row.token_hash == hash_secret(token)
         assert (row.device, row.issued_by, row.notes) == (meter, vera, "Line A ESP32")
         assert (row.created_at, row.expires_at) == (NOW, NOW + timedelta(hours=1))
-        assert '<time datetime="2025-09-16T13:00:00Z">2025-09-16 13:00 UTC</time>' in reply.content.decode()
+        at_one = '<time datetime="2025-09-16T13:00:00Z" title="2025-09-16 13:00:00 UTC" tabindex="-1">2025-09-16 13:00<'
+        assert at_one in reply.content.decode()
 
     def test_shown_this_once(self, signed_in: SignIn, issue: Issue, vera: User, meter: Device) -> None:
         client = signed_in(vera)
@@ -233,7 +234,7 @@ class TestLists:
             f"Factory Meter 1 <small>dev-{meter.pk}</small>",
             f"<code>{issued.row.prefix}…</code>",
             ">vera</td>",
-            '<time datetime="2025-09-16T12:00:00Z">2025-09-16 12:00 UTC</time>',
+            '<time datetime="2025-09-16T12:00:00Z" title="2025-09-16 12:00:00 UTC" tabindex="-1">2025-09-16 12:00<',
             ">never</td>",
             "Line A ESP32",
             '<span class="badge pending">Pending</span>',
