@@ -16,7 +16,7 @@ from ozone.wire.errors import Forbidden, Invalid
 from ozone.wire.limits import Limit
 
 _REGISTRATIONS: Final = Limit(
-    "registrations", lambda: options().LIMIT_REGISTRATIONS, "Too many accounts were made from this address. Try later."
+    "registrations", lambda: options().LIMIT_REGISTRATIONS, "Too many accounts were made from this address."
 )
 
 FieldErrors = Mapping[str, Sequence[str]]

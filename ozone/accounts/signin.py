@@ -22,7 +22,7 @@ from ozone.wire.limits import Limit
 LONGEST_NAME: Final = 254
 """Characters of a user name or an e-mail address; what is longer belongs to nobody."""
 LONGEST_PASSWORD: Final = 1024
-_SENTENCE: Final = "Too many failed sign-ins. Wait and try again."
+_SENTENCE: Final = "Too many failed sign-ins."
 _PAIR: Final = Limit("sign_in_pair", lambda: options().LIMIT_SIGN_IN_PAIR, _SENTENCE)
 _ADDRESS: Final = Limit("sign_in_address", lambda: options().LIMIT_SIGN_IN_ADDRESS, _SENTENCE)
 

@@ -82,7 +82,7 @@ places: Final = Places()
 
 
 def _refusal() -> TooManyRequests:
-    return TooManyRequests(RETRY_SECONDS, "Too many heavy reads at once. Wait for one to end.")
+    return TooManyRequests(RETRY_SECONDS, "Too many heavy reads at once.")
 
 
 def person_of(caller: Any) -> str:

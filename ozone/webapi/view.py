@@ -38,9 +38,7 @@ from ozone.wire.limits import Limit
 
 logger = logging.getLogger("ozone.webapi")
 
-_PERSON_CALLS: Final = Limit(
-    "person_calls", lambda: options().LIMIT_PERSON_CALLS, "Too many calls. Slow down.", flows=True
-)
+_PERSON_CALLS: Final = Limit("person_calls", lambda: options().LIMIT_PERSON_CALLS, "Too many calls.", flows=True)
 
 
 class StrictJsonParser(BaseParser):

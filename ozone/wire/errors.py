@@ -4,9 +4,12 @@ Raised anywhere below a view or a device route, rendered in one place per family
 `{"detail", "code"}`, with `"errors": {"field.path": ["…"]}` where fields are at fault (contract, section 0).
 """
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+
+from ozone.wire.words import duration
 
 
 class ApiError(Exception):
@@ -147,10 +150,14 @@ class HeadersTooLarge(ApiError):
 class TooManyRequests(ApiError):
     status = 429
     code = "too_many_requests"
-    detail = "Too many requests. Wait and try again."
+    detail = "Too many requests."
 
     def __init__(self, retry_after: float, detail: str | None = None) -> None:
-        super().__init__(detail, headers={"Retry-After": str(max(1, round(retry_after)))})
+        """`retry_after`: seconds, which the sentence tells as well, and never fewer than it takes."""
+        seconds = max(1, math.ceil(round(retry_after, 3)))
+        super().__init__(
+            f"{detail or self.detail} Try again in {duration(seconds)}.", headers={"Retry-After": str(seconds)}
+        )
 
 
 class Unavailable(ApiError):

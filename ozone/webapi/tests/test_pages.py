@@ -4,6 +4,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 
+from conftest import MonotonicClock
 from ozone.accounts.forms import AdminSignInForm
 from ozone.webapi.tests.conftest import PASSWORD, Http
 
@@ -31,11 +32,11 @@ def test_wrong(http: Http, olga: User, vera: User) -> None:
         assert not http.send("/api/auth/check", method="GET").json()["authenticated"]
 
 
-def test_past_the_limit_the_page_says_so(http: Http, olga: User) -> None:
+def test_past_the_limit_the_page_says_for_how_long(http: Http, olga: User, limits_clock: MonotonicClock) -> None:
     for page in ("/login/", "/admin/login/"):
         for _ in range(10):
             http.post(page, {"username": "olga", "password": "wrong"})
         reply = http.post(page, {"username": "olga", "password": PASSWORD})
         assert reply.status_code == 429
-        assert int(reply["Retry-After"]) > 0
-        assert b"Too many failed sign-ins. Wait and try again." in reply.content
+        assert reply["Retry-After"] == "300"
+        assert b"Too many failed sign-ins. Try again in 5 min." in reply.content

@@ -25,13 +25,16 @@ def refused(limit: Limit, *key: str) -> int:
     return 0
 
 
-def test_what_a_refusal_says(settings: Settings) -> None:
-    settings.LIMIT_FAILED_CLAIMS = "1/60"
+def test_what_a_refusal_says(settings: Settings, limits_clock: MonotonicClock) -> None:
+    settings.LIMIT_FAILED_CLAIMS = "1/300"
     LIMIT.hit("a")
+    limits_clock.shift(74.4)
     with pytest.raises(TooManyRequests) as caught:
         LIMIT.hit("a")
-    assert caught.value.status == 429
-    assert caught.value.body() == {"detail": "Too many.", "code": "too_many_requests"}
+    assert (caught.value.status, caught.value.headers) == (429, {"Retry-After": "226"})
+    assert caught.value.body() == {"detail": "Too many. Try again in 3 min 46 s.", "code": "too_many_requests"}
+    limits_clock.shift(226)
+    LIMIT.hit("a")
 
 
 def test_checks_count_nothing_and_counts_refuse_nothing(settings: Settings) -> None:
@@ -174,6 +177,7 @@ def test_limits_of_different_names_do_not_meet(settings: Settings) -> None:
 @pytest.mark.parametrize("wait", [-5, 0, 0.2, 1])
 def test_retry_after_is_at_least_a_second(wait: float) -> None:
     assert TooManyRequests(wait).headers == {"Retry-After": "1"}
+    assert TooManyRequests(wait).detail == "Too many requests. Try again in 1 s."
 
 
 def test_the_defaults_of_the_contract() -> None:

@@ -307,4 +307,4 @@ def test_too_many_exports(staff: Client, three: list[Device], settings: Settings
         b"".join(one.streaming_content)
         one.close()
     assert (reply.status_code, reply["Retry-After"]) == (429, "5")
-    assert "Too many heavy reads" in said(reply)
+    assert "Too many heavy reads at once. Try again in 5 s." in said(reply)
