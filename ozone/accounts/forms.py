@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm
@@ -16,10 +16,16 @@ from ozone.accounts.callers import may_use_sections
 from ozone.accounts.signin import LONGEST_PASSWORD, InvalidCredentials, check_password
 from ozone.wire.errors import TooManyRequests
 
+_CAPITALS: Final = "Capitals matter in the password only."
+
 
 class SignInForm(AuthenticationForm):
     """`refusal` is set when the limit of failed sign-ins refused to look at the password."""
 
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": f"Please enter a correct %(username)s and password. {_CAPITALS}",
+    }
     staff_only: ClassVar[bool] = False
     refusal: TooManyRequests | None = None
 
@@ -52,6 +58,10 @@ class SignInForm(AuthenticationForm):
 class AdminSignInForm(SignInForm, AdminAuthenticationForm):
     """The form of Django's admin site."""
 
+    error_messages = {
+        **SignInForm.error_messages,
+        "invalid_login": f"Please enter the correct %(username)s and password for a staff account. {_CAPITALS}",
+    }
     staff_only = True
 
 

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.views.decorators.debug import sensitive_variables
 
+from ozone.accounts.names import accounts_called
 from ozone.wire.address import limit_key
 from ozone.wire.conf import options
 from ozone.wire.errors import Forbidden, Invalid
@@ -84,7 +85,7 @@ def _field_errors(user: User, password: str) -> FieldErrors:
 def _taken(user: User) -> FieldErrors:
     accounts = get_user_model()._default_manager
     errors = {}
-    if accounts.filter(username__iexact=user.username).exists():
+    if accounts_called(user.username).exists():
         errors["username"] = [_NAME_TAKEN]
     if user.email and accounts.filter(email__iexact=user.email).exists():
         errors["email"] = ["This e-mail address is in use."]

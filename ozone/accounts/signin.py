@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from ozone.accounts.callers import address_of
+from ozone.accounts.names import spelled
 from ozone.wire.address import limit_key
 from ozone.wire.conf import options
 from ozone.wire.errors import Unauthorized
@@ -40,8 +41,9 @@ def check_password(
 ) -> User:
     """The active user of that user name, or else of that e-mail address, whose password this is.
 
-    Starts no session. An e-mail address is looked up among active staff only, in any case of its letters; when more
-    than one has it, nobody gets in. Raises InvalidCredentials, and TooManyRequests before any password is hashed.
+    Starts no session. Both are taken in any case of their letters; when several accounts have it so, the name has to be
+    spelled as the account's, and by the e-mail address, which is looked up among active staff only, nobody gets in.
+    Raises InvalidCredentials, and TooManyRequests before any password is hashed.
     """
     if max(len(username), len(email)) > LONGEST_NAME or len(password) > LONGEST_PASSWORD:
         raise InvalidCredentials  # before anything is normalised: that takes a time of the length's square
@@ -49,6 +51,7 @@ def check_password(
     address = limit_key(address_of(request))
     account = _counted_as(username or email)
     with _counting_failures(_ADDRESS, address), _counting_failures(_PAIR, account, address):
+        username = spelled(username) if username else ""
         # Without a name this hashes the password all the same: an unknown address takes as long as a known one.
         user = authenticate(request, username=username, password=password)
         if not isinstance(user, get_user_model()) or not username or (staff_only and not user.is_staff):

@@ -33,7 +33,7 @@ def test_it_works(http: Http, vera: User) -> None:
 
 @pytest.mark.parametrize(
     ("username", "password"),
-    [("vera", "wrong"), ("nobody", PASSWORD), ("Vera", PASSWORD), ("vera@example.com", PASSWORD), ("x" * 500, "x")],
+    [("vera", "wrong"), ("nobody", PASSWORD), ("vera@example.com", PASSWORD), ("x" * 500, "x")],
 )
 def test_wrong(http: Http, vera: User, username: str, password: str) -> None:
     reply = http.send(URL, {"username": username, "password": password})
