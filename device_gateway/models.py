@@ -156,10 +156,10 @@ class Device(models.Model):
     def clean(self) -> None:
         super().clean()
         self.clean_names()
-        for field in ("device_id", "mac"):
-            name = getattr(self, field)
-            if name and DeviceName.objects.filter(name=name).exclude(device_id=self.pk).exists():
-                raise ValidationError({field: f"{name} is, or was, the name of another device."})
+        given = {getattr(self, field): field for field in ("mac", "device_id")}
+        taken = DeviceName.objects.filter(name__in=[name for name in given if name]).exclude(device_id=self.pk)
+        if errors := {given[row.name]: row.whose for row in taken.select_related("device")}:
+            raise ValidationError(errors)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.mac = (spelled_mac(self.mac) or self.mac) if self.mac else None
@@ -191,6 +191,16 @@ class DeviceName(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def whose(self) -> str:
+        """A sentence for staff, who see every device and alone name them."""
+        device = self.device
+        is_now = self.name in (device.device_id, device.mac)
+        facts = [device.device_id if device.device_id != self.name else "", device.name]
+        told = ", ".join(fact for fact in [*facts, "archived" if device.archived_at else ""] if fact)
+        of = f"device {device.pk} ({told})" if told else f"device {device.pk}"
+        return f"{self.name} {'is' if is_now else 'was'} the name of {of}."
 
 
 class DeviceState(models.Model):

@@ -12,7 +12,7 @@ from ozone.wire.errors import Conflict, Invalid
 
 
 def register_device(*, fields: Mapping[str, Any]) -> Device:
-    """A new device of the given fields. Raises Invalid by field; Conflict where a name is taken."""
+    """A new device of the given fields. Raises Invalid by field; Conflict where a name is taken, saying whose."""
     device = Device(**fields)
     # An operator who names a device means it.
     device.assigned = device.assigned or bool(fields.get("device_id"))
@@ -35,18 +35,22 @@ def change_device(*, device: Device, fields: Mapping[str, Any]) -> Device:
 
 
 def _save(device: Device, only: list[str] | None = None) -> Device:
-    taken = Conflict("A device with this device_id or MAC is there already.", code="name_taken")
     check_device(device)
-    try:
-        device.clean()
-    except ValidationError:
-        raise taken from None
+    _require_free_names(device)
     try:
         with transaction.atomic():
             device.save(update_fields=only)
     except IntegrityError:
-        raise taken from None
+        _require_free_names(device)
+        raise Conflict("A device with this device_id or MAC is there already.", code="name_taken") from None
     return device
+
+
+def _require_free_names(device: Device) -> None:
+    try:
+        device.clean()
+    except ValidationError as error:
+        raise Conflict(error.messages[0], code="name_taken", errors=error.message_dict) from None
 
 
 def check_device(device: Device) -> None:

@@ -202,9 +202,9 @@ def _find_names(lines: Sequence[Line]) -> None:
     """Marks the lines of devices that are there."""
     named = {name: line for line in lines if not line.problem for name in _names(line)}
     for some in _some(list(named), 500):
-        for name in DeviceName.objects.filter(name__in=some).values_list("name", flat=True):
-            named[name].exists = True
-            named[name].problem = f"{name} is, or was, the name of another device."
+        for row in DeviceName.objects.filter(name__in=some).select_related("device"):
+            named[row.name].exists = True
+            named[row.name].problem = row.whose
 
 
 def _find_namesakes(lines: Sequence[Line]) -> None:

@@ -160,13 +160,33 @@ class TestNames:
         assert send(door, "PATCH", f"/api/devices/{device.pk}/", staff, {"device_id": "press-7"}).status == 200
         assert send(door, "PATCH", f"/api/devices/{device.pk}/", staff, {"device_id": f"dev-{device.pk}"}).status == 200
 
-    def test_taken(self, door: Door, staff: str) -> None:
-        assert door.post(DEVICES, {"device_id": "press-7"}, staff).status == 201
-        assert refusal(door.post(DEVICES, {"device_id": "press-7"}, staff)) == (409, "name_taken")
+    def test_taken_says_whose(self, door: Door, staff: str) -> None:
+        body = {"device_id": "press-7", "mac": "EC:E3:34:46:2B:C0", "name": "Bay 7"}
+        first = door.post(DEVICES, body, staff).json()["id"]
+        is_theirs = f"press-7 is the name of device {first} (Bay 7)."
+        refused = door.post(DEVICES, {"device_id": "press-7"}, staff)
+        assert (refused.status, refused.json()) == (
+            409, {"detail": is_theirs, "code": "name_taken", "errors": {"device_id": [is_theirs]}},
+        )  # fmt: skip
         other = door.post(DEVICES, {"device_id": "press-8"}, staff).json()["id"]
         answer = send(door, "PATCH", f"/api/devices/{other}", staff, {"device_id": "press-7"})
-        assert refusal(answer) == (409, "name_taken")
+        assert (refusal(answer), answer.json()["detail"]) == ((409, "name_taken"), is_theirs)
         assert get(door, f"/api/devices/{other}", staff).json()["device_id"] == "press-8"
+        send(door, "PATCH", f"/api/devices/{first}", staff, {"device_id": "press-9"})
+        archive_device(device=Device.objects.get(pk=first), now=timezone.now())
+        both = door.post(DEVICES, {"device_id": "press-7", "mac": "ece334462bc0"}, staff).json()
+        assert both["errors"] == {
+            "device_id": [f"press-7 was the name of device {first} (press-9, Bay 7, archived)."],
+            "mac": [f"EC:E3:34:46:2B:C0 is the name of device {first} (press-9, Bay 7, archived)."],
+        }
+
+    def test_others_learn_nothing_of_a_taken_name(self, door: Door, device: Device, vera: User, mallory: User) -> None:
+        for user in (vera, mallory):
+            for method, path in (("POST", DEVICES), ("PATCH", f"{DEVICES}{device.pk}/")):
+                answers = [
+                    send(door, method, path, token_of(user), {"device_id": name}) for name in (device.device_id, "free")
+                ]
+                assert {(answer.status, answer.body) for answer in answers} == {(403, answers[0].body)}
 
 
 class TestRead:

@@ -123,7 +123,7 @@ def test_rename_and_the_old_address_leads_on(staff: Client, unit: Device) -> Non
 @pytest.mark.parametrize(
     ("name", "status", "words"),
     [
-        ("OZ-002", 409, "A device with this device_id or MAC is there already."),
+        ("OZ-002", 409, "OZ-002 is the name of device "),
         ("a b", 400, "1 to 63 of the characters"),
         ("42", 400, "digits only"),
         ("pending-1", 400, "pending-"),

@@ -88,7 +88,7 @@ def test_a_name_is_enough(staff: Client) -> None:
         ({"mac": "nonsense"}, 400, "Must be a MAC address of twelve hexadecimal digits"),
         ({"device_id": "12345"}, 400, "A device_id of digits only would be taken for a number."),
         ({"device_id": "a b"}, 400, "A device_id has 1 to 63 of the characters"),
-        ({"device_id": "U-2"}, 409, "A device with this device_id or MAC is there already."),
+        ({"device_id": "U-2"}, 409, "U-2 is the name of device "),
         ({"owner": "999999"}, 200, "Select a valid choice."),
     ],
 )

@@ -86,12 +86,13 @@ def test_the_same_file_once_more_adds_nothing(staff: Client) -> None:
     assert reply["Location"] == "/devices"
     assert messages(staff.get("/devices/"))[-1] == "Nothing to add: all of them are there already."
     assert Device.objects.count() == 3
+    bay, bare = Device.objects.get(device_id="OZ-107"), Device.objects.get(name="")
     again = look_at(staff, f"{HEADER}Bay 7;OZ-107;;;;\nMeter 2;;;;;\n;;02:00:00:00:00:01;;;\n")
     assert "0 of 3 can be added 3 are there already and stay as they are. Nothing has been written yet." in said(again)
     assert [line[1] for line in parts(again)["there"]] == [
-        "OZ-107 is, or was, the name of another device.",
+        f"OZ-107 is the name of device {bay.pk} (Bay 7).",
         "A device of this name is there already. A device_id or MAC would tell them apart.",
-        "02:00:00:00:00:01 is, or was, the name of another device.",
+        f"02:00:00:00:00:01 is the name of device {bare.pk}.",
     ]
     assert "Add 0" not in said(again)
 
