@@ -8,11 +8,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from device_gateway.admin import ReadOnlyAdmin
+from ozone.webapi.names import NamesThings
 from telemetry.machines import bindings
 from telemetry.models import DeviceStatus, Machine, MachineDevice, Outlet, TelemetryEvent
 
 
-class ArchivedAdmin(admin.ModelAdmin):
+class ArchivedAdmin(NamesThings, admin.ModelAdmin):
     """Rows that are archived, never deleted: history points to them. An archived one is only looked at."""
 
     actions: Any = ("archive",)

@@ -7,13 +7,14 @@ from rest_framework import serializers
 
 from device_gateway.models import Device
 from ozone.webapi.fields import Flag, Text, WholeNumber
+from ozone.webapi.names import Name
 from ozone.webapi.replies import RowReply
 
 
 class DeviceRequest(serializers.Serializer[Any]):
     """The fields an operator may set. `assigned` is for PATCH."""
 
-    name = Text(required=False, allow_blank=True, max_length=200)
+    name = Name(required=False, allow_blank=True, max_length=200)
     location = Text(required=False, allow_blank=True, max_length=200)
     mac = Text(required=False, allow_null=True, max_length=32)
     device_id = Text(required=False, max_length=63, trim_whitespace=False)

@@ -8,6 +8,7 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from ozone.accounts.signin import LONGEST_NAME, LONGEST_PASSWORD
+from ozone.webapi.names import Name
 
 
 class Problem(serializers.Serializer[Any]):
@@ -47,11 +48,11 @@ class Refresh(serializers.Serializer[Any]):
 class Registration(serializers.Serializer[Any]):
     """What the fields may hold is for the user model to say; here only how long they are looked at."""
 
-    username = serializers.CharField(max_length=LONGEST_NAME)
+    username = Name(max_length=LONGEST_NAME)
     password = serializers.CharField(trim_whitespace=False, max_length=LONGEST_PASSWORD)
     email = serializers.CharField(required=False, allow_blank=True, max_length=LONGEST_NAME)
-    first_name = serializers.CharField(required=False, allow_blank=True, max_length=LONGEST_NAME)
-    last_name = serializers.CharField(required=False, allow_blank=True, max_length=LONGEST_NAME)
+    first_name = Name(required=False, allow_blank=True, max_length=LONGEST_NAME)
+    last_name = Name(required=False, allow_blank=True, max_length=LONGEST_NAME)
 
 
 class NewUser(serializers.ModelSerializer[Any]):

@@ -1,4 +1,18 @@
-"""Words that the server says to people."""
+"""Words that the server says to people, and that they say."""
+
+from typing import Final
+from unicodedata import category
+
+UNSEEN: Final = "Nothing of this can be seen: a name has a letter, a digit or a sign."
+_WITHOUT_INK: Final = frozenset({"Cc", "Cf", "Cs", "Me", "Mn", "Zl", "Zp", "Zs"})
+"""Blanks, controls and zero-width characters; and marks, which need a letter to stand on."""
+_FILLERS: Final = frozenset("\u115f\u1160\u2065\u2800\u3164\uffa0\U0001d159\U00013441\U00013442")
+"""By their category letters and signs, and drawn as nothing: of Hangul, Braille, music, hieroglyphs."""
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of the text can be seen."""
+    return all(character in _FILLERS or category(character) in _WITHOUT_INK for character in text)
 
 
 def duration(seconds: float) -> str:

@@ -15,6 +15,7 @@ from device_gateway.models import Device, DeviceName, RegistryVersion
 from device_gateway.names import normal_mac
 from device_gateway.registry.services import check_device, register_device
 from ozone.wire.errors import ApiError, Conflict, Invalid
+from ozone.wire.words import UNSEEN, is_blank
 
 T = TypeVar("T")
 
@@ -169,6 +170,8 @@ def _judge(lines: Sequence[Line]) -> None:
             continue
         if not names:
             line.problem = "Neither name nor device_id nor MAC."
+        elif (name := line.cells.get("name")) and is_blank(name):
+            line.problem = f"name: {UNSEEN}"
         elif owner and line.owner is None:
             line.problem = f"No account is called “{owner[:50]}”."
         elif twin := next((taken[name] for name in names if name in taken), None):

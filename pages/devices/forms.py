@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 
 from device_gateway.models import Credential, Device
+from ozone.webapi.names import NameField
 from ozone.wire import jsonio
 from ozone.wire.errors import MalformedJson
 from pages.kit.actions import Edit
@@ -39,7 +40,7 @@ class AsksAgain(forms.Form):
 class EditForm(Edit):
     """What people say of a device."""
 
-    name = forms.CharField(required=False, max_length=200)
+    name = NameField(required=False, max_length=200)
     location = forms.CharField(required=False, max_length=200)
     owner = forms.CharField(
         required=False,

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import User
 
+from ozone.webapi.names import NameField
 from pages.devices.file import MAX_BYTES
 from pages.kit.filters import ANY, Chosen, ChosenRow, Filters, search
 from telemetry.presence import Presence
@@ -19,7 +20,7 @@ def _field(label: str, longest: int, help_text: str = "", **attributes: str) -> 
 class NewDeviceForm(forms.Form):
     """A new device. Its `cleaned_data` are those fields that were filled in."""
 
-    name = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}))
+    name = NameField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}))
     device_id = _field("Device ID", 63, "As the device tells it. Empty: its MAC, or one we give it.")
     mac = _field("MAC address", 32, placeholder="EC:E3:34:46:2B:C0")
     location = _field("Location", 200)

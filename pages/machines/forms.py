@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 
 from device_gateway.models import Device
 from device_gateway.registry.queries import find_device, visible_devices
+from ozone.webapi.names import NameField
 from ozone.wire.errors import NotFound
 from pages.kit.actions import Confirmation, Edit
 from pages.kit.filters import ANY, Chosen, ChosenRow, Filters, search
@@ -53,7 +54,7 @@ def free_devices(actor: Any) -> list[Device]:
 
 
 class MachineFields(forms.Form):
-    name = forms.CharField(max_length=200)
+    name = NameField(max_length=200)
     outlet = _outlets()
     is_active = in_use()
     installed_date = forms.DateField(

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from ozone.webapi.names import NameField
 from pages.kit.actions import Edit
 from pages.kit.filters import Chosen, Filters, search
 from pages.machines.forms import in_use
@@ -12,7 +13,7 @@ from telemetry.models import Outlet
 
 
 class NewOutletForm(forms.Form):
-    name = forms.CharField(max_length=200)
+    name = NameField(max_length=200)
     region = forms.CharField(max_length=200, required=False)
     address = forms.CharField(max_length=500, required=False)
     contact_person = forms.CharField(label="Contact", max_length=200, required=False)

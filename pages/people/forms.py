@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from ozone.accounts.callers import address_of
 from ozone.accounts.registration import register
 from ozone.accounts.signin import LONGEST_PASSWORD, InvalidCredentials, check_password
+from ozone.webapi.names import NameField
 from ozone.wire.errors import Invalid, TooManyRequests
 
 _PASSWORD_RULES = "At least 8 characters, not only digits, and not much like your name."  # noqa: S105
@@ -29,7 +30,7 @@ class RegisterForm(forms.Form):
 
     refusal: TooManyRequests | None = None
 
-    username = forms.CharField(
+    username = NameField(
         label="Username",
         max_length=150,
         help_text="Letters, digits and @ . + - _",

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from ozone.webapi.fields import Flag, Number, Text, WholeNumber
+from ozone.webapi.names import Name
 from ozone.webapi.replies import Made, RowReply
 from telemetry.events.replies import CountsReply
 from telemetry.models import Machine, Outlet
@@ -84,7 +85,7 @@ class ListedDevice(RowReply):
 class OutletFields(serializers.ModelSerializer[Outlet]):
     """An outlet, as it is written and as it is read. With PUT, too, a member that is not sent keeps its value."""
 
-    name = Text(max_length=200)
+    name = Name(max_length=200)
     region = Text(required=False, allow_blank=True, max_length=200)
     address = Text(required=False, allow_blank=True, max_length=500)
     contact_person = Text(required=False, allow_blank=True, max_length=200)
@@ -117,7 +118,7 @@ class OutletFields(serializers.ModelSerializer[Outlet]):
 class MachineRequest(serializers.ModelSerializer[Machine]):
     """What may be written of a machine. With PUT, too, a member that is not sent keeps its value."""
 
-    name = Text(max_length=200)
+    name = Name(max_length=200)
     outlet = serializers.PrimaryKeyRelatedField(
         required=False, allow_null=True, pk_field=WholeNumber(), queryset=Outlet.objects.filter(archived_at=None)
     )
@@ -161,7 +162,7 @@ class NumberOrDigits(WholeNumber):
 class RegisterRequest(serializers.Serializer[Any]):
     device_id = Text(max_length=63)
     outlet_id = NumberOrDigits(min_value=1, max_value=2**63 - 1)
-    name = Text(required=False, allow_blank=True, default="", max_length=200)
+    name = Name(required=False, allow_blank=True, default="", max_length=200)
 
 
 class SummaryReply(RowReply):
