@@ -20,6 +20,8 @@ from ozone.wire.times import parse_query
 MAX_DAYS: Final = 36_500
 BIGGEST: Final = 2**63 - 1
 """The greatest number of a row."""
+BOM: Final = "\ufeff"
+"""With which a CSV file begins where `bom=true` asks for it: a spreadsheet sees by it that the file is UTF-8."""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _PLACE: Final = re.compile(r"([0-9]{1,16})-([0-9]{1,18})").fullmatch

@@ -120,7 +120,7 @@ def _export(request: HttpRequest, chosen: list[Device], back: str) -> StreamingH
     return heavy_stream(
         request.user,
         lambda: StreamingHttpResponse(
-            export(_walks(chosen, timezone.now() - timedelta(days=EXPORT_DAYS))),
+            export(_walks(chosen, timezone.now() - timedelta(days=EXPORT_DAYS)), bom=True),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="events-{EXPORT_DAYS}-days.csv"'},
         ),

@@ -252,9 +252,11 @@ def test_csv_is_of_the_same_filters(signed_in: SignIn, vera: User, history: dict
     html = read(client, machine_id=history["M1"].pk, granularity="hour", days=1, compare="true", ma="x")
     link = re.findall(r'href="(/api/stats/export.csv[^"]*)"', html)[0].replace("&amp;", "&")
     assert link.endswith("?" + urlencode(
-        {"machine_id": history["M1"].pk, "granularity": "hour", "days": 1, "compare": "true"}
+        {"machine_id": history["M1"].pk, "granularity": "hour", "days": 1, "compare": "true", "bom": "true"}
     ))  # fmt: skip
-    lines = list(csv.reader(io.StringIO(client.get(link).content.decode())))
+    content = client.get(link).content
+    assert content.startswith(b"\xef\xbb\xbflabel,")
+    lines = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
     assert lines[1:] == [[row[0], *row[-5:-1]] for row in table(html)[::-1]]
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from django.db.models import QuerySet
 
+from ozone.webapi.parameters import BOM
 from ozone.wire.times import iso
 from telemetry.models import TelemetryEvent
 
@@ -72,20 +73,21 @@ class Walk(NamedTuple):
     end: datetime | None = None
 
 
-def export(walks: Iterable[Walk]) -> Iterator[bytes]:
+def export(walks: Iterable[Walk], *, bom: bool = False) -> Iterator[bytes]:
     """A file under way, for a streamed response. The first piece is made at once: what fails there can still be told
     as an error.
 
-    The walks come one after another. What is stored after the start is left out.
+    The walks come one after another. What is stored after the start is left out. `bom`: the file begins with one.
     """
-    pieces = _pieces(walks)
+    pieces = _pieces(walks, BOM if bom else "")
     return chain([next(pieces)], pieces)
 
 
-def _pieces(walks: Iterable[Walk]) -> Iterator[bytes]:
+def _pieces(walks: Iterable[Walk], start: str) -> Iterator[bytes]:
     """The header, and a piece for each stretch, an empty one too: whoever sends it notices that the client has left."""
     newest = TelemetryEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     piece = io.StringIO(newline="")
+    piece.write(start)
     writer = csv.writer(piece)
     writer.writerow(_HEADER)
     for walk in walks:

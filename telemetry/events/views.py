@@ -123,7 +123,7 @@ class EventsCsv(ApiView):
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         asked = ExportQuery.read(request.query_params)
-        pieces = export(_walks(request.user, device_named(request.user, asked), asked))
+        pieces = export(_walks(request.user, device_named(request.user, asked), asked), bom=asked.bom)
         return StreamingHttpResponse(
             pieces if request.method == "GET" else (),
             content_type="text/csv; charset=utf-8",

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from ozone.webapi.parameters import (
     BIGGEST,
+    BOM,
     MAX_DAYS,
     Choice,
     Flag,
@@ -129,6 +130,10 @@ class StatsQuery(QueryString):
     until_now = Flag(says="Ends the bucket of now at this instant, and the one beside it as long after its beginning")
 
 
+class StatsExportQuery(StatsQuery):
+    bom = Flag(says="Begins with a byte order mark, by which spreadsheets see that it is UTF-8")
+
+
 class OptionsQuery(QueryString):
     outlet_id = Whole(1, BIGGEST, says="Machines there, and their devices")
     machine_id = Whole(1, BIGGEST, says="The device of that machine")
@@ -200,13 +205,15 @@ class StatsExport(ApiView):
 
     @extend_schema(
         operation_id="statistics_export",
-        parameters=StatsQuery.parameters,
+        parameters=StatsExportQuery.parameters,
         responses={(200, "text/csv"): OpenApiTypes.STR, **PROBLEMS},
         tags=["statistics"],
     )
     def get(self, request: Request) -> HttpResponse:
+        asked = StatsExportQuery.read(request.query_params)
         found = statistics(request.user, read_filters(request.query_params), timezone.now())
         text = io.StringIO()
+        text.write(BOM if asked.bom else "")
         writer = csv.writer(text)
         writer.writerow(["label", *COLUMNS])
         writer.writerows(zip(found["labels"], *(found["series"][name] for name in COLUMNS), strict=True))

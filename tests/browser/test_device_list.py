@@ -75,7 +75,7 @@ def test_export_of_those_selected(visit: Visit, fleet: Fleet) -> None:
     with page.expect_download() as download:
         page.get_by_role("button", name="Export events").click()
     assert download.value.suggested_filename == "events-30-days.csv"
-    lines = Path(download.value.path()).read_text().splitlines()
+    lines = Path(download.value.path()).read_text("utf-8-sig").splitlines()
     assert lines[0].startswith("Timestamp,Device Timestamp,Device ID")
     assert {line.split(",")[2] for line in lines[1:]} == {"unit-2"}
 

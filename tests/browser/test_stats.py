@@ -45,7 +45,7 @@ def test_filters_change_the_page_and_its_address(visit: Visit, fleet: Fleet) -> 
     page.get_by_label("Compare with before").check()
     expect(page.get_by_role("columnheader", name="Total before")).to_be_visible()
     assert page.get_by_role("link", name="CSV file").get_attribute("href") == (
-        "/api/stats/export.csv" + page.url[page.url.index("?") :]
+        "/api/stats/export.csv" + page.url[page.url.index("?") :] + "&bom=true"
     )
     assert page.evaluate("window.isStillHere") is True
 

@@ -294,8 +294,10 @@ def test_export_the_events_of_the_selected(staff: Client, three: list[Device]) -
     reply: Any = staff.post(BULK, {"do": "export", "device": ["U-1", "U-3"]})
     assert (reply.status_code, reply["Content-Type"]) == (200, "text/csv; charset=utf-8")
     assert reply["Content-Disposition"] == 'attachment; filename="events-30-days.csv"'
-    rows = list(csv.DictReader(io.StringIO(b"".join(reply.streaming_content).decode())))
+    content = b"".join(reply.streaming_content)
     reply.close()
+    assert content.startswith(b"\xef\xbb\xbfTimestamp,")  # or spreadsheets take it for Windows' own encoding
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
     assert [(row["Device ID"], row["Event ID"]) for row in rows] == [("U-1", "e-1"), ("U-3", "e-3")]
 
 

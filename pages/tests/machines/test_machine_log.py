@@ -55,7 +55,7 @@ def test_it_works(site: Site, staff: Client, path: str) -> None:
     ]
     assert table(page, "bindings") == [["esp32-001", "Chai Chee", "2026-02-28 12:00:00", "now"]]
     html = page.content.decode()
-    assert f'href="/api/export/?machine_id={site.machine.pk}&amp;days=36500"' in html
+    assert f'href="/api/export/?machine_id={site.machine.pk}&amp;days=36500&amp;bom=true"' in html
     assert f'href="/stats?machine_id={site.machine.pk}"' in html
     assert 'data-live="5000"' in html
 

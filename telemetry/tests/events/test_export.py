@@ -84,6 +84,17 @@ def test_it_works(site: Site, now: datetime, held: None) -> None:
     )
 
 
+@pytest.mark.parametrize("place", ["", "device_id=esp32-001&"])
+def test_a_byte_order_mark_where_it_is_asked_for(site: Site, now: datetime, held: None, place: str) -> None:
+    press(site.device, NOON, event_id="Ω")
+    plain = site.olga.get(f"{PATH}?{place}").body
+    assert plain.startswith(HEADER) and plain.count(b"\r\n") == 2
+    assert site.olga.get(f"{PATH}?{place}bom=true").body == b"\xef\xbb\xbf" + plain
+    assert site.olga.get(f"{PATH}?{place}bom=false").body == plain
+    refused = site.olga.get(f"{PATH}?{place}bom=maybe")
+    assert (refusal(refused), list(refused.json()["errors"])) == ((400, "invalid"), ["bom"])
+
+
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.both_doors
 def test_both_doors_and_both_paths(door: Door, staff: str, slash: str) -> None:

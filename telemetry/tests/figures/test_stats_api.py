@@ -346,6 +346,12 @@ class TestCsv:
             b"label,basic,standard,premium,total\r\n2026-02-27,1,0,1,2\r\n2026-02-28,0,1,0,1\r\n2026-03-01,1,0,0,1\r\n"
         )
 
+    def test_a_byte_order_mark_where_it_is_asked_for(self, site: Site, some: None) -> None:
+        plain = site.olga.get(f"{CSV_PATHS[0]}?days=3").body
+        assert site.olga.get(f"{CSV_PATHS[0]}?days=3&bom=true").body == b"\xef\xbb\xbf" + plain
+        refused = site.olga.get(f"{CSV_PATHS[0]}?days=x&bom=maybe")
+        assert (refusal(refused), set(refused.json()["errors"])) == ((400, "invalid"), {"days", "bom"})
+
     def test_as_the_filters_say(self, site: Site, some: None) -> None:
         query = "days=2&granularity=month&cumulative=true&ma=2&device_id=esp32-001&tz=Asia/Kathmandu"
         assert site.olga.get(f"{CSV_PATHS[0]}?{query}").body == (
