@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 from ozone.wire.errors import Invalid
 from pages.devices.file import COLUMNS, MAX_LINES, Line, add, read_lines, read_text
 from pages.devices.list_forms import UploadForm
+from pages.kit.actions import sent
 from pages.kit.frame import staff_page
 from pages.kit.once import shows_once
 
@@ -23,7 +24,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     """The file's text goes to the browser and comes back with the confirmation, and is judged anew then."""
     if "text" in request.POST:
         return _add(request, request.POST["text"])
-    form = UploadForm(request.POST or None, request.FILES or None)
+    form = UploadForm(sent(request), request.FILES)
     context: dict[str, Any] = {}
     if form.is_valid():
         try:

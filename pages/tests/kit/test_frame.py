@@ -10,6 +10,7 @@ from django.db import OperationalError
 from django.test import Client
 from pytest_django import Settings
 
+from ozone.wire.errors import TooManyRequests
 from pages.tests.conftest import ACTIONS, TOKENS, SignIn
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite_only]
@@ -156,13 +157,35 @@ def test_menu_has_the_entry_that_the_documentation_names(signed_in: SignIn, vera
     assert f'<a href="{TOKENS}">Device Token Management</a>' in html
 
 
-def test_an_error_page_keeps_the_menu_and_says_who_is_signed_in(signed_in: SignIn, vera: User) -> None:
-    for path, status in (("/no/such/page", 404), ("/devices/nobody/", 404), ("/device-add/", 403)):
-        reply = signed_in(vera).get(path)
-        assert reply.status_code == status
-        html = reply.content.decode()
-        assert '<nav class="bar" aria-label="Main">' in html
-        assert f"Account <small>{vera.username}</small>" in html
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/no/such/page", {}, 404),
+        ("GET", "/devices/nobody/", {}, 404),
+        ("GET", "/device-add/", {}, 403),
+        ("PUT", "/account", {}, 405),
+        ("POST", ACTIONS, {"Sec-Fetch-Site": "cross-site"}, 403),
+        ("GET", "/stats/", {}, 429),
+    ],
+)
+def test_an_error_page_keeps_the_menu_and_says_who_is_signed_in(
+    signed_in: SignIn, vera: User, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    with patch("pages.stats.places.one", side_effect=TooManyRequests(65)):
+        reply = signed_in(vera).generic(method, path, headers=headers)
+    assert reply.status_code == status
+    html = reply.content.decode()
+    assert '<nav class="bar" aria-label="Main">' in html
+    assert f"Account <small>{vera.username}</small>" in html
+    assert ("Try again in 1 min 5 s." in html) is (status == 429)
+
+
+def test_the_admin_sites_refusal_keeps_the_menu_too(olga: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(olga)
+    html = client.post("/admin/device_gateway/device/add/", {"name": "no token"}).content.decode()
+    assert '<nav class="bar" aria-label="Main">' in html
+    assert "Account <small>olga</small>" in html
 
 
 def test_an_error_page_of_nobody_offers_to_sign_in(client: Client) -> None:
@@ -175,17 +198,3 @@ def test_where_the_database_fails_the_page_asks_it_nothing(signed_in: SignIn, ve
     with patch("pages.dashboard.views.overview", side_effect=OperationalError("database is locked")):
         html = signed_in(vera).get("/").content.decode()
     assert "<nav" not in html
-
-
-def cursors(html: str) -> list[str]:
-    return re.findall(r'<(?:input|select|textarea)[^>]* name="(\w+)"[^>]* autofocus', html)
-
-
-def test_the_cursor_is_in_the_first_field_that_is_wrong(signed_in: SignIn, olga: User) -> None:
-    staff = signed_in(olga)
-    assert cursors(staff.get("/device-add/").content.decode()) == ["name"]
-    wrong = {"name": "Meter", "mac": "not one", "owner": "999"}
-    assert cursors(staff.post("/device-add/", wrong).content.decode()) == ["owner"]
-    assert cursors(staff.post("/device-add/", {**wrong, "owner": ""}).content.decode()) == ["mac"]
-    assert cursors(staff.post("/machines/add/", {"name": "   "}).content.decode()) == ["name"]
-    assert cursors(staff.post("/account", {"old_password": "wrong"}).content.decode()) == ["old_password"]
