@@ -51,6 +51,15 @@ def test_a_command_for_those_selected_while_they_talk(visit: Visit, fleet: Fleet
         expect(page.locator("tbody tr", has_text="GET_STATUS")).to_have_count(number)
 
 
+def test_a_double_click_adds_one_device_and_says_so(visit: Visit) -> None:
+    page = open_list(visit)
+    page.get_by_role("link", name="Add a device").click()
+    page.get_by_label("Name").fill("Clicked twice")
+    page.get_by_role("button", name="Add the device").dblclick()
+    expect(page.get_by_role("status").first).to_contain_text("Clicked twice is added.")
+    expect(page.locator("tbody tr", has_text="Clicked twice")).to_have_count(1)
+
+
 def test_the_bar_follows_what_is_selected(visit: Visit, fleet: Fleet) -> None:
     page = open_list(visit, "?q=unit")
     bar = page.get_by_role("form", name="Selected devices")
