@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -14,9 +14,9 @@ from telemetry.models import DeviceStatus, Machine, MachineDevice, Outlet, Telem
 
 
 class ArchivedAdmin(NamesThings, admin.ModelAdmin):
-    """Rows that are archived, never deleted: history points to them. An archived one is only looked at."""
+    """Rows that are archived, never deleted: history points to them. An archived one is only looked at, or restored."""
 
-    actions: Any = ("archive",)
+    actions: Any = ("archive", "restore")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or obj.archived_at is None)
@@ -46,6 +46,12 @@ class OutletAdmin(ArchivedAdmin):
         for outlet in queryset.filter(archived_at=None):
             bindings.archive_outlet(outlet=outlet)
         self.message_user(request, "Archived.")
+
+    @admin.action(description="Restore (with their machines that have no other outlet)", permissions=["change"])
+    def restore(self, request: HttpRequest, queryset: QuerySet[Outlet]) -> None:
+        for outlet in queryset:
+            bindings.restore_outlet(outlet=outlet)
+        self.message_user(request, "Restored.")
 
 
 class BindingInline(admin.TabularInline):
@@ -90,6 +96,14 @@ class MachineAdmin(ArchivedAdmin):
         for machine in queryset.filter(archived_at=None):
             bindings.archive_machine(machine=machine)
         self.message_user(request, "Archived.")
+
+    @admin.action(description="Restore (with their devices, where these are free)", permissions=["change"])
+    def restore(self, request: HttpRequest, queryset: QuerySet[Machine]) -> None:
+        for machine in queryset:
+            _, lacking = bindings.restore_machine(machine=machine)
+            for sentence in lacking.values():
+                self.message_user(request, f"{machine}: {sentence}", messages.WARNING)
+        self.message_user(request, "Restored.")
 
 
 @admin.register(MachineDevice)

@@ -49,6 +49,10 @@ class Machine(models.Model):
     """What a customer uses. `device` is the one it has now; `bindings` tell which it had when."""
 
     outlet = models.ForeignKey(Outlet, on_delete=models.SET_NULL, null=True, blank=True, related_name="machines")
+    former_outlet = models.ForeignKey(
+        Outlet, on_delete=models.SET_NULL, null=True, editable=False, related_name="former_machines"
+    )
+    """The deleted outlet that it stood at, until it gets another or that one is restored."""
     name = models.CharField(max_length=200)
     is_active = models.BooleanField(default=True)
     installed_date = models.DateField(null=True, blank=True)

@@ -17,14 +17,15 @@ def visible_events(actor: Any) -> "QuerySet[TelemetryEvent]":
     return events if actor.is_staff else events.filter(device__in=visible_devices(actor, archived=True))
 
 
-def visible_machines(actor: Any) -> "QuerySet[Machine]":
-    machines = Machine.objects.filter(archived_at=None)
+def visible_machines(actor: Any, *, archived: bool = False) -> "QuerySet[Machine]":
+    """With `archived` the archived ones are among them. These have no device: they are staff's."""
+    machines = Machine.objects.all() if archived else Machine.objects.filter(archived_at=None)
     return machines if actor.is_staff else machines.filter(device__in=visible_devices(actor))
 
 
-def visible_outlets(actor: Any) -> "QuerySet[Outlet]":
-    """With `machine_count`: of the machines there, those that the actor may see."""
-    outlets = Outlet.objects.filter(archived_at=None)
+def visible_outlets(actor: Any, *, archived: bool = False) -> "QuerySet[Outlet]":
+    """With `machine_count`: of the machines there, those that the actor may see. `archived`: as above."""
+    outlets = Outlet.objects.all() if archived else Outlet.objects.filter(archived_at=None)
     machines = visible_machines(actor)
     if not actor.is_staff:
         outlets = outlets.filter(pk__in=machines.values("outlet"))

@@ -14,7 +14,8 @@ from django.utils import timezone
 from device_gateway.models import Device
 from device_gateway.registry.services import archive_device
 from pages.kit import once
-from telemetry.models import Machine, TelemetryEvent
+from telemetry.machines.bindings import archive_machine, archive_outlet
+from telemetry.models import Machine, Outlet, TelemetryEvent
 from tests.support import scoping
 from tests.support.estate import Estate, settle
 
@@ -42,6 +43,14 @@ def _device(estate: Estate) -> Device:
 
 def _free_machine(estate: Estate) -> None:
     estate.named["free"] = str(Machine.objects.create(name="Free").pk)
+
+
+def _delete_machine(estate: Estate) -> None:
+    archive_machine(machine=Machine.objects.get(pk=estate.named["machine"]))
+
+
+def _delete_outlet(estate: Estate) -> None:
+    archive_outlet(outlet=Outlet.objects.get(pk=estate.named["outlet"]))
 
 
 def _suspect(estate: Estate) -> None:
@@ -84,9 +93,11 @@ ACTS: Final = {
     "/machines/<machine>/assign/": Act({"device": ""}),
     "/machines/<machine>/unassign/": Act({}),
     "/machines/<machine>/delete/": Act({}),
+    "/machines/<machine>/restore/": Act({}, before=_delete_machine),
     "/outlets/add/": Act({"name": "Twin", "is_active": "True"}),
     "/outlets/<outlet>/edit/": Act({"name": "Another"}),
     "/outlets/<outlet>/delete/": Act({}),
+    "/outlets/<outlet>/restore/": Act({}, before=_delete_outlet),
 }
 
 

@@ -232,9 +232,9 @@ def bindings(device: Device, machine: Machine | None, actor: Any) -> Iterator[tu
             binding.pk,
             DeviceBindingRow(
                 held.name,
-                held.pk if held.archived_at is None and (actor.is_staff or is_now) else None,
+                held.pk if actor.is_staff or is_now else None,
                 outlet.name if outlet else "",
-                outlet.pk if outlet and outlet.archived_at is None and (actor.is_staff or at_now) else None,
+                outlet.pk if outlet and (actor.is_staff or at_now) else None,
                 binding.assigned_date,
                 binding.deactivated_date,
             ),

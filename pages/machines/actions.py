@@ -5,6 +5,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods
 
 from device_gateway.models import Device
@@ -21,8 +22,8 @@ _METHODS: Final = ["GET", "HEAD", "POST"]
 _WITH_DEVICES: Final = "pages/machines/action.html"
 
 
-def _machine(request: HttpRequest, number: str) -> Machine:
-    machines = visible_machines(request.user).select_related("device", "outlet")
+def _machine(request: HttpRequest, number: str, *, archived: bool = False) -> Machine:
+    machines = visible_machines(request.user, archived=archived).select_related("device", "outlet", "former_outlet")
     return find(machines, int(number), code="unknown_machine")
 
 
@@ -118,8 +119,12 @@ def _assign(machine: Machine, changes: dict[str, Any], *, move: bool) -> str:
         machine = bindings.change_machine(machine=machine, fields={"outlet": changes["outlet"]})
     if device is not None and "device" in changes:
         machine = bindings.assign_device(machine=machine, device=device, move=move)
+    return f"{machine} is {_whereabouts(machine)}."
+
+
+def _whereabouts(machine: Machine) -> str:
     place = f"at {machine.outlet}" if machine.outlet else "at no outlet"
-    return f"{machine} is {place}, with {device.device_id if device else 'no device'}."
+    return f"{place}, with {machine.device.device_id if machine.device else 'no device'}"
 
 
 @staff_page
@@ -159,7 +164,8 @@ def delete(request: HttpRequest, number: str) -> HttpResponse:
 
     def perform(_: dict[str, Any]) -> str:
         bindings.archive_machine(machine=machine)
-        return f"{machine} is deleted. Its events and statistics stay."
+        words = '{} is deleted. Its events and statistics stay. <a href="{}" data-dialog>Undo</a>'
+        return format_html(words, machine, reverse("machine-restore", args=[machine.pk]))
 
     return action(
         request,
@@ -173,3 +179,35 @@ def delete(request: HttpRequest, number: str) -> HttpResponse:
         machine=machine,
         number=totals(request.user, machine).total,
     )
+
+
+@staff_page
+@require_http_methods(_METHODS)
+def restore(request: HttpRequest, number: str) -> HttpResponse:
+    machine = _machine(request, number, archived=True)
+    lead = _what_comes_back(machine)
+
+    def perform(_: dict[str, Any]) -> str:
+        back, lacking = bindings.restore_machine(machine=machine)
+        return " ".join([f"{back} is back, {_whereabouts(back)}.", *lacking.values()])
+
+    return action(
+        request,
+        Confirmation(sent(request), seen=lead),
+        perform,
+        title=f"Restore {machine}",
+        lead=lead,
+        back=reverse("machine-logs", args=[machine.pk]),
+        button="Restore",
+    )
+
+
+def _what_comes_back(machine: Machine) -> str:
+    """What a restore would bring, and what not."""
+    if machine.archived_at is None:
+        return "It is not deleted."
+    machine.device, lacking = bindings.returning(machine)
+    said = [f"It is in the lists again, {_whereabouts(machine)}, from now on.", *lacking.values()]
+    if Machine.objects.filter(archived_at=None, name=machine.name).exists():
+        said.append("Another machine has this name now. Both keep it.")
+    return " ".join(said)

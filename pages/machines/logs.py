@@ -61,9 +61,12 @@ def logs(request: HttpRequest, number: str) -> HttpResponse:
 
 
 def _screen(actor: Any, number: int, most: int, now: datetime) -> Screen:
-    machines = visible_machines(actor).select_related("outlet", "device__state", "device__status")
+    machines = visible_machines(actor, archived=actor.is_staff).select_related(
+        "outlet", "device__state", "device__status"
+    )
     machine = find(machines, number, code="unknown_machine")
-    facts = {"machine": machine, "may_write": actor.is_staff, **_device(machine.device, now)}
+    may_write = actor.is_staff and machine.archived_at is None
+    facts = {"machine": machine, "may_write": may_write, **_device(machine.device, now)}
     found = _merged(machine_log(actor, machine, most=most))[:most]
     older = {"is_full": len(found) == most, "most": most, "all": MOST_TREATMENTS}
     return screen(

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods
 
 from pages.kit.actions import Confirmation, action, sent
@@ -16,8 +17,8 @@ from telemetry.visible import find, visible_outlets
 _METHODS: Final = ["GET", "HEAD", "POST"]
 
 
-def _outlet(request: HttpRequest, number: str) -> Outlet:
-    return find(visible_outlets(request.user), int(number), code="unknown_outlet")
+def _outlet(request: HttpRequest, number: str, *, archived: bool = False) -> Outlet:
+    return find(visible_outlets(request.user, archived=archived), int(number), code="unknown_outlet")
 
 
 @staff_page
@@ -68,7 +69,8 @@ def delete(request: HttpRequest, number: str) -> HttpResponse:
 
     def perform(_: dict[str, Any]) -> str:
         bindings.archive_outlet(outlet=outlet)
-        return f"{outlet} is deleted. What was counted there stays in the statistics."
+        words = '{} is deleted. What was counted there stays in the statistics. <a href="{}" data-dialog>Undo</a>'
+        return format_html(words, outlet, reverse("outlet-restore", args=[outlet.pk]))
 
     return action(
         request,
@@ -81,3 +83,34 @@ def delete(request: HttpRequest, number: str) -> HttpResponse:
         template="pages/outlets/delete.html",
         number=machines,
     )
+
+
+@staff_page
+@require_http_methods(_METHODS)
+def restore(request: HttpRequest, number: str) -> HttpResponse:
+    outlet = _outlet(request, number, archived=True)
+
+    def perform(_: dict[str, Any]) -> str:
+        back = bindings.restore_outlet(outlet=outlet)
+        return f"{outlet} is back, with {_counted(len(back))}."
+
+    waiting = outlet.former_machines.filter(archived_at=None, outlet=None).count()
+    lead = (
+        f"It is in the lists again, from now on with {_counted(waiting)}: those that stood there and have got no other"
+        " outlet meanwhile."
+    )
+    if outlet.archived_at is None:
+        lead = "It is not deleted."
+    return action(
+        request,
+        Confirmation(sent(request), seen=lead),
+        perform,
+        title=f"Restore {outlet}",
+        lead=lead,
+        back=reverse("outlet", args=[outlet.pk]),
+        button="Restore",
+    )
+
+
+def _counted(machines: int) -> str:
+    return f"{machines:,} machine{'' if machines == 1 else 's'}" if machines else "no machine"

@@ -69,9 +69,9 @@ def outlet(request: HttpRequest, number: str) -> HttpResponse:
 
 
 def _one(actor: Any, number: int, listing: Listing[Machine], now: datetime) -> Screen:
-    place = find(visible_outlets(actor), number, code="unknown_outlet")
+    place = find(visible_outlets(actor, archived=actor.is_staff), number, code="unknown_outlet")
     machines = listing.cut(matching_machines(actor, "").filter(outlet=place))
-    facts = {"outlet": place, "may_write": actor.is_staff}
+    facts = {"outlet": place, "may_write": actor.is_staff and place.archived_at is None}
     return screen(
         lists={
             "machines": rows("pages/machines/list_row.html", machine_rows(actor, machines, now, shows_outlet=False))

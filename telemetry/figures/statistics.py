@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from device_gateway.registry.queries import find_device, visible_devices
 from ozone.wire.conf import options
@@ -133,25 +133,32 @@ def _as_far_as_now(buckets: Buckets, before: Buckets, days: timedelta | None, no
 
 
 def statistics_options(actor: Any, *, outlet_id: int | None = None, machine_id: int | None = None) -> dict[str, Any]:
-    """What the actor may choose from: `{"outlets", "machines", "devices"}`, without those that are archived.
+    """What the actor may choose from: `{"outlets", "machines", "devices"}`. Last come those that are archived, which
+    say so by `archived`: their past is there to be asked for.
 
     With `outlet_id` the machines there and their devices, with `machine_id` the device of that machine.
     """
-    machines, devices = visible_machines(actor), visible_devices(actor)
+    machines, devices = visible_machines(actor), visible_devices(actor, archived=True)
+    past_machines = _past_machines(actor).exclude(archived_at=None)
     if outlet_id is not None:
         machines, devices = machines.filter(outlet=outlet_id), devices.filter(machine__outlet=outlet_id)
+        past_machines = past_machines.filter(Q(outlet=outlet_id) | Q(former_outlet=outlet_id))
     if machine_id is not None:
         devices = devices.filter(machine=machine_id)
+    past_outlets, past_devices = _past_outlets(actor).exclude(archived_at=None), devices.exclude(archived_at=None)
+    device = ("id", "device_id", "name", "machine_id")
     return {
-        "outlets": list(visible_outlets(actor).order_by("name", "pk").values("id", "name")),
-        "machines": list(machines.order_by("name", "pk").values("id", "name", "outlet_id")),
-        "devices": [
-            {"id": pk, "device_id": device_id, "name": name, "machine_id": machine}
-            for pk, device_id, name, machine in devices.order_by("device_id").values_list(
-                "pk", "device_id", "name", "machine"
-            )
-        ],
+        "outlets": _choices(visible_outlets(actor), past_outlets, "name", ("id", "name")),
+        "machines": _choices(machines, past_machines, "name", ("id", "name", "outlet_id")),
+        "devices": _choices(devices.filter(archived_at=None), past_devices, "device_id", device),
     }
+
+
+def _choices(present: "QuerySet[Any]", past: "QuerySet[Any]", order: str, names: Sequence[str]) -> list[dict[str, Any]]:
+    columns = [name.replace("machine_id", "machine") for name in names]
+    rows = [dict(zip(names, row, strict=True)) for row in present.order_by(order, "pk").values_list(*columns)]
+    gone = [dict(zip(names, row, strict=True)) for row in past.order_by(order, "pk").values_list(*columns)]
+    return [*rows, *({**row, "archived": True} for row in gone)]
 
 
 # --- which buckets ---

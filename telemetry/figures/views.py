@@ -62,8 +62,12 @@ class StatsReply(serializers.Serializer[Any]):
     kpi = KeyFigures(help_text="Of the plain series, whatever cumulative and ma say")
 
 
-class OutletOption(serializers.Serializer[Any]):
+class Option(serializers.Serializer[Any]):
     id = serializers.IntegerField()
+    archived = serializers.BooleanField(required=False, help_text="True where it is; else it is not there.")
+
+
+class OutletOption(Option):
     name = serializers.CharField()
 
 
@@ -71,8 +75,7 @@ class MachineOption(OutletOption):
     outlet_id = serializers.IntegerField(allow_null=True)
 
 
-class DeviceOption(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
+class DeviceOption(Option):
     device_id = serializers.CharField()
     name = serializers.CharField(allow_blank=True)
     machine_id = serializers.IntegerField(allow_null=True)

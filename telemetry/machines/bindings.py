@@ -118,13 +118,63 @@ def archive_machine(*, machine: Machine) -> None:
 
 @transaction.atomic
 def archive_outlet(*, outlet: Outlet) -> None:
-    """Out of every list; its machines stay, without an outlet."""
+    """Out of every list; its machines stay, without an outlet, and come back with it."""
     _take_turn()
-    machines = list(outlet.machines.filter(archived_at=None))
+    machines = list(outlet.machines.all())  # archived ones, too
     for machine in machines:
-        machine.outlet = None
+        machine.outlet, machine.former_outlet = None, outlet
     outlet.archived_at = _rebind(machines)
     outlet.save(update_fields=["archived_at"])
+
+
+@transaction.atomic
+def restore_machine(*, machine: Machine) -> tuple[Machine, dict[str, str]]:
+    """Back in the lists, and from now on with the device that it had when it was archived; why not, by `device_id` and
+    `outlet`, for what does not come back. One that is not archived stays as it is."""
+    _take_turn()
+    machine = Machine.objects.select_related("former_outlet").get(pk=machine.pk)
+    if machine.archived_at is None:
+        return machine, {}
+    machine.device, lacking = returning(machine)
+    machine.archived_at = None
+    machine.save(update_fields=["archived_at"])
+    _rebind([machine])
+    return machine, lacking
+
+
+def returning(machine: Machine) -> tuple[Device | None, dict[str, str]]:
+    """The device that an archived machine would have again, and what it would lack, as `restore_machine` says it."""
+    lacking = {}
+    if machine.outlet_id is None and machine.former_outlet is not None:
+        lacking["outlet"] = (
+            f"Its outlet, {machine.former_outlet}, is deleted: once that is restored, the machine stands there again."
+        )
+    last = machine.bindings.filter(deactivated_date=machine.archived_at).select_related("device").first()
+    if last is None:
+        return None, lacking
+    device = last.device
+    if holder := Machine.objects.filter(device=device).first():
+        lacking["device_id"] = f"{device.device_id}, which it had, is in the machine {holder} now, and stays there."
+    elif device.archived_at is not None:
+        lacking["device_id"] = f"{device.device_id}, which it had, is archived: restore it, then assign it."
+    return (None if "device_id" in lacking else device), lacking
+
+
+@transaction.atomic
+def restore_outlet(*, outlet: Outlet) -> list[Machine]:
+    """Back in the lists, and from now on with those of its machines that have got no other outlet meanwhile: these. One
+    that is not archived stays as it is."""
+    _take_turn()
+    outlet = Outlet.objects.get(pk=outlet.pk)
+    if outlet.archived_at is None:
+        return []
+    outlet.archived_at = None
+    outlet.save(update_fields=["archived_at"])
+    machines = list(outlet.former_machines.filter(outlet=None))
+    for machine in machines:
+        machine.outlet = outlet
+    _rebind(machines)
+    return [machine for machine in machines if machine.archived_at is None]
 
 
 def _take_turn() -> None:
@@ -171,7 +221,10 @@ def _rebind(machines: Sequence[Machine]) -> datetime:
     Machine.objects.filter(pk__in=[machine.pk for machine in machines]).update(
         device=None
     )  # first of all: one may get another's device
-    Machine.objects.bulk_update(machines, ["device", "outlet"], batch_size=100)
+    for machine in machines:
+        if machine.outlet_id is not None:
+            machine.former_outlet = None
+    Machine.objects.bulk_update(machines, ["device", "outlet", "former_outlet"], batch_size=100)
     MachineDevice.objects.bulk_create(
         MachineDevice(machine=machine, device_id=device, outlet_id=machine.outlet_id, assigned_date=now)
         for machine, device in held.items()

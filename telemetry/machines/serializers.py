@@ -150,6 +150,16 @@ class MachineReply(RowReply):
     counts = CountsReply()
 
 
+class RestoredMachine(MachineReply):
+    given = ("warnings",)
+
+    warnings = serializers.DictField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="What it lacks that it had, by member (`device_id`, `outlet`), and why.",
+    )
+
+
 class NumberOrDigits(WholeNumber):
     """Also `"12"`: the first front ends send it as text."""
 

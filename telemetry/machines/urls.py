@@ -14,9 +14,11 @@ urlpatterns = [
     re_path(r"^telemetry/latest/?$", device_views.Newest.as_view(), name="telemetry-latest-of-any"),
     re_path(r"^outlets/?$", views.Outlets.as_view(), name="outlets"),
     re_path(rf"^outlets/{NUMBER}/?$", views.OutletDetail.as_view(), name="outlet"),
+    re_path(rf"^outlets/{NUMBER}/restore/?$", views.RestoreOutlet.as_view(), name="outlet-restore"),
     re_path(r"^machines/?$", views.Machines.as_view(), name="machines"),
     re_path(r"^machines/register/?$", views.Register.as_view(), name="machine-register"),
     re_path(r"^machines/unregistered/?$", views.Unregistered.as_view(), name="machines-unregistered"),
     re_path(rf"^machines/{NUMBER}/?$", views.MachineDetail.as_view(), name="machine"),
+    re_path(rf"^machines/{NUMBER}/restore/?$", views.RestoreMachine.as_view(), name="machine-restore"),
     re_path(rf"^machines/{NUMBER}/logs/?$", log_views.MachineLogs.as_view(), name="machine-logs"),
 ]

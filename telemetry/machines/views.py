@@ -16,7 +16,14 @@ from ozone.webapi.resources import Resource
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
 from telemetry.machines import bindings
-from telemetry.machines.serializers import ListedDevice, MachineReply, MachineRequest, OutletFields, RegisterRequest
+from telemetry.machines.serializers import (
+    ListedDevice,
+    MachineReply,
+    MachineRequest,
+    OutletFields,
+    RegisterRequest,
+    RestoredMachine,
+)
 from telemetry.models import Machine, Outlet, TelemetryEvent
 from telemetry.visible import find, visible_machines, visible_outlets
 
@@ -29,12 +36,12 @@ READ_PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Pr
 PROBLEMS = {**READ_PROBLEMS, 403: Problem}
 
 
-def _outlet(request: Request, number: int) -> Outlet:
-    return find(visible_outlets(request.user), number, code="unknown_outlet")
+def _outlet(request: Request, number: int, *, archived: bool = False) -> Outlet:
+    return find(visible_outlets(request.user, archived=archived), number, code="unknown_outlet")
 
 
-def _machine(request: Request, number: int) -> Machine:
-    return find(visible_machines(request.user), number, code="unknown_machine")
+def _machine(request: Request, number: int, *, archived: bool = False) -> Machine:
+    return find(visible_machines(request.user, archived=archived), number, code="unknown_machine")
 
 
 def _json(machine: Machine) -> dict[str, Any]:
@@ -43,12 +50,14 @@ def _json(machine: Machine) -> dict[str, Any]:
 
 class OutletsQuery(QueryString):
     is_active = Flag(default=None)
+    archived = Flag(says="Those that are archived, instead of the others")
 
 
 class MachinesQuery(QueryString):
     device_id = Text("Any name of the device it has now")
     outlet_id = Whole(1, BIGGEST)
     is_active = Flag(default=None)
+    archived = Flag(says="Those that are archived, instead of the others")
 
 
 class Outlets(ApiView):
@@ -64,8 +73,9 @@ class Outlets(ApiView):
     )
     def get(self, request: Request) -> Response:
         asked = OutletsQuery.read(request.query_params)
-        outlets = visible_outlets(request.user).filter(**given({"is_active": asked.is_active}))
-        return Response(OutletFields(outlets, many=True).data)
+        outlets = visible_outlets(request.user, archived=asked.archived)
+        wanted = {"is_active": asked.is_active, "archived_at__isnull": not asked.archived}
+        return Response(OutletFields(outlets.filter(**given(wanted)), many=True).data)
 
     @extend_schema(
         operation_id="outlet_create", request=OutletFields, responses={201: OutletFields, **PROBLEMS}, tags=["outlets"]
@@ -114,7 +124,7 @@ class OutletDetail(ApiView):
         tags=["outlets"],
     )
     def delete(self, request: Request, number: str) -> Response:
-        """Archives it. Its machines stay, without an outlet."""
+        """Archives it, until it is restored. Its machines stay, without an outlet."""
         outlet = _outlet(request, int(number))
         OUTLET.check(request, OutletFields(outlet).data)
         bindings.archive_outlet(outlet=outlet)
@@ -128,6 +138,19 @@ class OutletDetail(ApiView):
         # Only these columns: somebody may archive it at this moment, and it has to stay archived.
         outlets = Outlet.objects.filter(pk=int(number))
         return OUTLET.change(request, read, lambda fields: outlets.update(**fields), partial=partial)
+
+
+class RestoreOutlet(ApiView):
+    """Brings an archived outlet back, with those of its machines that have got no other outlet meanwhile."""
+
+    permission_classes = (Staff,)
+
+    @extend_schema(
+        operation_id="outlet_restore", request=None, responses={200: OutletFields, **PROBLEMS}, tags=["outlets"]
+    )
+    def post(self, request: Request, number: str) -> Response:
+        bindings.restore_outlet(outlet=_outlet(request, int(number), archived=True))
+        return OUTLET.reply(OutletFields(_outlet(request, int(number))).data)
 
 
 class Machines(ApiView):
@@ -147,8 +170,9 @@ class Machines(ApiView):
             "outlet_id": asked.outlet_id,
             "device": find_device(visible_devices(request.user), asked.device_id) if asked.device_id else None,
             "is_active": asked.is_active,
+            "archived_at__isnull": not asked.archived,
         }
-        machines = visible_machines(request.user).filter(**given(wanted))
+        machines = visible_machines(request.user, archived=asked.archived).filter(**given(wanted))
         return Response(list(MachineReply.rows(machines, timezone.now())))
 
     @extend_schema(
@@ -202,7 +226,7 @@ class MachineDetail(ApiView):
         tags=["machines"],
     )
     def delete(self, request: Request, number: str) -> Response:
-        """Archives it. Its device is free; its events and statistics stay."""
+        """Archives it, until it is restored. Its device is free; its events and statistics stay."""
         machine = _machine(request, int(number))
         MACHINE.check(request, _json(machine))
         bindings.archive_machine(machine=machine)
@@ -218,6 +242,19 @@ class MachineDetail(ApiView):
             bindings.change_machine(machine=machine, fields=fields)
 
         return MACHINE.change(request, read, write, partial=partial)
+
+
+class RestoreMachine(ApiView):
+    """Brings an archived machine back, with the device that it had, unless another machine holds it."""
+
+    permission_classes = (Staff,)
+
+    @extend_schema(
+        operation_id="machine_restore", request=None, responses={200: RestoredMachine, **PROBLEMS}, tags=["machines"]
+    )
+    def post(self, request: Request, number: str) -> Response:
+        machine, lacking = bindings.restore_machine(machine=_machine(request, int(number), archived=True))
+        return MACHINE.reply({**_json(machine), **({"warnings": lacking} if lacking else {})})
 
 
 class Register(ApiView):

@@ -83,10 +83,15 @@ def test_a_device_moves_after_a_question(visit: Visit, fleet: Fleet) -> None:
     dialog.get_by_role("button", name="Take away").click()
     expect(row(page, "Machine 9")).to_contain_text("no device")
 
-    page.get_by_role("link", name="Delete Machine 9").click()
+    page.get_by_role("link", name="Machine 9", exact=True).click()
+    page.get_by_role("link", name="Delete").click()
     expect(dialog).to_contain_text("It has given no treatment yet.")
     dialog.get_by_role("button", name="Delete the machine").click()
     expect(row(page, "Machine 9")).to_have_count(0)
+
+    page.get_by_role("link", name="Undo").click()
+    dialog.get_by_role("button", name="Restore").click()
+    expect(row(page, "Machine 9")).to_have_count(1)
 
 
 def test_an_outlet_by_keyboard(visit: Visit, fleet: Fleet) -> None:

@@ -67,10 +67,12 @@ TABLE: Final = """
 /api/events/analytics/                                  query
 /api/outlets/                                           query json
 /api/outlets/<outlet>/                                  name query json
+/api/outlets/<outlet>/restore/                          name json
 /api/machines/                                          query json
 /api/machines/register/                                 json
 /api/machines/unregistered/                             query
 /api/machines/<machine>/                                name query json
+/api/machines/<machine>/restore/                        name json
 /api/machines/<machine>/logs/                           name query
 /api/stats/                                             query figures
 /api/stats/options/                                     query
@@ -120,16 +122,20 @@ TABLE: Final = """
 /stations/<station>/                                    name query
 /machines/                                              query
 /machines/add/                                          query form
+/machines/deleted/                                      query
 /machines/<machine>/logs/                               name query
 /machines/<machine>/edit/                               name query form
 /machines/<machine>/assign/                             name query form
 /machines/<machine>/unassign/                           name query form
 /machines/<machine>/delete/                             name query form
+/machines/<machine>/restore/                            name query form
 /outlets/                                               query
+/outlets/deleted/                                       query
 /outlets/add/                                           query form
 /outlets/<outlet>/                                      name query
 /outlets/<outlet>/edit/                                 name query form
 /outlets/<outlet>/delete/                               name query form
+/outlets/<outlet>/restore/                              name query form
 /admin/login/                                           query form password
 /device-archive/                                        query
 /devices/<device>/                                      name query

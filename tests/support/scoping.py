@@ -74,6 +74,7 @@ GET    /api/outlets/<outlet>/                                        401      40
 PUT    /api/outlets/<outlet>/                                        401      403      403   403   200   401   401
 PATCH  /api/outlets/<outlet>/                                        401      403      403   403   200   401   401
 DELETE /api/outlets/<outlet>/                                        401      403      403   403   204   401   401
+POST   /api/outlets/<outlet>/restore/                                401      403      403   403   200   401   401
 GET    /api/machines/                                                401      200      200   200   200   401   401
 POST   /api/machines/                                                401      403      403   403   201   401   401
 POST   /api/machines/register/                                       401      403      403   403   201   401   401
@@ -82,6 +83,7 @@ GET    /api/machines/<machine>/                                      401      40
 PUT    /api/machines/<machine>/                                      401      403      403   403   200   401   401
 PATCH  /api/machines/<machine>/                                      401      403      403   403   200   401   401
 DELETE /api/machines/<machine>/                                      401      403      403   403   204   401   401
+POST   /api/machines/<machine>/restore/                              401      403      403   403   200   401   401
 GET    /api/machines/<machine>/logs/                                 401      404      200   404   200   401   401
 GET    /api/stats/                                                   401      200      200   200   200   401   401
 GET    /api/stats/options/                                           401      200      200   200   200   401   401
@@ -156,6 +158,7 @@ GET    /stations/<station>/                                          login    40
 GET    /machines/                                                    login    200      200   200   200   login login
 GET    /machines/add/                                                login    403      403   403   200   login login
 POST   /machines/add/                                                login    403      403   403   200   login login
+GET    /machines/deleted/                                            login    403      403   403   200   login login
 GET    /machines/<machine>/logs/                                     login    404      200   404   200   login login
 GET    /machines/<machine>/edit/                                     login    403      403   403   200   login login
 POST   /machines/<machine>/edit/                                     login    403      403   403   302   login login
@@ -165,7 +168,10 @@ GET    /machines/<machine>/unassign/                                 login    40
 POST   /machines/<machine>/unassign/                                 login    403      403   403   302   login login
 GET    /machines/<machine>/delete/                                   login    403      403   403   200   login login
 POST   /machines/<machine>/delete/                                   login    403      403   403   302   login login
+GET    /machines/<machine>/restore/                                  login    403      403   403   200   login login
+POST   /machines/<machine>/restore/                                  login    403      403   403   302   login login
 GET    /outlets/                                                     login    200      200   200   200   login login
+GET    /outlets/deleted/                                             login    403      403   403   200   login login
 GET    /outlets/add/                                                 login    403      403   403   200   login login
 POST   /outlets/add/                                                 login    403      403   403   200   login login
 GET    /outlets/<outlet>/                                            login    404      200   404   200   login login
@@ -173,6 +179,8 @@ GET    /outlets/<outlet>/edit/                                       login    40
 POST   /outlets/<outlet>/edit/                                       login    403      403   403   302   login login
 GET    /outlets/<outlet>/delete/                                     login    403      403   403   200   login login
 POST   /outlets/<outlet>/delete/                                     login    403      403   403   302   login login
+GET    /outlets/<outlet>/restore/                                    login    403      403   403   200   login login
+POST   /outlets/<outlet>/restore/                                    login    403      403   403   302   login login
 GET    /admin/login/                                                 200      200      200   200   302   200   200
 POST   /admin/login/                                                 200      200      200   200   200   200   200
 """

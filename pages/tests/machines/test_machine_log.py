@@ -144,11 +144,11 @@ def test_others(site: Site, signed_in: SignIn, client: Client, path: str, owner:
     assert client.get(path)["Location"] == f"/login/?next={path}"
 
 
-def test_what_is_not_there(site: Site, staff: Client, path: str) -> None:
+def test_what_is_not_there(site: Site, staff: Client, owner: Client, path: str) -> None:
     for number in ("0", "999999999999999999", "9999999999999999999", "x", "%00", "-1"):
         assert staff.get(f"/machines/{number}/logs/").status_code == 404
     archive_machine(machine=site.machine)
-    assert staff.get(path).status_code == 404
+    assert (staff.get(path).status_code, owner.get(path).status_code) == (200, 404)
 
 
 def test_its_methods(staff: Client, path: str) -> None:
@@ -189,11 +189,13 @@ def test_another_machines_press_is_nothing(site: Site, staff: Client, path: str)
     assert onlooker.look().status_code == 204
 
 
-def test_its_end_is_told(site: Site, staff: Client, path: str) -> None:
-    onlooker = Onlooker(staff, path)
+def test_its_end_is_told(site: Site, staff: Client, owner: Client, path: str) -> None:
+    onlookers = [Onlooker(client, path) for client in (staff, owner)]
     reply = staff.post(f"/machines/{site.machine.pk}/delete/")
     assert reply.status_code == 302
-    assert onlooker.look().status_code == 404
+    looked = [onlooker.look() for onlooker in onlookers]
+    assert [reply.status_code for reply in looked] == [200, 404]
+    assert "deleted" in looked[0].content.decode()
 
 
 def test_a_long_log_costs_no_more_queries(

@@ -27,7 +27,7 @@ def test_it_works(site: Site, staff: Client) -> None:
     press(site.device, NOON - DAY + HOUR, counter=40, current_counters=counters(40, 2, 1))
     press(site.device, NOON - HOUR, counter=41, current_counters=counters(41, 2, 1))
     hear(site, 30)
-    actions = "Logs Assign Unassign Delete"
+    actions = "Logs Assign Unassign"
     heard = "online 2026-03-01 11:59:30"
     assert table(staff.get(PATH), "machines") == [
         ["BD1/001/2025", "Bedok", "esp32-002 Right", "offline never", "0", "0", "0", "0", actions],
@@ -40,8 +40,8 @@ def test_without_a_device_nothing_is_said_of_one(site: Site, staff: Client) -> N
     site.machine.refresh_from_db()
     add_machine(fields={"name": "Spare", "is_active": False})
     assert table(staff.get(f"{PATH}?device=no"), "machines") == [
-        ["CH1/027/2024", "Chai Chee", "no device", "—", "0", "—", "—", "—", "Logs Assign Delete"],
-        ["Spare not in use", "—", "no device", "—", "0", "—", "—", "—", "Logs Assign Delete"],
+        ["CH1/027/2024", "Chai Chee", "no device", "—", "0", "—", "—", "—", "Logs Assign"],
+        ["Spare not in use", "—", "no device", "—", "0", "—", "—", "—", "Logs Assign"],
     ]
 
 

@@ -385,13 +385,22 @@ class TestOptions:
         assert chosen == {**found, "devices": of_vera["devices"]}
         assert refusal(site.olga.get(f"{path}?outlet_id=x")) == (400, "invalid")
 
-    def test_without_what_is_archived(self, site: Site) -> None:
+    @pytest.mark.parametrize("who", ["olga", "vera"])
+    def test_what_is_archived_comes_last_and_says_so(self, site: Site, who: str) -> None:
         archive_machine(machine=site.machine)
         archive_outlet(outlet=site.outlet)
         archive_device(device=site.device, now=NOON)
-        found = site.olga.read(OPTIONS[0])
-        assert [len(found[name]) for name in ("outlets", "machines", "devices")] == [1, 1, 1]
-        assert found["devices"][0]["device_id"] == "esp32-002"
+        found = getattr(site, who).read(OPTIONS[0])
+        device = {"id": site.device.pk, "device_id": "esp32-001", "name": "Left", "machine_id": None, "archived": True}
+        assert {name: rows[-1] for name, rows in found.items()} == {
+            "outlets": {"id": site.outlet.pk, "name": "Chai Chee", "archived": True},
+            "machines": {"id": site.machine.pk, "name": "CH1/027/2024", "outlet_id": None, "archived": True},
+            "devices": device,
+        }
+        live = [[row for row in rows if "archived" not in row] for rows in found.values()]
+        assert [len(rows) for rows in live] == ([1, 1, 1] if who == "olga" else [0, 0, 0])
+        there = getattr(site, who).read(f"{OPTIONS[0]}?outlet_id={site.outlet.pk}")
+        assert [row["id"] for row in there["machines"]] == [site.machine.pk]
 
     def test_as_many_queries_for_any_number(self, site: Site) -> None:
         def queries() -> int:

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from telemetry.machines.bindings import archive_machine, archive_outlet
+from telemetry.machines.bindings import archive_machine, archive_outlet, assign_device
 from telemetry.models import DeviceStatus, Machine, MachineDevice, Outlet
 from telemetry.tests.cast import Site, history, press
 
@@ -38,8 +38,8 @@ def save(root: Client, row: Machine | Outlet | None, model: str, **fields: Any) 
     assert reply.status_code == 302, reply.context["adminform"].form.errors
 
 
-def archive(root: Client, row: Machine | Outlet, model: str) -> None:
-    data = {"action": "archive", "_selected_action": [row.pk]}
+def archive(root: Client, row: Machine | Outlet, model: str, action: str = "archive") -> None:
+    data = {"action": action, "_selected_action": [row.pk]}
     assert root.post(f"{ADMIN}/{model}/", data).status_code == 302
 
 
@@ -57,6 +57,8 @@ class TestOutlet:
         assert [(row[2], row[5]) for row in history(machine=site.machine)] == [("Chai Chee", False), (None, True)]
         archive(root, site.outlet, "outlet")
         assert len(history(machine=site.machine)) == 2
+        archive(root, site.outlet, "outlet", "restore")
+        assert [row[2] for row in history(machine=site.machine)] == ["Chai Chee", None, "Chai Chee"]
 
 
 class TestMachine:
@@ -95,6 +97,12 @@ class TestMachine:
         site.machine.refresh_from_db()
         assert site.machine.archived_at is not None
         assert [row[5] for row in history(machine=site.machine)] == [False]
+        archive(root, site.machine, "machine", "restore")
+        assert [row[5] for row in history(machine=site.machine)] == [False, True]
+        archive(root, site.machine, "machine")
+        assign_device(machine=site.other_machine, device=site.device, move=True)
+        archive(root, site.machine, "machine", "restore")
+        assert "is in the machine BD1/001/2025 now, and stays there." in page(root.get(f"{ADMIN}/machine/"))
 
     def test_an_archived_one_is_only_looked_at(self, root: Client, site: Site) -> None:
         archive_machine(machine=site.machine)
