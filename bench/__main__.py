@@ -31,6 +31,7 @@ RATES = "rates"
 PARTS: dict[str, Callable[[Bench], None]] = {
     "memory": Bench.measure_memory,
     "held": Bench.measure_held,
+    "claims": Bench.measure_claims,
     "pages": Bench.measure_pages,
     "stations": Bench.measure_stations,
     "scale": Bench.measure_scale,

@@ -75,6 +75,8 @@ TARGETS = (
     Target("statistics by day and month: plain GROUP BY / ours", 20, True, ("scale", "by_day_gain")),
     Target("statistics by hour: plain GROUP BY / ours", 5, True, ("scale", "by_hour_gain")),
     Target("MB that a server grows by while it exports a million events", 30, False, ("scale", "export_mb")),
+    Target("claims a second, one node on PostgreSQL", 500, True, ("claims", "rate")),
+    Target("claims of two nodes / of one", 1.6, True, ("claims", "gain")),
     AFTER_TROUBLE,
     Target("s, slowest reply to others in a trouble", 0.9, False, ("trouble", "slowest_s")),
     Target("hostile callers, those beside whom readings go on (p99)", 1, True, ("fairness", "share")),
@@ -189,6 +191,7 @@ def _rows() -> list[tuple[str, str]]:
         ("ea", "ea  an event by a plain Django view, kept connections, 64"),
         *((f"e{letter}{count}", f"e{letter} {EVENTS[letter]}, {count}") for count in (64, 256) for letter in "bc"),
         ("er64", "er  events sent again, 64"),
+        ("claims", "claims of meters, one node of one process, 64"),
         ("stations", f"s  full syncs of {STATIONS:,} stations of {SLOTS} slots, at once"),
     ]
 

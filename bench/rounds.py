@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import events, fairness, moving, pages, scale, servers, stations, trouble
+from bench import claims, events, fairness, moving, pages, scale, servers, stations, trouble
 from bench.databases import Store, count_rows
 from bench.load import BATCH, INGEST, Load, device_key, reading, run_wrk, write_script
 
@@ -88,6 +88,13 @@ class Bench:
         """Full syncs of charging stations, all at once."""
         with self._copy(f"fleet_{DEVICES}") as url:
             self._keep("stations", stations.measure(url, self.folder))
+
+    def measure_claims(self) -> None:
+        """One node and two; two nodes need PostgreSQL."""
+        if self.store.name != "postgres":
+            return
+        self.store.make_template("claims", _fill("bench.claims", claims.TOKENS))
+        self._keep("claims", claims.measure(lambda: self._copy("claims"), self.folder, self.seconds))
 
     def measure_pages(self) -> None:
         """What people's pages cost."""

@@ -7,11 +7,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import connection, models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from device_gateway.names import check_device_id, default_device_id, spelled_mac, validate_mac
 from device_gateway.secret import PREFIX_LENGTH, check_key
+from ozone.intake.last import last_writes
 from ozone.wire.conf import options
 
 
@@ -40,24 +42,26 @@ class RegistryVersion(models.Model):
     @classmethod
     def raise_registry(cls) -> None:
         """Call inside the transaction of the change."""
-        cls._raise("registry_version")
+        last_writes.add(connection, cls.store, ["registry_version"])
 
     @classmethod
     def raise_commands(cls) -> None:
         """Call inside the transaction that makes a command pending."""
-        cls._raise("command_version")
+        last_writes.add(connection, cls.store, ["command_version"])
 
     @classmethod
     def raise_pages(cls) -> None:
         """Call after the change is committed."""
-        cls._raise("page_version")
+        last_writes.add(connection, cls.store, ["page_version"])
 
     @classmethod
-    def _raise(cls, column: str) -> None:
-        if not cls.objects.filter(pk=1).update(**{column: models.F(column) + 1}):
+    def store(cls, _: BaseDatabaseWrapper, columns: Iterable[str]) -> None:
+        """Raises each of the columns once. Everybody waits for the row: of the writer's transaction it is the last."""
+        raised = {column: models.F(column) + 1 for column in columns}
+        if not cls.objects.filter(pk=1).update(**raised):
             # Only in a database that was emptied: the migration makes the row. Two at once make one, too.
             RegistryVersion.objects.bulk_create([RegistryVersion(pk=1)], ignore_conflicts=True)
-            cls.objects.filter(pk=1).update(**{column: models.F(column) + 1})
+            cls.objects.filter(pk=1).update(**raised)
 
     @classmethod
     def touch(cls) -> None:

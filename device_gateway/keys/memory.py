@@ -8,11 +8,11 @@ other processes arrive through the watcher within a second; those of this proces
 import hashlib
 import threading
 import time
-from collections.abc import Set
+from collections.abc import Collection, Set
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.signals import post_delete, post_save
 
@@ -52,6 +52,8 @@ _MAY_SEND: Final = "AND d.assigned AND d.archived_at IS NULL"
 class Keyring:
     def __init__(self) -> None:
         self._by_digest: dict[bytes, Identity] = {}
+        self._digests: dict[int, bytes] = {}
+        """Of the one key of each device that is remembered."""
         self._lock = threading.Lock()
         self.watcher = Watcher(
             "SELECT registry_version, command_version FROM device_gateway_registryversion WHERE id = 1"
@@ -96,6 +98,9 @@ class Keyring:
                 self._by_digest.pop(digest, None)
             raise Unauthorized
         with self._lock:
+            if (older := self._digests.get(row[3], digest)) != digest:  # a device has one key
+                self._by_digest.pop(older, None)
+            self._digests[row[3]] = digest
             return self._take(self._by_digest, digest, row, other_names)
 
     def reload(self) -> None:
@@ -112,16 +117,17 @@ class Keyring:
             for row in rows:
                 self._take(fresh, bytes.fromhex(row[0]), row, other_names.get(row[3], _NONE))
             self._by_digest = fresh
+            self._digests = {identity.pk: digest for digest, identity in fresh.items()}
 
-    def forget(self, device_pk: int) -> None:
-        """What was remembered of a device: its next request is looked up."""
+    def forget(self, devices: Collection[int]) -> None:
+        """What was remembered of some devices: their next requests are looked up."""
         with self._lock:
-            for digest in [key for key, identity in self._by_digest.items() if identity.pk == device_pk]:
-                del self._by_digest[digest]
+            for device in devices:
+                self._by_digest.pop(self._digests.pop(device, b""), None)
 
     def clear(self) -> None:
         with self._lock:
-            self._by_digest = {}
+            self._by_digest, self._digests = {}, {}
 
     def note_use(self, identity: Identity, now: datetime) -> tuple[int, datetime] | None:
         """A row for the kind `key_uses`, when this use of the key is to be noted; else None."""
@@ -159,14 +165,18 @@ def register_kind() -> None:
     write_path.register(KEY_USES, store_key_uses)
 
 
+def note_changes(devices: Collection[int], using: str = DEFAULT_DB_ALIAS) -> None:
+    """Of the devices something is changed, or of their credentials: call inside that transaction."""
+    RegistryVersion.raise_registry()
+    # robust: what is committed stays committed, and the writer must not take it for refused.
+    transaction.on_commit(lambda: keyring.forget(devices), using=using, robust=True)
+
+
 def connect_signals() -> None:
     """Every change of a device or a credential raises the version in its own transaction."""
 
     def changed(sender: Any, instance: Any, using: str, **_: Any) -> None:
-        RegistryVersion.raise_registry()
-        device_pk = instance.pk if sender is Device else instance.device_id
-        # robust: what is committed stays committed, and the writer must not take it for refused.
-        transaction.on_commit(lambda: keyring.forget(device_pk), using=using, robust=True)
+        note_changes([instance.pk if sender is Device else instance.device_id], using)
 
     for model in (Device, Credential):
         for signal in (post_save, post_delete):

@@ -11,11 +11,13 @@ from django.test import Client
 from django.utils import timezone
 
 from device_gateway.claims import services
+from device_gateway.claims.storing import Claimed
 from device_gateway.models import Device
 from pages.kit import once, version
 from telemetry.machines.bindings import add_machine, assign_device
 from telemetry.models import Outlet
 from telemetry.tests.cast import DAY, NOON, Site
+from tests.support.claims import claimed
 
 PASSWORD = "a long walk to the well"
 TOKENS = "/gateway/device-tokens"
@@ -131,8 +133,8 @@ def token_of(reply: Any) -> str:
 
 def claim(
     device: Device, issuer: User, *, client: str = "203.0.113.9", told: dict[str, Any] | None = None, **fields: Any
-) -> services.Claimed:
+) -> Claimed:
     """A token issued and claimed at once."""
     now = timezone.now()
     issued = services.issue_token(device=device, issuer=issuer, now=now, **fields)
-    return services.claim(token=issued.token, device_metadata=told or {}, client=client, now=now)
+    return claimed(issued.token, client=client, now=now, told=told)

@@ -26,6 +26,7 @@ from pages.kit import once
 from pages.kit.live import TAGS, VERSION
 from pages.kit.queries import CHOICES
 from pages.tests.conftest import ACTIONS, TOKENS, Issue, SignIn, claim, key_of, token_of
+from tests.support.claims import claimed
 
 NOW = datetime(2025, 9, 16, 12, tzinfo=UTC)
 
@@ -356,12 +357,12 @@ class TestLive:
         issued = services.issue_token(device=meter, issuer=olga, now=NOW, notes="is claimed")
         client = signed_in(olga)
         html = client.get(TOKENS).content.decode()
-        claimed = services.claim(token=issued.token, device_metadata={}, client="203.0.113.9", now=NOW)
+        key = claimed(issued.token, client="203.0.113.9", now=NOW).api_key
         said = self.look(client, html).content.decode()
         pending, claims = said.split('data-list="claims"')
         assert "<tr" not in pending
         assert 'data-order=""' not in pending
-        assert f"{claimed.api_key[:8]}…" in claims
+        assert f"{key[:8]}…" in claims
         assert claims.count("not used yet") == 1
         assert once.FIELD not in said
 

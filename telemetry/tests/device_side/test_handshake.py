@@ -11,11 +11,12 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from conftest import MonotonicClock
-from device_gateway.claims import services
+from device_gateway.claims.services import issue_token
 from device_gateway.models import Credential, Device, DeviceState, Enrolment, HandshakeAttempt
 from device_gateway.tests.conftest import at_once, get, refusal
 from telemetry.models import DeviceStatus
 from telemetry.tests.conftest import MAC, NOON, Esp32
+from tests.support.claims import claimed
 from tests.support.doors import Door
 
 HANDSHAKE = "/api/handshake/"
@@ -182,11 +183,11 @@ def test_a_rotated_device_is_back_by_its_next_handshake(door: Door, esp32: Esp32
 
 def test_a_key_from_a_claim_is_never_replaced(esp32: Esp32, olga: User) -> None:
     device = esp32.device
-    issued = services.issue_token(device=device, issuer=olga, now=timezone.now())
-    claimed = services.claim(token=issued.token, device_metadata={}, client="", now=timezone.now())
+    issued = issue_token(device=device, issuer=olga, now=timezone.now())
+    key = claimed(issued.token, client="", now=timezone.now()).api_key
     Enrolment.open_windows([device.pk], timezone.now())
     assert refusal(esp32.shake()) == REFUSED
-    esp32.token = claimed.api_key
+    esp32.token = key
     assert esp32.press().status == 200
 
 
