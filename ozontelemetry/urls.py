@@ -2,19 +2,20 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerView
 
 from ozone.accounts.forms import sign_in_page
 from ozone.webapi.heavy import hashes_passwords
 from ozontelemetry import health
 from ozontelemetry.openapi import schema
+from ozontelemetry.openapi.views import Description
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/login/", hashes_passwords(sign_in_page(admin.site.login))),
     path("admin/", admin.site.urls),
     path("", include("pages.urls")),
     path("gateway/", include("device_gateway.urls", namespace="device-gateway")),
-    re_path(r"^api/schema/?$", SpectacularAPIView.as_view(**schema.ACCESS), name="schema"),
+    re_path(r"^api/schema/?$", Description.as_view(), name="schema"),
     re_path(
         r"^api/docs/?$",
         SpectacularSwaggerView.as_view(url_name="schema", **schema.ACCESS),
