@@ -53,7 +53,7 @@ def main() -> None:
 
     first = _make_places()
     vendor = connection.vendor
-    per_day = max(DEVICES, int(sys.argv[1]) // DAYS)
+    per_day = max(100, int(sys.argv[1]) // DAYS)
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     start = int((midnight - timedelta(days=DAYS)).timestamp())
     occurred = _TIME[vendor].format(seconds="at")

@@ -12,6 +12,7 @@ import pytest
 from bench.trouble import RECORD
 from tests.support import needs
 from tests.support.hazards import fill, small_disk
+from tests.support.length import length
 from tests.support.server import ADMIN, END_SECONDS, PASSWORD, fresh_database, live_server
 from tests.support.staff import Staff
 from tests.support.traffic import check_stored, traffic
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.real_server
 
 CRASH_LOOP_SECONDS = 5.5
 """granian's: a worker that ends sooner after it was made anew is one that cannot live."""
-STOPPED_SECONDS = 20.0 if RECORD in os.environ else 6.0
+STOPPED_SECONDS = 20.0 if RECORD in os.environ else length(6, 20)
 """Longer than the firmware's 5 s; as long as was asked for where there is time for it."""
 
 

@@ -11,6 +11,10 @@
     strangers  MACs that nobody has seen
     figures    the most buckets there may be
     password   one to hash
+    many       a body that names a thousand devices
+    file       a CSV of devices, as long as it may be
+
+Each is sent by somebody who owns nothing, and by one of the staff of a house with a year of history.
 """
 
 import gzip
@@ -20,7 +24,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from bench.attack import request
 from tests.support.scoping import BODIES
@@ -59,7 +63,7 @@ TABLE: Final = """
 /api/device/<device>/commands/<sent>/                   name json
 /api/device/<device>/commands/create/                   name json
 /api/device/<device>/commands/status/                   name query
-/api/commands/bulk/                                     json
+/api/commands/bulk/                                     json many
 /api/commands/<failed>/retry/                           name json
 /api/commands/<pending>/cancel/                         name json
 /api/events/<event>/                                    name query
@@ -115,8 +119,8 @@ TABLE: Final = """
 /devices/<device>/commands/<failed>/retry/              name query form
 /devices/<device>/commands/<pending>/cancel/            name query form
 /device-add/                                            query form
-/device-bulk/                                           query form
-/device-upload/                                         query form
+/device-bulk/                                           query form many
+/device-upload/                                         query form file
 /stats/                                                 query figures
 /stations/                                              query
 /stations/<station>/                                    name query
@@ -158,7 +162,7 @@ _FORM: Final = "application/x-www-form-urlencoded"
 
 
 class Caller(NamedTuple):
-    """What the caller holds: the key of a device, named, and the cookie of an account that owns nothing."""
+    """What the caller holds: the key of a device, named, and the cookie of an account."""
 
     device: str
     key: str
@@ -213,6 +217,8 @@ def _name(pattern: str, path: str, caller: Caller) -> Made:
 def _query(pattern: str, path: str, caller: Caller) -> Made:
     marks = quote("\u0315" * 1_200 + "\u0300" * 1_200)
     names = ("device_id", "start", "end", "days", "tz", "limit", "cursor", "before", "after", "q", "page", "sort")
+    for widest in ("", "?limit=10000", "?limit=5000", "?days=36500", "?start=2000-01-01", "?q=a", "?page=9"):
+        yield "GET", path + widest, b"", {}
     yield "GET", f"{path}?" + "&".join(f"a{number}={number}" for number in range(990)), b"", {}
     yield "GET", f"{path}?" + "a=&" * 5_000, b"", {}
     for name in names:
@@ -301,6 +307,28 @@ def _password(pattern: str, path: str, caller: Caller) -> Made:
     yield "POST", path, body.encode(), {"Content_Type": _FORM}
 
 
+_DEVICES: Final = [f"bench-{number}" for number in range(1_000)]
+
+
+def _many(pattern: str, path: str, caller: Caller) -> Made:
+    if path.startswith("/api/"):
+        fields = {"command_type": "GET_STATUS", "device_ids": _DEVICES, "payload": {"text": "\U0001f4a9" * 900}}
+        yield "POST", path, _dumped(fields), {"Content_Type": _JSON}
+        return
+    chosen = {"devices": " ".join(_DEVICES), "sure": "yes"}
+    for asked in ({"do": "command", "command_type": "GET_STATUS"}, {"do": "change", "assigned": "yes"}):
+        yield "POST", path, urlencode(chosen | asked).encode(), {"Content_Type": _FORM}
+
+
+def _file(pattern: str, path: str, caller: Caller) -> Made:
+    marks = "\u0315" * 100 + "\u0300" * 100
+    table = "device_id,name,notes\n" + "".join(f"new {number},{marks[:5]},\n" for number in range(4_990))
+    for text in (table, "name\n" + marks * 2_000, "mac\n" + "9" * 1_000_000, "name,mac\n" + '"' * 1_000_000):
+        head = '--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n'
+        yield "POST", path, f"{head}{text}\r\n--x--\r\n".encode(), {"Content_Type": "multipart/form-data; boundary=x"}
+    yield "POST", path, urlencode({"text": table[:30_000]}).encode(), {"Content_Type": _FORM}
+
+
 _KINDS: Final[dict[str, Callable[[str, str, Caller], Made]]] = {
     "name": _name,
     "query": _query,
@@ -311,4 +339,6 @@ _KINDS: Final[dict[str, Callable[[str, str, Caller], Made]]] = {
     "strangers": _strangers,
     "figures": _figures,
     "password": _password,
+    "many": _many,
+    "file": _file,
 }

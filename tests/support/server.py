@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import psutil
@@ -48,8 +48,10 @@ class ServerError(RuntimeError):
 class LiveServer:
     """One server, started and ended any number of times on the same port and database."""
 
-    def __init__(self, folder: Path, database_url: str, settings: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, database_url: str, settings: Mapping[str, str], files: int | None = None) -> None:
         self.folder = folder
+        self.files = files
+        """How many files each of its processes may open; None: as many as the tests may."""
         self.database_url = database_url
         self.host = "127.0.0.1"
         self.port = free_port()
@@ -116,7 +118,7 @@ class LiveServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_as_in_a_shell,
+                preexec_fn=partial(_as_in_a_shell, self.files),
             )
         return process
 
@@ -202,6 +204,7 @@ def live_server(
     production: bool = False,
     folder: Path | None = None,
     start: bool = True,
+    files: int | None = None,
     **settings: str,
 ) -> Iterator[LiveServer]:
     """A running server for the length of the block.
@@ -226,7 +229,7 @@ def live_server(
         }
     else:
         named["DJANGO_DEBUG"] = "1"
-    server = LiveServer(own, database_url, named | settings)
+    server = LiveServer(own, database_url, named | settings, files)
     try:
         if start:
             server.start()
@@ -291,10 +294,11 @@ def _family(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _as_in_a_shell() -> None:
+def _as_in_a_shell(files: int | None) -> None:
     """In the child: the soft limit of open files and the umask that a login shell has, whatever the tests have; and
-    Ctrl-C heard, which a shell takes from its jobs in the background and from all that they start."""
+    Ctrl-C heard, which a shell takes from its jobs in the background and from all that they start. `files` is the hard
+    limit where there is to be another one."""
     os.umask(0o022)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = files or resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(SHELL_FILES, hard), hard))
