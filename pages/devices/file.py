@@ -60,19 +60,6 @@ class Line:
         return [(name, self.cells.get(name, "")) for name in COLUMNS]
 
 
-def read_text(content: bytes) -> str:
-    """The file as text: UTF-8, the Unicode text that spreadsheets write, else Windows’ own. Raises Invalid."""
-    encodings = ["utf-16"] if content.startswith((b"\xff\xfe", b"\xfe\xff")) else ["utf-8-sig", "cp1252"]
-    for encoding in encodings:
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text
-    raise Invalid("This is not a text file. Save the table as CSV.")
-
-
 def read_lines(text: str) -> list[Line]:
     """The lines under the header, each judged as if all good ones before it were added.
 

@@ -1,7 +1,7 @@
 """Devices from a CSV file: a look at what it says, and then the good lines, once."""
 
-import html
 import re
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -32,11 +32,20 @@ def look_at(client: Client, content: str | bytes) -> Any:
     return client.post(UPLOAD, {"file": SimpleUploadedFile("devices.csv", data)})
 
 
+def hidden(reply: Any) -> dict[str, str]:
+    """What the page's form sends besides what one chooses."""
+    found = re.findall(r'<input type="hidden" name="(content|encoding)" value="([^"]*)"', reply.content.decode())
+    assert [name for name, _ in found] == ["content", "encoding"]
+    return dict(found)
+
+
 def confirm(client: Client, reply: Any) -> Any:
-    found = re.search(r'<input type="hidden" name="text" value="([^"]*)"', reply.content.decode())
-    assert found
-    lines = html.unescape(found[1]).splitlines()
-    return client.post(UPLOAD, {"text": "\r\n".join(lines)})  # as browsers send it
+    return client.post(UPLOAD, hidden(reply))
+
+
+def as_sent(text: str, encoding: str = "utf-8") -> dict[str, str]:
+    """A confirmation that the page has not made."""
+    return {"content": b64encode(text.encode()).decode(), "encoding": encoding}
 
 
 def parts(reply: Any) -> dict[str, list[list[str]]]:
@@ -61,7 +70,7 @@ def messages(reply: Any) -> list[str]:
 def test_from_a_file_to_devices(staff: Client, vera: User) -> None:
     reply = look_at(staff, f"{HEADER}Bay 7;OZ-107;ec-e3-34-46-2b-c0;Forecourt;vera;left\nMeter 2;;;Hall B;;\n")
     assert reply.status_code == 200
-    assert "2 of 2 can be added Nothing has been written yet." in said(reply)
+    assert "2 of 2 can be added Read as UTF-8. Nothing has been written yet." in said(reply)
     assert parts(reply) == {
         "good": [
             ["Line 2", "Bay 7", "OZ-107", "ec-e3-34-46-2b-c0", "Forecourt", "vera", "left"],
@@ -88,7 +97,10 @@ def test_the_same_file_once_more_adds_nothing(staff: Client) -> None:
     assert Device.objects.count() == 3
     bay, bare = Device.objects.get(device_id="OZ-107"), Device.objects.get(name="")
     again = look_at(staff, f"{HEADER}Bay 7;OZ-107;;;;\nMeter 2;;;;;\n;;02:00:00:00:00:01;;;\n")
-    assert "0 of 3 can be added 3 are there already and stay as they are. Nothing has been written yet." in said(again)
+    assert (
+        "0 of 3 can be added Read as UTF-8. 3 are there already and stay as they are. Nothing has been written yet."
+        in said(again)
+    )
     assert [line[1] for line in parts(again)["there"]] == [
         f"OZ-107 is the name of device {bay.pk} (Bay 7).",
         "A device of this name is there already. A device_id or MAC would tell them apart.",
@@ -125,7 +137,7 @@ def test_the_same_file_once_more_adds_nothing(staff: Client) -> None:
 def test_a_bad_line_is_named_and_the_others_added(staff: Client, line: str, problem: str) -> None:
     User.objects.create_user("gone", is_active=False)
     reply = look_at(staff, f"{HEADER}Bay;OZ-1;02-00-00-00-00-01;;;\nMeter;;;;;\n{line}\n")
-    assert "2 of 3 can be added 1 cannot: see below." in said(reply)
+    assert "2 of 3 can be added Read as UTF-8. 1 cannot: see below." in said(reply)
     [[number, why, *_]] = parts(reply)["bad"]
     assert (number, why) == ("Line 4", problem)
     reply = confirm(staff, reply)
@@ -182,7 +194,7 @@ def test_what_is_no_table_of_devices(staff: Client, content: bytes, sentence: st
     reply = look_at(staff, content)
     assert reply.status_code == 200
     assert sentence in said(reply)
-    assert 'name="text"' not in reply.content.decode()
+    assert 'name="content"' not in reply.content.decode()
     assert Device.objects.count() == 0
 
 
@@ -190,12 +202,26 @@ def test_no_file(staff: Client) -> None:
     assert "This field is required." in said(staff.post(UPLOAD, {"file": ""}))
 
 
-def test_a_confirmation_that_nobody_was_shown(staff: Client) -> None:
-    reply = staff.post(UPLOAD, {"text": "colour\nred"})
+@pytest.mark.parametrize(
+    "sent",
+    [
+        as_sent("colour\nred"),
+        as_sent("name\nx\0y"),
+        as_sent("name\nx", "utf-7"),
+        as_sent("name\nxyz", "utf-16-le"),
+        as_sent(""),
+        {"content": "no base64", "encoding": "utf-8"},
+        {"content": "é", "encoding": "utf-8"},
+        {"content": ""},
+        as_sent("name\n" + "x" * (1024 * 1024)),
+    ],
+)
+@pytest.mark.sqlite_only
+def test_a_confirmation_that_nobody_was_shown(staff: Client, sent: dict[str, str]) -> None:
+    reply = staff.post(UPLOAD, sent)
     assert reply.status_code == 400
     assert "That did not work" in said(reply)
-    staff.post(UPLOAD, {"text": "name\n<script>\0alert(1)</script>"})
-    assert Device.objects.get().name == "<script>alert(1)</script>"
+    assert Device.objects.count() == 0
 
 
 def test_a_file_is_shown_as_text(staff: Client) -> None:
