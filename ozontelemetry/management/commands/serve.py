@@ -9,6 +9,8 @@ import socket
 import stat
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from ozontelemetry.passwords import KNOWN, with_known_password
 from ozontelemetry.server import granian_arguments, hold_ends
 
 LOCK = 0x020E_0001
-"""The advisory lock under which one process at a time migrates a PostgreSQL database."""
+"""The advisory lock under which one process at a time prepares a PostgreSQL database."""
 
 
 class Command(BaseCommand):
@@ -43,10 +45,11 @@ class Command(BaseCommand):
         port = env.int("PORT", default=8000)
         workers = env.int("WORKERS", default=1 if connection.vendor == "sqlite" else 2)
         _must_be_free(host, port)
-        prepare_database()
-        self.keep_files_private()
         on_loopback = host == "localhost" or is_loopback(host)
-        self.first_operator(on_loopback=on_loopback)
+        with _alone():
+            _migrate()
+            self.keep_files_private()
+            self.first_operator(on_loopback=on_loopback)
         if not on_loopback and (known := list(with_known_password())):
             # Only in development: in production a check has refused this before.
             host = "127.0.0.1"
@@ -143,15 +146,17 @@ def _raise_file_limit() -> int:
     return 1_000_000 if hard == resource.RLIM_INFINITY else hard
 
 
-def prepare_database() -> None:
-    """Migrates, one process at a time on PostgreSQL; next to nothing when there is nothing to do."""
+@contextmanager
+def _alone() -> Iterator[None]:
+    """On PostgreSQL one process at a time is in the block: of several that start at once the first does it all, and the
+    others find next to nothing to do."""
     if connection.vendor != "postgresql":
-        _migrate()
+        yield
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         try:
-            _migrate()
+            yield
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
