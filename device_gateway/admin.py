@@ -15,6 +15,7 @@ from device_gateway.keys.credentials import set_key
 from device_gateway.models import Credential, Device, DeviceTelemetry, ProvisioningToken
 from device_gateway.registry.services import archive_device, restore_device
 from device_gateway.secret import check_key, hash_secret, new_secret
+from ozone.accounts.edits import EditAdmin
 from ozone.webapi.names import NamesThings
 
 
@@ -46,7 +47,7 @@ class DeviceForm(forms.ModelForm):
 
 
 @admin.register(Device)
-class DeviceAdmin(NamesThings, admin.ModelAdmin):
+class DeviceAdmin(NamesThings, EditAdmin):
     form = DeviceForm
     list_display = ("id", "device_id", "name", "owner", "location", "assigned", "last_seen", "is_archived")
     list_display_links = ("id", "device_id")

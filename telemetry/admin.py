@@ -8,12 +8,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from device_gateway.admin import ReadOnlyAdmin
+from ozone.accounts.edits import EditAdmin
 from ozone.webapi.names import NamesThings
 from telemetry.machines import bindings
 from telemetry.models import DeviceStatus, Machine, MachineDevice, Outlet, TelemetryEvent
 
 
-class ArchivedAdmin(NamesThings, admin.ModelAdmin):
+class ArchivedAdmin(NamesThings, EditAdmin):
     """Rows that are archived, never deleted: history points to them. An archived one is only looked at, or restored."""
 
     actions: Any = ("archive", "restore")

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from ozone.accounts.edits import CHANGED_MEANWHILE, in_words, plain
 from ozone.wire.errors import ApiError, Conflict
 from pages.kit.frame import refused
 
@@ -83,8 +84,8 @@ class Edit(forms.Form):
             now = self._text(name, self.initial[name])
             shown = data.get(f"initial-{name}")
             if name in told and shown is None:
-                shown = data[f"initial-{name}"] = _UNSEEN if now and _plain(data[name]) != now else now
-            if name not in told or _plain(data[name]) == _plain(shown):
+                shown = data[f"initial-{name}"] = _UNSEEN if now and plain(data[name]) != now else now
+            if name not in told or plain(data[name]) == plain(shown):
                 data[name] = data[f"initial-{name}"] = now
         self.is_told = bool(told)
         self._is_meant = len(told) == 1 and data[f"initial-{told[0]}"] == _UNSEEN
@@ -93,7 +94,7 @@ class Edit(forms.Form):
     def _check(self, stored: Mapping[str, Any]) -> None:
         changed = self.changes
         now = {name: self._text(name, value) for name, value in stored.items()}
-        seen = {name: {_plain(self.data[f"initial-{name}"]), _plain(self.data[name])} for name in changed}
+        seen = {name: {plain(self.data[f"initial-{name}"]), plain(self.data[name])} for name in changed}
         others = [name for name in changed if now[name] not in seen[name]]
         if self._is_meant or not others:
             return
@@ -104,29 +105,20 @@ class Edit(forms.Form):
         for name, text in now.items():
             self.data[f"initial-{name}"] = text
             self.data[name] = self.data[name] if name in changed else text
-        sentence = "Changed meanwhile: {} is stored now. Send the form again to put yours in its place."
-        errors = {name: [sentence.format(self._words(name, stored[name]))] for name in others}
+        errors = {name: [CHANGED_MEANWHILE.format(in_words(self._shown(name, stored[name])))] for name in others}
         raise Conflict("Somebody has changed this meanwhile.", errors=errors)
 
-    def _words(self, name: str, value: Any) -> str:
+    def _shown(self, name: str, value: Any) -> Any:
+        """As a person reads it: a choice by its words."""
         field: Any = self.fields[name]
-        if isinstance(field, forms.ModelChoiceField):
-            words = str(value or "")
-        elif hasattr(field, "choices"):
-            words = str(dict(field.choices).get(value, value))
-        else:
-            words = self._text(name, value)
-        return f"“{words}”" if words else "nothing"
+        if isinstance(field, forms.ModelChoiceField) or not hasattr(field, "choices"):
+            return value
+        return dict(field.choices).get(value, value)
 
     def _text(self, name: str, value: Any) -> str:
         """What the hidden field says of a value."""
         field = self.fields[name]
-        return _plain(field.hidden_widget().format_value(field.prepare_value(value)) or "")
-
-
-def _plain(text: str) -> str:
-    """Browsers send every line's end as CRLF."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        return plain(field.hidden_widget().format_value(field.prepare_value(value)) or "")
 
 
 def action(

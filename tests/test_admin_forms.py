@@ -1,0 +1,128 @@
+"""Two people with the same form of the admin site open: neither writes over what the other has changed."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.test import Client
+
+from device_gateway.models import Device
+from pages.tests.forms import filled_in, form_of
+from telemetry.machines.bindings import add_machine, change_machine
+from telemetry.models import Machine, Outlet
+
+pytestmark = pytest.mark.django_db
+
+
+class Form(NamedTuple):
+    """A row's form; a field that somebody else changes by `change`, and how that reads; what its person has chosen
+    there meanwhile; and a field that its person alone changes."""
+
+    path: str
+    row: Any
+    field: str
+    change: Callable[[], Any]
+    words: str
+    mine: Any
+    other: str
+
+
+def value(row: Any, name: str) -> Any:
+    row.refresh_from_db()
+    found = getattr(row, name)
+    return set(found.all()) if hasattr(found, "all") else found
+
+
+@pytest.fixture
+def root(db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    return client
+
+
+@pytest.fixture
+def vera(db: None) -> User:
+    return User.objects.create_user("vera", first_name="Vera")
+
+
+@pytest.fixture(params=["device", "outlet", "machine", "person", "group"])
+def form(request: pytest.FixtureRequest, vera: User) -> Form:
+    north, south, east = (Outlet.objects.create(name=name) for name in ("North", "South", "East"))
+    device = Device.objects.create(device_id="OZ-1", name="One", notes="Line 1\nLine 2", location="Bay 1")
+    machine = add_machine(fields={"name": "One", "outlet": north})
+    team, crew = Group.objects.create(name="Team"), Group.objects.create(name="Crew")
+    add, view = Permission.objects.filter(codename__in=["add_device", "view_device"]).order_by("codename")
+
+    def update(row: Any, **fields: Any) -> Callable[[], Any]:
+        return lambda: type(row)._default_manager.filter(pk=row.pk).update(**fields)
+
+    forms = {
+        "device": Form(
+            f"device_gateway/device/{device.pk}", device, "location", update(device, location="Bay 2"),
+            "“Bay 2”", "Bay 3", "name",
+        ),
+        "outlet": Form(
+            f"telemetry/outlet/{north.pk}", north, "region", update(north, region="Hills"), "“Hills”", "Coast", "name"
+        ),
+        "machine": Form(
+            f"telemetry/machine/{machine.pk}", machine, "outlet",
+            lambda: change_machine(machine=Machine.objects.get(), fields={"outlet": south}), "“South”", east.pk, "name",
+        ),
+        "person": Form(
+            f"auth/user/{vera.pk}", vera, "groups", lambda: vera.groups.add(team), "“Team”", [crew.pk], "first_name"
+        ),
+        "group": Form(
+            f"auth/group/{team.pk}", team, "permissions", lambda: team.permissions.add(add),
+            f"“{add}”", [view.pk], "name",
+        ),
+    }  # fmt: skip
+    form: Form = forms[request.param]
+    return form._replace(path=f"/admin/{form.path}/change/")
+
+
+def test_what_one_did_not_touch_stays_as_others_have_made_it(root: Client, form: Form) -> None:
+    sent = filled_in(root, form.path, **{form.other: "Ours"})
+    form.change()
+    theirs = value(form.row, form.field)
+    reply = root.post(form.path, sent)
+    assert reply.status_code == 302, reply.context["adminform"].form.errors
+    assert (value(form.row, form.other), value(form.row, form.field)) == ("Ours", theirs)
+
+
+def test_the_same_field_is_named_and_ones_words_are_kept(root: Client, form: Form) -> None:
+    sent = filled_in(root, form.path, **{form.field: form.mine, form.other: "Ours"})
+    form.change()
+    theirs = value(form.row, form.field)
+    reply = root.post(form.path, sent)
+    sentence = f"Changed meanwhile: {form.words} is stored now. Send the form again to put yours in its place."
+    assert reply.context["adminform"].form.errors == {form.field: [sentence]}
+    assert (value(form.row, form.field), value(form.row, form.other)) != (theirs, "Ours")
+    assert value(form.row, form.field) == theirs
+    again = form_of(reply)
+    assert (again[form.field], again[form.other]) == (_told(form.mine), "Ours")
+    assert root.post(form.path, again).status_code == 302
+    assert value(form.row, form.field) != theirs
+    assert value(form.row, form.other) == "Ours"
+
+
+def _told(mine: Any) -> Any:
+    return [str(one) for one in mine] if isinstance(mine, list) else str(mine)
+
+
+def test_nothing_is_changed_by_a_form_that_nobody_touched(root: Client, form: Form) -> None:
+    before = type(form.row)._default_manager.filter(pk=form.row.pk).values().get()
+    assert root.post(form.path, filled_in(root, form.path)).status_code == 302
+    assert type(form.row)._default_manager.filter(pk=form.row.pk).values().get() == before
+
+
+def test_a_day_and_a_time_are_one_field(root: Client, vera: User) -> None:
+    path = f"/admin/auth/user/{vera.pk}/change/"
+    sent = filled_in(root, path, date_joined_0="2020-01-01")
+    User.objects.filter(pk=vera.pk).update(date_joined=datetime(2021, 5, 5, 12, tzinfo=UTC))
+    reply = root.post(path, sent)
+    assert "Changed meanwhile: “2021-05-05 12:00:00+00:00” is stored now." in reply.content.decode()
+    assert root.post(path, form_of(reply)).status_code == 302
+    vera.refresh_from_db()
+    assert vera.date_joined.date() == date(2020, 1, 1)
