@@ -153,6 +153,7 @@ class Tile(NamedTuple):
 
 def _kpi(found: Comparison, filters: Filters) -> list[Tile]:
     unit, first, last = filters.granularity, *found.span_before
+    a_unit = "an hour" if unit == "hour" else f"a {unit}"
     span = first if first == last else f"{first} to {last}"
     nothing = f"No data before {found.no_data_before}" if found.no_data_before else ""
     finished = f"Of {unit}s that are over" if found.unfinished else ""
@@ -162,19 +163,19 @@ def _kpi(found: Comparison, filters: Filters) -> list[Tile]:
     return [
         Tile("Treatments", charts.number(found.total), "So far" if found.unfinished else ""),
         Tile(f"Average per {unit}", charts.number(found.average), finished),
-        Tile(f"Fewest in a {unit}", charts.number(found.fewest), finished),
-        Tile(f"Most in a {unit}", charts.number(found.most)),
+        Tile(f"Fewest in {a_unit}", charts.number(found.fewest), finished),
+        Tile(f"Most in {a_unit}", charts.number(found.most)),
         Tile("The time before", before, ". ".join(filter(None, (span, nothing)))),
-        Tile("Change", change, nothing if found.total_before is None or found.full == 0 else _pair(found, filters)),
+        Tile("Change", change, _pair(found, filters) if found.pairs else nothing),
     ]
 
 
 def _pair(found: Comparison, filters: Filters) -> str:
     """What the change is of."""
     pair = f"{charts.number(found.ours)} after {charts.number(found.theirs)}"
-    if found.full is None:
+    if found.is_until_now:
         return f"{pair}, until now" if found.unfinished else pair
-    return f"{pair}, on {found.full} full {filters.granularity}{'' if found.full == 1 else 's'}"
+    return f"{pair}, on {found.pairs} full {filters.granularity}{'' if found.pairs == 1 else 's'}"
 
 
 class FiguresRow(NamedTuple):

@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import compress
 from typing import Any
 
+from telemetry.figures.buckets import Buckets, wall_time
 from telemetry.figures.counting import first_counted
 from telemetry.figures.statistics import Counted, Filters, count, shown
 
@@ -35,10 +36,12 @@ class Comparison:
     ours: int
     theirs: int
     """What the change is of: totals without what has nothing to be compared with."""
-    full: int | None
-    """Over how many finished buckets these are; None: over all, until now."""
+    pairs: int
+    """Over how many buckets these are."""
+    is_until_now: bool
+    """Whether the bucket of now is among them, as far as it is over; else they are finished."""
     no_data_before: str
-    """The label of the first bucket with data, where anything lies before it."""
+    """The minute, hour or day of the first data, where anything lies before."""
 
     @property
     def change(self) -> Number:
@@ -51,11 +54,14 @@ def compared(actor: Any, filters: Filters, now: datetime) -> Comparison:
     found = count(actor, replace(filters, until_now=True, same_hours=True), now)
     buckets, totals, totals_before = found.buckets, found.plain["total"], found.plain_before["total"]
     first, start_before = first_counted(found.conditions, found.before.bounds()[0], now), found.before.starts[0]
-    known_from = start_before if first is None else buckets.start_of(first)
+    known_from = whole_from = start_before if first is None else buckets.start_of(first)
+    if first and filters.granularity == "month" and wall_time(first, buckets.zone).date() > known_from.date():
+        whole_from = buckets.end_of(known_from)  # most of a month may be missing: it is in no average, either
     finished = sum(start < buckets.start_of(now) for start in buckets.starts)
     is_known = [start >= known_from for start in buckets.starts]
     was_known = [start >= known_from for start, _ in found.beside]
-    full = list(compress(totals[:finished], is_known))
+    was_whole = [start >= whole_from for start, _ in found.beside]
+    whole = [number for start, number in zip(buckets.starts[:finished], totals, strict=False) if start >= whole_from]
     # By day and month they stand in pairs; by hour the clock may have shown more or fewer before.
     by_pairs = filters.granularity in ("day", "month") and finished > 0
     compared_to = finished if by_pairs else None
@@ -65,16 +71,22 @@ def compared(actor: Any, filters: Filters, now: datetime) -> Comparison:
         series={name: _masked(numbers, is_known) for name, numbers in shown(found.plain, filters).items()},
         before=_before(found, filters, was_known),
         total=sum(totals),
-        average=round(sum(full) / len(full), 2) if full else None,
-        fewest=min(full, default=None),
+        average=round(sum(whole) / len(whole), 2) if whole else None,
+        fewest=min(whole, default=None),
         most=max(compress(totals, is_known), default=None),
         total_before=sum(totals_before) if found.before.starts[-1] >= known_from else None,
         span_before=_span(found),
-        ours=sum(compress(totals[:compared_to], was_known)),
-        theirs=sum(totals_before[:compared_to]),
-        full=sum(was_known[:finished]) if by_pairs else None,
-        no_data_before=replace(buckets, starts=(known_from,)).labels()[0] if known_from > start_before else "",
+        ours=sum(compress(totals[:compared_to], was_whole)),
+        theirs=sum(compress(totals_before[:compared_to], (start >= whole_from for start in found.before.starts))),
+        pairs=sum(was_whole[:compared_to]),
+        is_until_now=not by_pairs,
+        no_data_before=_label(buckets, first, known_from) if first and whole_from > start_before else "",
     )
+
+
+def _label(buckets: Buckets, first: datetime, known_from: datetime) -> str:
+    day = f"{wall_time(first, buckets.zone):%Y-%m-%d}"
+    return day if buckets.granularity == "month" else replace(buckets, starts=(known_from,)).labels()[0]
 
 
 def _masked(numbers: Sequence[Any], is_known: Sequence[bool]) -> list[Number]:

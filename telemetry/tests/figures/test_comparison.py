@@ -39,7 +39,7 @@ def test_the_unfinished_day_is_in_no_average_and_no_change(site: Site) -> None:
     assert found.before == [1, 1, 1, 1, 1, 1, 2]
     assert (found.total, found.unfinished, found.most) == (14, 1, 3)
     assert (found.average, found.fewest) == (2.17, 2)
-    assert (found.ours, found.theirs, found.full) == (13, 6, 6)
+    assert (found.ours, found.theirs, found.pairs) == (13, 6, 6)
     assert found.change == pytest.approx(100 * 7 / 6)
 
 
@@ -57,7 +57,7 @@ def test_today_by_the_clock_beside_yesterday(site: Site, granularity: str, place
     step = len(found.labels) // 12
     assert len(found.labels) == len(found.before) == places
     assert (found.before[0], found.before[-1 - step], found.before[-1]) == (1, 1, 1)
-    assert (found.total, found.total_before, found.change, found.full) == (3, 3, 0, None)
+    assert (found.total, found.total_before, found.change, found.is_until_now) == (3, 3, 0, True)
     assert found.span_before == (found.labels[0].replace("03-01", "02-28"), "2026-02-28 12:00")
 
 
@@ -65,28 +65,48 @@ def test_this_day_alone_is_compared_until_now(site: Site) -> None:
     give(site, 2 * DAY, DAY, DAY - SECOND, HOUR, HOUR, HOUR)
     found = seen(site, days=1)
     assert (found.average, found.fewest, found.most) == (None, None, 3)
-    assert (found.ours, found.theirs, found.change, found.full) == (3, 1, 200, None)
+    assert (found.ours, found.theirs, found.change, found.is_until_now) == (3, 1, 200, True)
 
 
-def test_months_stand_beside_months(site: Site) -> None:
-    give(site, *(one * DAY for one in (60, 40, 35, 20, 10, 0)))  # 31 December, 20 and 25 January, February, 1 March
+@pytest.mark.parametrize(
+    ("first", "before", "no_data_before", "told"),
+    [  # the first one 60 days ago is of 31 December
+        (60, [None, None, 0], "2025-12-31", (2, 0, 0)),
+        (119, [None, 1, 0], "2025-11-02", (2, 0, 0)),  # a month that began before the data does not count
+        (120, [None, 1, 0], "2025-11-01", (2, 2, 1)),
+        (150, [1, 0, 0], "2025-10-02", (2, 2, 0)),
+        (400, [0, 0, 0], "", (2, 4, 0)),
+    ],
+)
+def test_months_stand_beside_months(
+    site: Site, first: int, before: list[int | None], no_data_before: str, told: tuple[int, int, int]
+) -> None:
+    """20 and 25 January, 9 and 19 February, 1 March."""
+    give(site, *(one * DAY for one in (first, 40, 35, 20, 10, 0)))
     found = seen(site, granularity="month", days=60)
     assert (found.labels, found.series["total"]) == (["2026-01", "2026-02", "2026-03"], [2, 2, 1])
-    assert (found.before, found.no_data_before) == ([None, None, 0], "2025-12")
-    assert (found.average, found.full, found.change) == (2, 0, None)
+    assert (found.before, found.no_data_before) == (before, no_data_before)
+    assert (found.average, found.ours, found.theirs) == told
+
+
+def test_a_month_that_began_before_the_data_is_in_no_average(site: Site) -> None:
+    give(site, *(one * DAY for one in (40, 35, 20, 10, 5, 0)))
+    found = seen(site, granularity="month", days=60)
+    assert (found.series["total"], found.average, found.fewest) == ([2, 3, 1], 3, 3)
+    assert (found.total_before, found.pairs, found.no_data_before) == (None, 0, "2026-01-20")
 
 
 def test_what_is_over_is_whole(site: Site) -> None:
     give(site, 30 * DAY, 5 * DAY, 4 * DAY, 3 * DAY, 3 * DAY)
     found = seen(site, start=NOON - 4 * DAY, end=NOON - 3 * DAY)
-    assert (found.unfinished, found.average, found.fewest, found.full) == (0, 1.5, 1, 2)
+    assert (found.unfinished, found.average, found.fewest, found.pairs) == (0, 1.5, 1, 2)
     assert (found.total_before, found.span_before) == (1, ("2026-02-23", "2026-02-24"))
 
 
 def test_what_is_still_to_come_is_unfinished(site: Site) -> None:
     give(site, 30 * DAY, HOUR)
     found = seen(site, start=NOON - DAY, end=NOON + DAY)
-    assert (found.unfinished, found.average, found.fewest, found.full) == (2, 0, 0, 1)
+    assert (found.unfinished, found.average, found.fewest, found.pairs) == (2, 0, 0, 1)
 
 
 class TestNoDataBefore:
@@ -110,7 +130,7 @@ class TestNoDataBefore:
         assert found.before == [None, None, None, None, 1, 2, 0]
         assert found.series["total"] == [1, 0, 0, 0, 1, 1, 0]
         # Only days that both have: 27 and 28 February.
-        assert (found.ours, found.theirs, found.full, found.total_before) == (2, 3, 2, 3)
+        assert (found.ours, found.theirs, found.pairs, found.total_before) == (2, 3, 2, 3)
 
     def test_it_began_yesterday_by_the_hour(self, site: Site) -> None:
         give(site, DAY + HOUR, HOUR, 3 * HOUR)
@@ -121,7 +141,7 @@ class TestNoDataBefore:
     def test_it_began_on_the_first_of_those_days(self, site: Site) -> None:
         give(site, 13 * DAY)
         found = seen(site)
-        assert (found.before[0], found.no_data_before, found.full) == (1, "", 6)
+        assert (found.before[0], found.no_data_before, found.pairs) == (1, "", 6)
 
     @pytest.mark.parametrize("which", ["machine_id", "outlet_id", "device_id", "owner"])
     def test_of_what_is_asked_for(self, site: Site, which: str) -> None:
