@@ -77,14 +77,10 @@ def lines(
     given, before = _known(series), _known(previous or {})
     told = {**given, **before}
     axis = _Axis.over([], told, told, height, from_zero=from_zero)
-    over = len(labels) - unfinished
-    last = max(0, over - 1) if unfinished else over  # the last that is over: from there on
     paths = [
         path
         for place, values in enumerate(given.values(), 1)
-        for path in _paths(
-            f"line s{place}", _line_moves(values[:over], axis), _line_moves(values, axis, last), rounds=True
-        )
+        for path in _lines(f"line s{place}", values, axis, unfinished)
     ]
     return _figure(labels, "line", given, before, told, axis, paths, title, unfinished)
 
@@ -212,6 +208,12 @@ def _line_moves(values: Values, axis: _Axis, first: int = 0) -> Iterator[str]:
         is_broken = value is None
 
 
+def _lines(classes: str, values: Values, axis: _Axis, unfinished: int) -> list[SafeString]:
+    over = len(values) - unfinished
+    last = max(0, over - 1) if unfinished else over  # the last that is over: from there on
+    return _paths(classes, _line_moves(values[:over], axis), _line_moves(values, axis, last), rounds=True)
+
+
 def _paths(classes: str, over: Iterable[str], late: Iterable[str], *, rounds: bool = False) -> list[SafeString]:
     """Of a series: what is over, and paler what is not."""
     pale = "".join(late)
@@ -241,7 +243,8 @@ def _figure(
     if len(labels) > MAX_POINTS:
         return _TOO_MANY
     # In groups, so that the <svg> element itself stays when its content changes: the focus may be on it.
-    paths = paths + [_path("line was", _line_moves(values, axis), rounds=True) for values in before.values()]
+    for values in before.values():
+        paths = paths + _lines("line was", values, axis, unfinished)
     return format_html(
         '<figure class="chart"><svg role="img" aria-label="{}" tabindex="0" height="{}"><g>{}</g><g>{}</g>'
         '<svg width="100%" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none"><g>{}</g>'

@@ -50,7 +50,8 @@ _TOO_WIDE: Final = """() => {
     const isScrolled = document.documentElement.scrollWidth > width;
     return [...document.querySelectorAll("body *")]
         .filter((element) => isScrolled && element.getBoundingClientRect().right > width
-            || element.matches(".card") && element.scrollWidth > element.clientWidth)
+            || element.matches(".card, .filters .field, .numbers > div, .figures th")
+                && element.scrollWidth > element.clientWidth)
         .map((element) => `${element.tagName}.${element.className}: ${element.textContent.trim().slice(0, 40)}`);
 }"""
 
@@ -112,7 +113,7 @@ class Visit:
 
     def too_wide(self) -> list[str]:
         """What makes the page scroll sideways, from the outside in: the elements that reach beyond the window, and the
-        cards that hold more than they show."""
+        cards, filters, key figures and heads that hold more than they show."""
         found: list[str] = self.page.evaluate(_TOO_WIDE)
         return found
 

@@ -38,7 +38,7 @@ def test_from_nothing_to_the_first_event(visit: Visit, request: pytest.FixtureRe
     expect(guide).to_have_count(0)
     tile(page, "Online", 1)
     expect(page.get_by_role("region", name="Recent events").get_by_role("listitem")).to_contain_text("Basic Unit 1")
-    expect(page.get_by_role("region", name="Today").get_by_role("row", name="Total 1 0 0")).to_be_visible()
+    expect(page.get_by_role("region", name="Today").get_by_role("row", name="Total 1 — —")).to_be_visible()
     expect(page.get_by_text("No event has arrived in the last day.")).to_be_hidden()
     assert page.evaluate("window.isStillHere") is True
 
