@@ -20,6 +20,8 @@ MAX_OBJECT_BYTES: Final = 4096
 """How large a free-form object may be: metadata, a command's payload."""
 MAX_CONTAINERS: Final = 10_000
 """Objects and arrays of one body: each costs Python as much as twenty numbers, and the event loop waits meanwhile."""
+EMPTY: Final = "The body is empty. A request that has one tells its Content-Length, or sends it in chunks."
+"""Nobody reads what follows a head that tells of no body."""
 _LARGE: Final = 16 * 1024
 """Bytes. What is larger takes the decoder milliseconds, in one piece."""
 _one_large: Final = threading.Lock()
@@ -72,7 +74,7 @@ def _decode(body: bytes) -> Any:
             raise MalformedJson(f"More than {MAX_CONTAINERS:,} objects and arrays in one body.", code="too_many_values")
         value = _decoder.decode(body)
     except msgspec.MsgspecError as error:
-        raise MalformedJson(f"The body is not valid JSON: {error}") from None
+        raise MalformedJson(f"The body is not valid JSON: {error}" if body.strip() else EMPTY) from None
     except UnicodeDecodeError:
         raise MalformedJson("The body is not valid UTF-8.") from None
     except RecursionError:
@@ -82,6 +84,12 @@ def _decode(body: bytes) -> Any:
     if _NUL_ESCAPE in body or _NINETEEN_DIGITS in body.translate(_AS_ZEROS):
         _check_values(value)
     return value
+
+
+def require_some(body: bytes) -> None:
+    """Raises Invalid where there is no body: to name the fields that it lacks would mislead."""
+    if not body:
+        raise Invalid(EMPTY)
 
 
 def decode_unique(body: bytes) -> Any:

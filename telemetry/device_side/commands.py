@@ -106,7 +106,8 @@ def report(request: Request, identity: Identity) -> Call:
     """What the device made of a command."""
     _check_name(identity, request.params["device_id"])
     bodies.require_json(request.body, request.headers)
-    result = read_result(jsonio.decode(request.body) if request.body else {})
+    jsonio.require_some(request.body)
+    result = read_result(jsonio.decode(request.body))
     command_id = request.params["command_id"]
 
     def reply(reported: services.Reported) -> Reply:

@@ -98,6 +98,7 @@ def legacy(request: Request) -> Call:
     if policy == "off":
         raise NotFound
     _LEGACY.hit(limit_key(request.client))
+    jsonio.require_some(request.body)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == _FORM or (not kind and not request.body.lstrip().startswith(b"{")):
         fields = read_form(request.body)
@@ -116,7 +117,8 @@ def legacy(request: Request) -> Call:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    value = jsonio.decode(body) if body else {}
+    jsonio.require_some(body)
+    value = jsonio.decode(body)
     if type(value) is not dict:
         raise Invalid("Send a JSON object.", code="not_an_object")
     return value
