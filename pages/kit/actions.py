@@ -12,10 +12,15 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from ozone.accounts.edits import CHANGED_MEANWHILE, in_words, plain
-from ozone.wire.errors import ApiError, Conflict
+from ozone.wire.errors import ApiError, Conflict, Invalid
 from pages.kit.frame import refused
+from pages.kit.once import FIELD
 
 NEXT = "next"
+_DJANGOS: Final = "csrfmiddlewaretoken"
+"""Scripts of any Django site send it, though no form of ours needs it."""
+_SHOWN: Final = 64
+"""Characters of a name that is none of ours."""
 _UNSEEN: Final = "\ufdd0"
 """In the place of what a form showed, where that is not told: no text that anybody stores."""
 
@@ -131,6 +136,7 @@ def action(
     button: str,
     lead: str = "",
     danger: bool = False,
+    is_strict: bool = False,
     template: str = "pages/kit/action.html",
     **context: Any,
 ) -> HttpResponse:
@@ -138,9 +144,12 @@ def action(
     goes back.
 
     What `perform` raises as an ApiError is said on the form, field by field where it names them, under its status.
-    `back`: the path to return to unless the form names another of ours.
+    `back`: the path to return to unless the form names another of ours. `is_strict`: scripts have this address, and
+    what is sent that is no field of the form raises Invalid.
     """
     failure = None
+    if request.method == "POST" and is_strict:
+        _refuse_unknown(request.POST, form)
     if request.method == "POST" and form.is_valid():
         try:
             said = perform(form.cleaned_data)
@@ -157,6 +166,16 @@ def action(
     shown = {"form": form, "title": title, "lead": lead, "button": button, "danger": danger, **context}
     shown["back"] = way_back(request, back)
     return refused(render(request, template, shown), failure)
+
+
+def _refuse_unknown(data: QueryDict, form: forms.Form) -> None:
+    """By name: a script's misspelt field would be passed over, and the rest done."""
+    own = {NEXT, FIELD, *form.fields, *(f"initial-{name}" for name in form.fields)}
+    unknown = sorted(name[:_SHOWN] for name in data.keys() - own - {_DJANGOS})
+    if unknown:
+        visible = ", ".join(field.name for field in form.visible_fields()) or "none"
+        detail = f"Not a field here: {', '.join(unknown)}. Nothing was done. The fields are: {visible}."
+        raise Invalid(detail, errors={name: ["Not a field here."] for name in unknown})
 
 
 def sent(request: HttpRequest) -> QueryDict | None:

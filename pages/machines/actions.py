@@ -36,6 +36,7 @@ def add(request: HttpRequest) -> HttpResponse:
         _add,
         title="Add a machine",
         back=reverse("machines"),
+        is_strict=True,
         button="Add the machine",
         template=_WITH_DEVICES,
         devices=free_devices(request.user),
@@ -70,6 +71,7 @@ def edit(request: HttpRequest, number: str) -> HttpResponse:
         perform,
         title=f"Edit {machine}",
         back=reverse("machines"),
+        is_strict=True,
         button="Save",
     )
 
@@ -90,6 +92,7 @@ def assign(request: HttpRequest, number: str) -> HttpResponse:
         title=f"Move a device to {machine}?" if question else f"Assign {machine}",
         lead=question,
         back=reverse("machines"),
+        is_strict=True,
         button="Move it" if question else "Assign",
         template=_WITH_DEVICES,
         devices=[] if question else free_devices(request.user),
@@ -139,6 +142,7 @@ def unassign(request: HttpRequest, number: str) -> HttpResponse:
         lead="The device stays assigned: it may go on sending, and what it sends belongs to no machine. "
         "What was counted so far stays with the machine and its outlet.",
         back=reverse("machines"),
+        is_strict=True,
         button="Take away",
     )
 
@@ -173,6 +177,7 @@ def delete(request: HttpRequest, number: str) -> HttpResponse:
         perform,
         title=f"Delete {machine}?",
         back=reverse("machines"),
+        is_strict=True,
         button="Delete the machine",
         danger=True,
         template="pages/machines/delete.html",

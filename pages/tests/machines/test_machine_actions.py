@@ -140,6 +140,18 @@ def test_what_is_not_sent_stays(site: Site, staff: Client, path: str) -> None:
     assert (site.machine.device, site.machine.outlet) == (site.device, site.other_outlet)
 
 
+@pytest.mark.parametrize("page", ["assign", "unassign", "edit", "delete"])
+def test_a_field_that_is_none_of_the_form_is_refused_by_name(site: Site, staff: Client, path: str, page: str) -> None:
+    names = {"outlet_id": site.other_outlet.pk, "<device>": "esp32-002"}
+    reply = staff.post(f"{path}{page}/", {**names, "next": "/machines/", "csrfmiddlewaretoken": "x"})
+    words = said(reply, 400)
+    assert "Not a field here: <device>, outlet_id. Nothing was done." in words
+    if page == "assign":
+        assert "The fields are: outlet, device." in words
+    site.machine.refresh_from_db()
+    assert (site.machine.device, site.machine.outlet, site.machine.archived_at) == (site.device, site.outlet, None)
+
+
 def test_what_is_sent_empty_goes(site: Site, staff: Client, path: str) -> None:
     reply = staff.post(f"{path}assign/", filled_in(staff, f"{path}assign/", outlet="", device=""))
     assert "CH1/027/2024 is at no outlet, with no device." in done(staff, reply)
