@@ -9,16 +9,15 @@ class DeviceGatewayConfig(AppConfig):
     def ready(self) -> None:
         # Importing it registers how a person's credentials are named in the OpenAPI.
         import ozone.webapi.openapi  # noqa: F401
-        from device_gateway import models, states
+        from device_gateway import states, versions
         from device_gateway.claims import storing as claims
         from device_gateway.keys import credentials, memory
         from device_gateway.readings import refusals, storing
-        from ozone.intake.last import last_writes
 
         credentials.connect_signals()
         memory.connect_signals()
         states.register_store()
-        last_writes.register(models.RegistryVersion.store)
+        versions.register_stores()
         claims.register_kind()
         memory.register_kind()
         storing.register_kind()

@@ -7,13 +7,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import connection, models, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import models, transaction
 from django.utils import timezone
 
 from device_gateway.names import check_device_id, default_device_id, spelled_mac, validate_mac
 from device_gateway.secret import PREFIX_LENGTH, check_key
-from ozone.intake.last import last_writes
+from device_gateway.versions import WatchedQuerySet
 from ozone.wire.conf import options
 
 
@@ -27,60 +26,6 @@ class ReadingDecoder(json.JSONDecoder):
 def _int_or_float(digits: str) -> int | float:
     number = int(digits)
     return number if -(2**63) <= number < 2**63 else float(digits)
-
-
-class RegistryVersion(models.Model):
-    """One row that every process watches (ozone.intake.watcher): raised by commands and changes of who may enter."""
-
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    registry_version = models.BigIntegerField(default=0)
-    command_version = models.BigIntegerField(default=0)
-    """Raised when a command waits for its device: waiting polls wake up."""
-    page_version = models.BigIntegerField(default=0)
-    """Raised after whatever a person changed: pages that show it look again."""
-
-    @classmethod
-    def raise_registry(cls) -> None:
-        """Call inside the transaction of the change."""
-        last_writes.add(connection, cls.store, ["registry_version"])
-
-    @classmethod
-    def raise_commands(cls) -> None:
-        """Call inside the transaction that makes a command pending."""
-        last_writes.add(connection, cls.store, ["command_version"])
-
-    @classmethod
-    def raise_pages(cls) -> None:
-        """Call after the change is committed."""
-        last_writes.add(connection, cls.store, ["page_version"])
-
-    @classmethod
-    def store(cls, _: BaseDatabaseWrapper, columns: Iterable[str]) -> None:
-        """Raises each of the columns once. Everybody waits for the row: of the writer's transaction it is the last."""
-        raised = {column: models.F(column) + 1 for column in columns}
-        if not cls.objects.filter(pk=1).update(**raised):
-            # Only in a database that was emptied: the migration makes the row. Two at once make one, too.
-            RegistryVersion.objects.bulk_create([RegistryVersion(pk=1)], ignore_conflicts=True)
-            cls.objects.filter(pk=1).update(**raised)
-
-    @classmethod
-    def touch(cls) -> None:
-        """A write that changes nothing: fails when the database cannot be written."""
-        cls.objects.filter(pk=1).update(registry_version=models.F("registry_version"))
-
-
-class WatchedQuerySet(models.QuerySet[Any]):
-    """Changes in bulk pass by `save` and its signals, so they raise the version themselves."""
-
-    def update(self, **kwargs: Any) -> int:
-        with transaction.atomic(using=self.db):
-            RegistryVersion.raise_registry()
-            return super().update(**kwargs)
-
-    def bulk_create(self, *args: Any, **kwargs: Any) -> list[Any]:
-        with transaction.atomic(using=self.db):
-            RegistryVersion.raise_registry()
-            return super().bulk_create(*args, **kwargs)
 
 
 class Device(models.Model):

@@ -8,7 +8,8 @@ from django.core.management.color import no_style
 from django.db import connection, transaction
 from django.utils import timezone
 
-from device_gateway.models import Device, RegistryVersion
+from device_gateway.models import Device
+from device_gateway.versions import EVERYONE, RegistryVersion
 from moving.cells import first, text, whole
 from moving.generations import generation_of
 from moving.report import Report
@@ -83,5 +84,5 @@ def _finish() -> None:
         with connection.cursor() as cursor:
             for statement in connection.ops.sequence_reset_sql(no_style(), [Device]):
                 cursor.execute(statement)
-        RegistryVersion.raise_registry()
-    RegistryVersion.raise_pages()
+        RegistryVersion.change_registry([EVERYONE])
+    RegistryVersion.change_pages()

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.db import connection
 
 from device_gateway.gate import Call, DeviceRoute
-from device_gateway.models import RegistryVersion
+from device_gateway.versions import RegistryVersion
 from ozone.intake import write_path
 from ozone.intake.standing import standing
 from ozone.wire import metrics

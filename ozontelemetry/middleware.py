@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
-from device_gateway.models import RegistryVersion
+from device_gateway.versions import RegistryVersion
 from ozone.accounts.callers import is_signed_in
 from ozone.intake.standing import standing
 from ozone.wire import metrics
@@ -206,7 +206,7 @@ class PageChanges:
         if request.resolver_match is None or request.resolver_match.view_name in self.PARTNERS:
             return response
         try:
-            RegistryVersion.raise_pages()
+            RegistryVersion.change_pages()
         except DatabaseError as error:  # what was asked for is done; the pages see it with the next change
             logger.warning("pages are not told of a change: %s", error)
         return response

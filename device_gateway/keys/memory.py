@@ -8,7 +8,7 @@ other processes arrive through the watcher within a second; those of this proces
 import hashlib
 import threading
 import time
-from collections.abc import Collection, Set
+from collections.abc import Collection, Sequence, Set
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,8 +17,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.signals import post_delete, post_save
 
 from device_gateway.keys.identity import Identity
-from device_gateway.models import Credential, Device, RegistryVersion
+from device_gateway.models import Credential, Device
+from device_gateway.versions import EVERYONE, RegistryVersion
 from ozone.intake import Watcher, write_path
+from ozone.intake.sql import within
 from ozone.wire.address import limit_key
 from ozone.wire.conf import options
 from ozone.wire.errors import Unauthorized, Unavailable
@@ -33,7 +35,10 @@ _NAMES: Final = """
     WHERE n.name <> d.device_id"""
 _NONE: Final[frozenset[str]] = frozenset()
 REST: Final = 0.25
-"""Seconds between two reloads: a fleet that enrols changes the version with every claim."""
+"""Seconds between two looks at what has changed: a fleet that enrols changes the version with every claim."""
+STEP: Final = 10_000
+"""Keys that are loaded at once, in less than a tenth of a second."""
+_NO_CHANGE: Final = (0, None)
 KEY_USES: Final = "key_uses"
 COMMANDS: Final = 1
 """The watcher's column of commands."""
@@ -54,11 +59,17 @@ class Keyring:
         self._by_digest: dict[bytes, Identity] = {}
         self._digests: dict[int, bytes] = {}
         """Of the one key of each device that is remembered."""
+        self._before: dict[bytes, Identity] = {}
+        """While everything is loaded anew, what there was."""
+        self._newest: tuple[int, int | None] = _NO_CHANGE
+        """The change that was last taken over: its number and version."""
+        self._changes = 0
+        """How often something was taken over or forgotten."""
         self._lock = threading.Lock()
         self.watcher = Watcher(
             "SELECT registry_version, command_version FROM device_gateway_registryversion WHERE id = 1"
         )
-        self.watcher.tell(0, self.reload, rest=REST)
+        self.watcher.tell(0, self.follow, rest=REST)
 
     def find(self, token: str) -> Identity | None:
         """The device whose key this is, if memory says that it may send. None says nothing: ask `look_up`.
@@ -82,6 +93,7 @@ class Keyring:
         address = limit_key(client)
         UNKNOWN_KEYS.check(address)
         digest = hashlib.sha256(token.encode()).digest()
+        changes = self._changes
         try:
             with connection.cursor() as cursor:
                 cursor.execute(f"{_COLUMNS} AND c.hash = %s", [digest.hex()])
@@ -98,36 +110,89 @@ class Keyring:
                 self._by_digest.pop(digest, None)
             raise Unauthorized
         with self._lock:
-            if (older := self._digests.get(row[3], digest)) != digest:  # a device has one key
-                self._by_digest.pop(older, None)
-            self._digests[row[3]] = digest
-            return self._take(self._by_digest, digest, row, other_names)
+            if self._changes != changes:  # perhaps of this one, after it was read: it is not remembered
+                return Identity(row, other_names)
+            return self._take(digest, row, other_names)
+
+    def follow(self) -> None:
+        """Loads anew what has changed since the last time; everything where that cannot be told."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT registry_version FROM device_gateway_registryversion WHERE id = 1")
+            row = cursor.fetchone()
+        if row is None or not self._catch_up(row[0]):
+            self.reload()
 
     def reload(self) -> None:
-        """Everything anew, by two queries; identities that stay keep their state."""
+        """Everything anew, in steps between which it is kept true: what has not come yet is looked up meanwhile.
+        Identities that stay keep their state."""
         with connection.cursor() as cursor:
-            cursor.execute(f"{_COLUMNS} {_MAY_SEND}")
+            cursor.execute("SELECT id, version FROM device_gateway_registrychange ORDER BY id DESC LIMIT 1")
+            self._newest = cursor.fetchone() or _NO_CHANGE
+        with self._lock:
+            self._before = self._before | self._by_digest
+            self._by_digest, self._digests = {}, {}
+        last: int | None = 0
+        while last is not None:
+            last = self._load("c.id > %s ORDER BY c.id LIMIT %s", [last, STEP])
+            if not self._catch_up():
+                self.reload()
+                return
+            self.watcher.has_looked()
+        with self._lock:
+            self._before = {}
+
+    def _catch_up(self, version: int | None = None) -> bool:
+        """Loads the devices of all changes since the newest one known. False: these are not all, or do not lead to
+        `version`; another database has taken the place of ours, or there were too many."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT id, version, device_id FROM device_gateway_registrychange WHERE id >= %s ORDER BY id",
+                [self._newest[0]],
+            )
             rows = cursor.fetchall()
-            cursor.execute(f"{_NAMES} {_MAY_SEND}")
+        devices = sorted({device for _, _, device in rows[1:] if device is not None})
+        if EVERYONE in devices or (version is not None and version not in {row[1] for row in rows}):
+            return False
+        if not rows or rows[0][:2] != self._newest:
+            return not rows and self._newest == _NO_CHANGE
+        for start in range(0, len(devices), STEP):
+            some = devices[start : start + STEP]
+            among, given = within(connection, some)
+            self._load(f"d.id {among}", given, some)
+        self._newest = rows[-1][:2]
+        return True
+
+    def _load(self, which: str, given: Sequence[Any], devices: Collection[int] = ()) -> int | None:
+        """The keys that `which` tells; those that the `devices` had are forgotten. The last credential's number."""
+        with connection.cursor() as cursor:
+            cursor.execute(f"{_COLUMNS} {_MAY_SEND} AND {which}", given)
+            rows = cursor.fetchall()
+            among, held = within(connection, [row[3] for row in rows])
+            cursor.execute(f"{_NAMES} AND d.id {among}", held)
             other_names: dict[int, set[str]] = {}
             for device, name in cursor.fetchall():
                 other_names.setdefault(device, set()).add(name)
-        fresh: dict[bytes, Identity] = {}
         with self._lock:
+            self._changes += 1
+            gone = {digest for device in devices if (digest := self._digests.pop(device, None)) is not None}
             for row in rows:
-                self._take(fresh, bytes.fromhex(row[0]), row, other_names.get(row[3], _NONE))
-            self._by_digest = fresh
-            self._digests = {identity.pk: digest for digest, identity in fresh.items()}
+                digest = bytes.fromhex(row[0])
+                gone.discard(digest)
+                self._take(digest, row, other_names.get(row[3], _NONE))
+            for digest in gone:
+                self._by_digest.pop(digest, None)
+        return rows[-1][1] if rows else None
 
     def forget(self, devices: Collection[int]) -> None:
         """What was remembered of some devices: their next requests are looked up."""
         with self._lock:
+            self._changes += 1
             for device in devices:
                 self._by_digest.pop(self._digests.pop(device, b""), None)
 
     def clear(self) -> None:
         with self._lock:
-            self._by_digest, self._digests = {}, {}
+            self._by_digest, self._digests, self._before, self._newest = {}, {}, {}, _NO_CHANGE
 
     def note_use(self, identity: Identity, now: datetime) -> tuple[int, datetime] | None:
         """A row for the kind `key_uses`, when this use of the key is to be noted; else None."""
@@ -137,15 +202,16 @@ class Keyring:
         identity.use_noted_at = moment
         return identity.credential_pk, now
 
-    def _take(
-        self, into: dict[bytes, Identity], digest: bytes, row: tuple[Any, ...], other_names: Set[str]
-    ) -> Identity:
-        identity = self._by_digest.get(digest)
+    def _take(self, digest: bytes, row: tuple[Any, ...], other_names: Set[str]) -> Identity:
+        identity = self._by_digest.get(digest) or self._before.get(digest)
         if identity is None or identity.credential_pk != row[1]:
             identity = Identity(row, other_names)
         else:
             identity.take(row, other_names)
-        into[digest] = identity
+        if (older := self._digests.get(identity.pk, digest)) != digest:  # a device has one key
+            self._by_digest.pop(older, None)
+        self._by_digest[digest] = identity
+        self._digests[identity.pk] = digest
         return identity
 
 
@@ -167,7 +233,7 @@ def register_kind() -> None:
 
 def note_changes(devices: Collection[int], using: str = DEFAULT_DB_ALIAS) -> None:
     """Of the devices something is changed, or of their credentials: call inside that transaction."""
-    RegistryVersion.raise_registry()
+    RegistryVersion.change_registry(devices, using)
     # robust: what is committed stays committed, and the writer must not take it for refused.
     transaction.on_commit(lambda: keyring.forget(devices), using=using, robust=True)
 

@@ -70,6 +70,10 @@ class Watcher:
         """Whether nothing could be read for two seconds: what is remembered may then be revoked."""
         return time.monotonic() - self._read_at > BLIND_SECONDS
 
+    def has_looked(self) -> None:
+        """Whoever takes long over a change says so, when it has read the database itself meanwhile."""
+        self._read_at = time.monotonic()
+
     def ensure_started(self) -> None:
         """Starts the thread and waits for its first look, so that the caller does not find it blind."""
         if self._thread is not None:

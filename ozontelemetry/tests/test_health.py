@@ -9,7 +9,8 @@ from django.db import OperationalError
 from pytest_django import Settings
 
 from device_gateway.keys.credentials import set_key
-from device_gateway.models import Credential, Device, RegistryVersion
+from device_gateway.models import Credential, Device
+from device_gateway.versions import RegistryVersion
 from ozone.intake import write_path
 from ozontelemetry import health
 from tests.support.doors import Answer, Door

@@ -11,9 +11,10 @@ from typing import Any, Final, TypeVar
 from django.contrib.auth.models import User
 from django.db import OperationalError, transaction
 
-from device_gateway.models import Device, DeviceName, RegistryVersion
+from device_gateway.models import Device, DeviceName
 from device_gateway.names import normal_mac
 from device_gateway.registry.services import check_device, register_device
+from device_gateway.versions import RegistryVersion
 from ozone.wire.errors import ApiError, Conflict, Invalid
 from ozone.wire.words import UNSEEN, is_blank
 

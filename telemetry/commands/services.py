@@ -8,8 +8,9 @@ from uuid import UUID
 from django.db import connection, connections, transaction
 from django.db.models import Count, QuerySet
 
-from device_gateway.models import Device, RegistryVersion
+from device_gateway.models import Device
 from device_gateway.states import mark_seen
+from device_gateway.versions import RegistryVersion
 from ozone.wire.errors import ApiError, Conflict, Invalid, NotFound
 from telemetry.commands.lifecycle import (
     EXECUTED,
@@ -70,7 +71,7 @@ def create_for_each(*, devices: Sequence[Device], fields: Mapping[str, Any], aut
 
 
 def _wake(devices: list[int]) -> None:
-    RegistryVersion.raise_commands()
+    RegistryVersion.change_commands()
     transaction.on_commit(lambda: room.wake(devices), robust=True)
 
 

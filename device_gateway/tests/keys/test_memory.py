@@ -14,12 +14,14 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from device_gateway import versions
 from device_gateway.keys import memory
 from device_gateway.keys.credentials import revoke_key
 from device_gateway.keys.memory import keyring
-from device_gateway.models import Credential, Device, RegistryVersion
+from device_gateway.models import Credential, Device
 from device_gateway.secret import hash_secret
 from device_gateway.tests.conftest import CLAIM, INGEST, Meter, equip, eventually, provisioned, refusal
+from device_gateway.versions import RegistryChange, RegistryVersion
 from ozone.intake import Watcher
 from tests.support.doors import Door
 
@@ -165,6 +167,62 @@ class TestWithinASecond:
             cursor.execute("UPDATE device_gateway_credential SET revoked_at = created_at")
             cursor.execute("UPDATE device_gateway_registryversion SET registry_version = 0")
         assert eventually(lambda: meter.send(door).status == 401)
+
+
+def _execute(*statements: str) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+class TestWhatIsLoaded:
+    """The devices that changed; everything where nobody can tell which."""
+
+    @pytest.fixture
+    def reloads(self, monkeypatch: pytest.MonkeyPatch) -> list[None]:
+        """One for each time everything was loaded, after the first."""
+        keyring.find("warm up the watcher")
+        found: list[None] = []
+        reload = keyring.reload
+
+        def noted() -> None:
+            found.append(None)
+            reload()
+
+        monkeypatch.setattr(keyring, "reload", noted)
+        return found
+
+    def test_a_change_elsewhere_is_loaded_by_itself(
+        self, door: Door, meter: Meter, other_meter: Meter, reloads: list[None]
+    ) -> None:
+        assert [each.send(door).status for each in (meter, other_meter)] == [201, 201]
+        with another_process(meter.device, "revoke_key(device=device, now=timezone.now())"):
+            assert eventually(lambda: meter.send(door).status == 401)
+        assert other_meter.send(door).status == 201
+        assert reloads == []
+
+    @pytest.mark.parametrize(
+        "lost",
+        [
+            "DELETE FROM device_gateway_registrychange",  # more than are kept
+            "UPDATE device_gateway_registrychange SET version = 7",  # a failover has given its number out again
+        ],
+    )
+    def test_a_change_whose_forerunner_is_gone(
+        self, door: Door, meter: Meter, other_meter: Meter, reloads: list[None], lost: str
+    ) -> None:
+        assert [each.send(door).status for each in (meter, other_meter)] == [201, 201]
+        _execute(lost, "UPDATE device_gateway_credential SET revoked_at = created_at")
+        other_meter.device.save()
+        assert eventually(lambda: meter.send(door).status == 401)
+        assert reloads
+
+    def test_old_changes_are_forgotten(self, door: Door, meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(versions, "KEPT", 20)
+        for _ in range(50):
+            meter.device.save()
+        assert 20 <= RegistryChange.objects.count() <= 22
+        assert meter.send(door).status == 201
 
 
 def test_an_assignment_works_at_once(door: Door, meter: Meter) -> None:

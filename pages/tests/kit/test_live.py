@@ -12,7 +12,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from device_gateway.models import Device, DeviceState, RegistryVersion
+from device_gateway.models import Device, DeviceState
+from device_gateway.versions import RegistryVersion
 from pages.kit import version
 from pages.kit.live import TAGS, VERSION
 from pages.tests.conftest import SignIn
@@ -131,7 +132,7 @@ def test_time_alone_moves_a_status(
 def test_another_process_page_is_known_by_its_words(signed_in: SignIn, olga: User, devices: list[Device]) -> None:
     """A version says nothing about rows: a browser that shows what is true already gets none of them again."""
     browser = Browser(signed_in(olga))
-    RegistryVersion.raise_pages()
+    RegistryVersion.change_pages()
     reply = browser.look()
     assert (reply.status_code, reply.content) == (204, b"")
     assert reply[VERSION] == browser.version
@@ -177,7 +178,7 @@ class TestPeoplesChanges:
         before = self.version()
         reply = signed_in(olga).post("/api/outlets/", {"name": "Altona"}, content_type="application/json")
         assert reply.status_code == 201
-        assert self.version() == before + 1
+        assert self.version() != before
 
     def test_a_refused_one_and_a_look_change_nothing(self, signed_in: SignIn, vera: User) -> None:
         before = self.version()
