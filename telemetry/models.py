@@ -304,6 +304,27 @@ class QuarantinedEvent(models.Model):
         return f"{self.code} of device {self.device_id}"
 
 
+class Bulk(models.Model):
+    """One command for many devices, as a person gave it: `commands` are the devices' own."""
+
+    command_type = models.CharField(max_length=64)
+    description = models.CharField(max_length=500, blank=True, default="")
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    number = models.PositiveIntegerField()
+    """Of devices that it was meant for."""
+    refused = models.JSONField(default=dict)
+    """By sentence the ids of the devices that got no command for that reason."""
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.command_type} for {self.number:,} device{'' if self.number == 1 else 's'}"
+
+
 class Command(models.Model):
     """Something a device is to do. `status` is what was last done to it; `lifecycle.state_at` tells its state now."""
 
@@ -348,6 +369,9 @@ class Command(models.Model):
     )
     is_forced = models.BooleanField(default=False, db_default=False, editable=False)
     """Made although it was unsafe for the device's firmware, or may be."""
+    bulk = models.ForeignKey(
+        Bulk, on_delete=models.SET_NULL, null=True, editable=False, related_name="commands", db_index=False
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -355,6 +379,7 @@ class Command(models.Model):
             models.Index(fields=["device", "-id"], name="command_device"),
             models.Index(fields=["device"], condition=models.Q(status__in=("pending", "sent")), name="command_open"),
             models.Index(fields=["changed_at"], name="command_changed"),
+            models.Index(fields=["bulk", "status"], condition=models.Q(bulk__isnull=False), name="command_bulk"),
         ]
 
     def __str__(self) -> str:

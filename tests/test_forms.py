@@ -72,6 +72,7 @@ ACTS: Final = {
     "/device-add/": Act({"name": "Twin of <device>"}),
     "/device-upload/": Act({"text": "name;device_id\nTwin;new-<device>\n"}),
     "/device-bulk/": Act({**_BULK, **_COMMAND}),
+    "/command-bulks/<bulk>/cancel/": Act({}),
     "/devices/<device>/commands/send/": Act(_COMMAND),
     "/devices/<device>/commands/<failed>/retry/": Act({}),
     "/devices/<device>/commands/<pending>/cancel/": Act({}),

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -20,15 +21,17 @@ from ozone.wire.errors import ApiError, Invalid
 from pages.commands.bulk_forms import BulkChangeForm, BulkCommandForm
 from pages.devices.list_views import listing_of, matching
 from pages.kit.actions import action
+from pages.kit.filters import is_number
 from pages.kit.frame import staff_page
 from pages.kit.listing import Listing
-from telemetry.commands.services import create_for_each
-from telemetry.commands.views import MAX_BULK
+from telemetry.commands.services import MAX_BULK, create_bulk
 from telemetry.events.export import Walk, export
 from telemetry.events.parameters import EXPORT_DAYS
-from telemetry.models import TelemetryEvent
+from telemetry.models import Bulk, TelemetryEvent
 from telemetry.presence import is_polling
 
+MOST: Final = 20_000
+"""Devices of one command: their numbers have to fit into a form."""
 NAMED: Final = 10
 """Devices that a question names; of more it tells the number."""
 
@@ -40,54 +43,59 @@ def bulk(request: HttpRequest) -> HttpResponseBase:
     """First sent by the list, with boxes, then by the form that asks what exactly."""
     listing = listing_of(QueryDict(request.POST.get("query", "")))
     back = reverse("devices") + listing.href(page=listing.number).removesuffix("?")
-    perform = _PURPOSES.get(request.POST.get("do", ""))
+    perform, most = _PURPOSES.get(request.POST.get("do", ""), (None, 0))
     if request.method != "POST" or perform is None:
         return redirect(back)
     try:
-        chosen = _chosen(request, listing)
+        chosen = _chosen(request, listing, most)
     except Invalid as error:
         messages.error(request, error.detail)
         return redirect(back)
     return perform(request, chosen, back)
 
 
-def _chosen(request: HttpRequest, listing: Listing[Device]) -> list[Device]:
+def _chosen(request: HttpRequest, listing: Listing[Device], most: int) -> list[Device]:
     """The selected devices, or all that match the list's search. Raises Invalid for none or too many."""
     asked = request.POST
-    if asked.get("all") and "sure" not in asked:
+    if "sure" in asked:
+        words = asked.get("devices", "").replace("\0", "").split()[: most + 1]
+        numbers = [int(word) for word in words if is_number(word)]
+        names = [word for word in words if not is_number(word)]
+        found = visible_devices(request.user).filter(Q(pk__in=numbers) | Q(device_id__in=names))
+    elif asked.get("all"):
         found = matching(request.user, listing, timezone.now())
     else:
-        names = asked.get("devices", "").split() or asked.getlist("device")
-        found = visible_devices(request.user).filter(device_id__in=[name for name in names if "\0" not in name])
-    devices = list(found.select_related("state").order_by("name", "pk")[: MAX_BULK + 1])
+        names = [name for name in asked.getlist("device") if "\0" not in name]
+        found = visible_devices(request.user).filter(device_id__in=names)
+    found = found.select_related("state").defer("state__latest_payload")  # of a fleet, that is much
+    devices = list(found.order_by("name", "pk")[: most + 1])
     if not devices:
         raise Invalid("Select at least one device.")
-    if len(devices) > MAX_BULK:
-        raise Invalid(f"At most {MAX_BULK:,} devices at once. Narrow the list by a search.")
+    if len(devices) > most:
+        raise Invalid(f"At most {most:,} devices at once. Narrow the list by a search.")
     return devices
 
 
 def _command(request: HttpRequest, chosen: list[Device], back: str) -> HttpResponse:
     now = timezone.now()
+    given: list[Bulk] = []
 
     def perform(fields: dict[str, Any]) -> str:
-        made, refused = create_for_each(devices=chosen, fields=fields, author=request.user, now=now)
-        if refused:
-            why = _named(list(dict.fromkeys(error.detail for _, error in refused)))
-            who = _named([device for device, _ in refused])
-            messages.warning(request, f"{_counted(len(refused)).capitalize()} did not get it: {who}. {why}")
+        bulk, (made, _) = create_bulk(devices=chosen, fields=fields, author=request.user, now=now)
+        given.append(bulk)
         return f"{fields['command_type']} waits for {_counted(len(made))}." if made else ""
 
     silent = sum(not is_polling(device.state.last_poll, now) for device in chosen)
-    return action(
+    reply = action(
         request,
-        _form(BulkCommandForm, request, chosen),
+        _form(BulkCommandForm, request, chosen, count=len(chosen)),
         perform,
         title=f"Send a command to {_counted(len(chosen))}",
         lead=f"{_named(chosen)}. {_silence(silent, len(chosen))}",
         back=back,
         button="Send",
     )
+    return redirect("bulk", given[0].pk) if given else reply
 
 
 def _change(request: HttpRequest, chosen: list[Device], back: str) -> HttpResponse:
@@ -133,19 +141,20 @@ def _walks(devices: list[Device], since: datetime) -> Iterator[Walk]:
         yield Walk(rows, rows.filter(received_at__gte=since), "occurred_at", None)
 
 
-_PURPOSES: Final[dict[str, Callable[[HttpRequest, list[Device], str], HttpResponseBase]]] = {
-    "command": _command,
-    "change": _change,
-    "export": _export,
+_PURPOSES: Final[dict[str, tuple[Callable[[HttpRequest, list[Device], str], HttpResponseBase], int]]] = {
+    "command": (_command, MOST),
+    "change": (_change, MAX_BULK),
+    "export": (_export, MAX_BULK),
 }
+"""What is done, and with how many devices at most."""
 
 
-def _form(kind: Callable[..., Any], request: HttpRequest, chosen: list[Device]) -> Any:
+def _form(kind: Callable[..., Any], request: HttpRequest, chosen: list[Device], **more: Any) -> Any:
     """The form as it was sent; empty where the list has sent the boxes only."""
     if "sure" in request.POST:
-        return kind(request.POST)
-    names = " ".join(device.device_id or "" for device in chosen)
-    return kind(initial={"do": request.POST["do"], "query": request.POST.get("query", ""), "devices": names})
+        return kind(request.POST, **more)
+    numbers = " ".join(str(device.pk) for device in chosen)
+    return kind(initial={"do": request.POST["do"], "query": request.POST.get("query", ""), "devices": numbers}, **more)
 
 
 def _counted(number: int) -> str:

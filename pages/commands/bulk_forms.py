@@ -1,12 +1,16 @@
 """The forms that act on many devices, selected in their list."""
 
+import re
 from typing import Any, Final
 
 from django import forms
 from django.contrib.auth.models import User
 
 from pages.commands.forms import CommandForm
+from telemetry.commands.types import type_named
 
+MANY: Final = 10
+"""From so many devices on a command that cannot be taken back asks for their number."""
 _LEAVE: Final = ("", "Leave as it is")
 _NOBODY: Final = "nobody"
 
@@ -14,8 +18,8 @@ _NOBODY: Final = "nobody"
 class Selection(forms.Form):
     """The devices that were selected in the list, through the form that asks what to do with them.
 
-    `devices`: their device_ids with blanks between; `query`: the search of the list, to go back to; `sure`: that this
-    form was sent, and not the list's.
+    `devices`: their numbers or device_ids with blanks between; `query`: the search of the list, to go back to; `sure`:
+    that this form was sent, and not the list's.
     """
 
     do = forms.CharField(widget=forms.HiddenInput)
@@ -25,7 +29,27 @@ class Selection(forms.Form):
 
 
 class BulkCommandForm(CommandForm, Selection):
-    """One command for many devices."""
+    """One command for `count` devices. Of one that cannot be taken back, for many, it asks that number first."""
+
+    number = forms.CharField(required=False, widget=forms.TextInput({"inputmode": "numeric", "autocomplete": "off"}))
+
+    def __init__(self, *args: Any, count: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._count = count
+        self._kind = type_named(self.data.get("command_type", ""))
+        if count < MANY or not self._kind.is_final:
+            del self.fields["number"]
+        else:
+            self.fields["number"].label = f"Type {count}"
+
+    def clean_number(self) -> str:
+        typed = re.sub(r"[\s,.'’]", "", self.cleaned_data["number"])
+        if typed != str(self._count):
+            raise forms.ValidationError(
+                f"{self._kind.harm} That cannot be taken back, and is meant for {self._count:,} devices. Type"
+                f" {self._count} to send it to them."
+            )
+        return typed
 
 
 class BulkChangeForm(Selection):

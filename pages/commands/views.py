@@ -1,7 +1,7 @@
 """A device's commands: how each of them stands, and what staff may do about them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -51,6 +51,8 @@ class CommandRow(NamedTuple):
     retries: int
     may_retry: bool
     may_cancel: bool
+    bulk: int | None
+    """The number of the bulk it is of, for whom that is open."""
 
 
 @signed_in_page
@@ -84,7 +86,9 @@ def _screen(actor: Any, name: str, listing: Listing[Command], now: datetime) -> 
         },
         parts=[
             part("polling", "pages/commands/polling.html", told),
-            part("tally", "pages/commands/tally.html", {"tally": _tally(device, now)}),
+            part(
+                "tally", "pages/commands/tally.html", {"tally": tally(services.statistics(device.commands.all(), now))}
+            ),
             part("pager", "pages/kit/pager.html", {"listing": listing}),
         ],
         device_id=device.device_id,
@@ -92,11 +96,8 @@ def _screen(actor: Any, name: str, listing: Listing[Command], now: datetime) -> 
     )
 
 
-def _tally(device: Device, now: datetime) -> list[tuple[str, str, int]]:
-    """Class, word and number of each state; the cancelled ones are the rest."""
-    counts = services.statistics(device, now)
-    total = counts.pop("total")
-    counts["cancelled"] = total - sum(counts.values())
+def tally(counts: Mapping[str, int]) -> list[tuple[str, str, int]]:
+    """Class, word and number of each state."""
     return [(state, Command.Status(state).label.lower(), number) for state, number in counts.items()]
 
 
@@ -118,16 +119,17 @@ def _row(command: Command, device: Device, now: datetime, *, may_act: bool) -> C
         deliveries=command.deliveries,
         executed_at=command.executed_at,
         expires_at=command.expires_at if state == PENDING else None,
-        result=_result(command, state),
+        result=result_words(command, state),
         response=_json(command.response_data),
         counters=tuple((name, command.counters[name]) for name in COUNTERS) if command.counters else (),
         retries=command.retry_count,
         may_retry=may_act and services.may_retry(command, device.firmware, now),
         may_cancel=may_act and state == PENDING,
+        bulk=command.bulk_id if may_act else None,
     )
 
 
-def _result(command: Command, state: Command.Status) -> str:
+def result_words(command: Command, state: Command.Status) -> str:
     if state == TIMEOUT:
         return "Sent, but no result came." if command.deliveries else "Not asked for in time."
     return command.error_message or command.message

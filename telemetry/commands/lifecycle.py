@@ -7,8 +7,10 @@ nobody reported, has timed out whether or not anybody looks (contract, 2.1 and 2
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db.models import Q
+
 from ozone.wire.conf import options
-from telemetry.commands.types import type_named
+from telemetry.commands.types import FIRMWARE_TYPES, type_named
 from telemetry.models import Command
 from telemetry.presence import AHEAD
 
@@ -41,6 +43,25 @@ def state_at(command: Command, now: datetime) -> Command.Status:
         may_still_end = may_repeat(command) or type_named(command.command_type).done_after is not None
         return SENT if may_still_end and command.expires_at > now else TIMEOUT
     return status
+
+
+def state_is(wanted: str, now: datetime) -> Q:
+    """The condition on commands that `state_at` would call them `wanted`; test_lifecycle.py holds the two together."""
+    kinds = FIRMWARE_TYPES.values()
+    may_still_end = Q(expires_at__gt=now) & (
+        Q(command_type__in=[kind.name for kind in kinds if kind.repeatable], deliveries__lte=REDELIVERIES)
+        | Q(command_type__in=[kind.name for kind in kinds if kind.done_after is not None])
+    )
+    due = now - timedelta(seconds=options().COMMAND_RESULT_SECONDS)
+    is_waited_for = Q(sent_at=None) | Q(sent_at__gt=due, sent_at__lte=now + AHEAD)
+    if wanted == PENDING:
+        return Q(status=PENDING, expires_at__gt=now)
+    if wanted == SENT:
+        return Q(status=SENT) & (is_waited_for | may_still_end)
+    if wanted == TIMEOUT:
+        late = Q(status=SENT) & (Q(sent_at__lte=due) | Q(sent_at__gt=now + AHEAD)) & ~may_still_end
+        return Q(status=TIMEOUT) | Q(status=PENDING, expires_at__lte=now) | late
+    return Q(status=wanted)
 
 
 def is_overdue(command: Command, now: datetime) -> bool:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.db.models import Count, QuerySet
 
 from device_gateway.models import Device
@@ -18,19 +18,21 @@ from telemetry.commands.lifecycle import (
     FINISHED,
     MAX_RETRIES,
     PENDING,
-    SENT,
     allows,
     state_at,
+    state_is,
 )
 from telemetry.commands.payloads import Result
 from telemetry.commands.polling import pending_commands
 from telemetry.commands.types import is_unsafe, type_named, unsafe
 from telemetry.commands.waiting import room
-from telemetry.models import Command
+from telemetry.models import Bulk, Command
 from telemetry.statuses.storing import lock_statuses, save_statuses
 from telemetry.treatments import COUNTERS
 
 MAX_TEXT: Final = 500
+MAX_BULK: Final = 1000
+"""Commands in one transaction."""
 
 
 class Created(NamedTuple):
@@ -48,8 +50,43 @@ def create(*, device: Device, fields: Mapping[str, Any], author: Any, now: datet
     return made.commands[0]
 
 
+def create_bulk(
+    *, devices: Sequence[Device], fields: Mapping[str, Any], author: Any, now: datetime
+) -> tuple[Bulk, Created]:
+    """As `create_for_each`, of any number of devices: what people see is one bulk, but no transaction is of more than
+    MAX_BULK. A later one that the busy database refuses leaves the rest of the devices without a command."""
+    bulk = Bulk(
+        command_type=fields["command_type"],
+        description=fields.get("description", ""),
+        created_at=now,
+        created_by=author,
+        number=len(devices),
+    )
+    made = Created([], [])
+    for start in range(0, len(devices), MAX_BULK):
+        try:
+            with transaction.atomic():
+                bulk.save()
+                some = create_for_each(
+                    devices=devices[start : start + MAX_BULK], fields=fields, author=author, now=now, bulk=bulk
+                )
+                for device, error in some.refused:
+                    bulk.refused.setdefault(error.detail, []).append(device.pk)
+                if some.refused:
+                    bulk.save()
+        except OperationalError:
+            if start == 0:
+                raise
+            break
+        made.commands.extend(some.commands)
+        made.refused.extend(some.refused)
+    return bulk, made
+
+
 @transaction.atomic
-def create_for_each(*, devices: Sequence[Device], fields: Mapping[str, Any], author: Any, now: datetime) -> Created:
+def create_for_each(
+    *, devices: Sequence[Device], fields: Mapping[str, Any], author: Any, now: datetime, bulk: Bulk | None = None
+) -> Created:
     """A command for each of the devices, in their order; waiting polls wake up at the commit.
 
     `fields`: command_type, priority, payload, description, expires_in_hours, force: whether also those devices get it
@@ -63,7 +100,8 @@ def create_for_each(*, devices: Sequence[Device], fields: Mapping[str, Any], aut
         if is_unsafe(kind, device.firmware) and not is_forced:
             made.refused.append((device, unsafe(kind, device.firmware)))
         else:
-            made.commands.append(Command(device=device, created_by=author, created_at=now, changed_at=now, **rest))
+            command = Command(device=device, created_by=author, created_at=now, changed_at=now, bulk=bulk, **rest)
+            made.commands.append(command)
     if made.commands:
         Command.objects.bulk_create(made.commands)
         _wake([command.device_id for command in made.commands])
@@ -130,6 +168,18 @@ def cancel(*, devices: Any, command_id: str, now: datetime) -> Command:
     return command
 
 
+def cancel_pending(*, bulk: Bulk, now: datetime) -> int:
+    """Cancels what no device has been given of the bulk: so many. In transactions of at most MAX_BULK."""
+    pending = bulk.commands.filter(state_is(PENDING, now)).order_by("pk").select_for_update()
+    cancelled = 0
+    while True:
+        with transaction.atomic():
+            found = list(pending.values_list("pk", flat=True)[:MAX_BULK])
+            cancelled += Command.objects.filter(pk__in=found).update(status=Command.Status.CANCELLED, changed_at=now)
+        if len(found) < MAX_BULK:
+            return cancelled
+
+
 class Reported(NamedTuple):
     """Whether the command succeeded, as first reported; how many others are pending for the device."""
 
@@ -184,17 +234,7 @@ def _locked(commands: "QuerySet[Command]", command_id: str) -> Command:
     return find_command(commands.select_for_update(of=("self",)), command_id)
 
 
-def statistics(device: Device, now: datetime) -> dict[str, int]:
-    """How many of the device's commands are in each state; cancelled ones count in the total only."""
-    counts = dict.fromkeys(("pending", "sent", "executed", "failed", "timeout"), 0)
-    total = 0
-    # What time alone may have changed is looked at one by one; the rest is counted.
-    for command in device.commands.filter(status__in=(PENDING, SENT)):
-        counts[state_at(command, now)] += 1
-        total += 1
-    settled = device.commands.exclude(status__in=(PENDING, SENT)).order_by()
-    for status, number in settled.values_list("status").annotate(number=Count("pk")):
-        total += number
-        if status in counts:
-            counts[status] += number
-    return {"total": total, **counts}
+def statistics(commands: "QuerySet[Command]", now: datetime) -> dict[str, int]:
+    """How many of them are in each state."""
+    counts = {state: Count("pk", filter=state_is(state, now)) for state in Command.Status.values}
+    return dict(commands.order_by().aggregate(**counts))

@@ -25,8 +25,12 @@ class CommandType:
     """Once executed the device's counters are zeros, unless the result tells them."""
     done_after: timedelta | None = None
     """A device that cannot report it has done it if it polls so long after the delivery."""
-    is_final: bool = False
-    """What it takes away cannot be had again."""
+    harm: str = ""
+    """What it does to each device that cannot be taken back, in a sentence."""
+
+    @property
+    def is_final(self) -> bool:
+        return bool(self.harm)
 
     @property
     def words(self) -> str:
@@ -38,10 +42,30 @@ class CommandType:
 GET_STATUS: Final = CommandType("GET_STATUS", "report its status", repeatable=True)
 
 _FIRMWARES: Final = (
-    CommandType("RESET_COUNTERS", "counters to zero", resets_counters=True, is_final=True),
-    CommandType("CLEAR_MEMORY", "forget name and token, and enrol again", opens_enrolment=True, is_final=True),
-    CommandType("CLEAR_QUEUE", "drop events not sent yet", is_final=True),
-    CommandType("REBOOT_DEVICE", "restart", done_after=timedelta(seconds=5)),
+    CommandType(
+        "RESET_COUNTERS",
+        "counters to zero",
+        resets_counters=True,
+        harm="Each device sets its counters to zero. What it told before stays counted; the counters do not come back.",
+    ),
+    CommandType(
+        "CLEAR_MEMORY",
+        "forget name and token, and enrol again",
+        opens_enrolment=True,
+        harm="Each device forgets its name and its token, and has to enrol again.",
+    ),
+    CommandType(
+        "CLEAR_QUEUE",
+        "drop events not sent yet",
+        harm="Each device drops the events that it has not sent yet: those sales are counted nowhere.",
+    ),
+    CommandType(
+        "REBOOT_DEVICE",
+        "restart",
+        done_after=timedelta(seconds=5),
+        harm="Each device restarts, and serves nobody meanwhile. Some firmware then restarts for ever, until somebody"
+        " goes there.",
+    ),
     CommandType("UPDATE_SETTINGS", "take the settings in the payload", repeatable=True),
     GET_STATUS,
     CommandType("SYNC_TIME", "set its clock", repeatable=True),

@@ -25,7 +25,6 @@ from telemetry.models import Command
 PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 404: Problem, 429: Problem, 503: Problem}
 NO_DEVICE: Final = NotFound("There is no such device.", code="unknown_device")
 RECENT: Final = 10
-MAX_BULK: Final = 1000
 MAX_HOURS: Final = 8760
 
 
@@ -52,7 +51,7 @@ class CommandRequest(serializers.Serializer[Any]):
 
 
 class BulkRequest(CommandRequest):
-    device_ids = serializers.ListField(child=Text(max_length=63), allow_empty=False, max_length=MAX_BULK)
+    device_ids = serializers.ListField(child=Text(max_length=63), allow_empty=False, max_length=services.MAX_BULK)
 
 
 class CreatedReply(serializers.Serializer[Any]):
@@ -178,7 +177,7 @@ class Bulk(ApiView):
         names = list(dict.fromkeys(fields.pop("device_ids")))
         known = find_devices(visible_devices(request.user), names)
         devices = list({device.pk: device for name in names if (device := known.get(name))}.values())
-        made, refused = services.create_for_each(
+        _, (made, refused) = services.create_bulk(
             devices=devices, fields=fields, author=_author(request), now=timezone.now()
         )
         failed: list[tuple[str, ApiError]] = [(name, NO_DEVICE) for name in names if name not in known]
@@ -210,7 +209,9 @@ class CommandStatus(ApiView):
             CommandReply.of(command, status=state_at(command, now))
             for command in device.commands.order_by("-created_at", "-id")[:RECENT]
         ]
-        stats = services.statistics(device, now)
+        states = services.statistics(device.commands.all(), now)
+        stats = {"total": sum(states.values()), **states}
+        del stats["cancelled"]
         return Response({"device_id": device.device_id, "stats": stats, "recent_commands": recent})
 
 

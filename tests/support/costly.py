@@ -120,6 +120,9 @@ TABLE: Final = """
 /devices/<device>/commands/<pending>/cancel/            name query form
 /device-add/                                            query form
 /device-bulk/                                           query form many
+/command-bulks/                                         query
+/command-bulks/<bulk>/                                  name query
+/command-bulks/<bulk>/cancel/                           name query form
 /device-upload/                                         query form file
 /stats/                                                 query figures
 /stations/                                              query

@@ -58,6 +58,8 @@ def settle(word: str, owner: User | None) -> Estate:
     token = issue_token(device=device, issuer=owner, now=timezone.now(), notes=f"{word} line")
     spare_token = issue_token(device=spare, issuer=owner, now=timezone.now())
     states = {name: _command(device, word, name) for name in ("pending", "sent", "failed")}
+    fields = {"command_type": "GET_STATUS", "description": f"{word} bulk", "expires_in_hours": 24}
+    bulk, _ = commands.create_bulk(devices=[device], fields=fields, author=owner, now=timezone.now())
     named = {
         "device": f"{word}-1",
         "device_pk": str(device.pk),
@@ -70,6 +72,7 @@ def settle(word: str, owner: User | None) -> Estate:
         "event": str(TelemetryEvent.objects.get(device=device).pk),
         "quarantined": str(QuarantinedEvent.objects.get(device=device).pk),
         "token": str(token.row.pk),
+        "bulk": str(bulk.pk),
         **states,
     }
     long_ids = (str(device.pk), str(machine.pk), str(outlet.pk), str(spare.pk))

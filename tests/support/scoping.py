@@ -150,6 +150,10 @@ GET    /device-add/                                                  login    40
 POST   /device-add/                                                  login    403      403   403   200   login login
 GET    /device-bulk/                                                 login    403      403   403   302   login login
 POST   /device-bulk/                                                 login    403      403   403   302   login login
+GET    /command-bulks/                                               login    403      403   403   200   login login
+GET    /command-bulks/<bulk>/                                        login    403      403   403   200   login login
+GET    /command-bulks/<bulk>/cancel/                                 login    403      403   403   200   login login
+POST   /command-bulks/<bulk>/cancel/                                 login    403      403   403   302   login login
 GET    /device-upload/                                               login    403      403   403   200   login login
 POST   /device-upload/                                               login    403      403   403   200   login login
 GET    /stats/                                                       login    200      200   200   200   login login

@@ -366,7 +366,7 @@ def test_the_form_says_what_each_does(settings: Settings) -> None:
         "RESET_COUNTERS": "RESET_COUNTERS: counters to zero; cannot be taken back",
         "CLEAR_MEMORY": "CLEAR_MEMORY: forget name and token, and enrol again; cannot be taken back",
         "CLEAR_QUEUE": "CLEAR_QUEUE: drop events not sent yet; cannot be taken back",
-        "REBOOT_DEVICE": "REBOOT_DEVICE: restart",
+        "REBOOT_DEVICE": "REBOOT_DEVICE: restart; cannot be taken back",
         "UPDATE_SETTINGS": "UPDATE_SETTINGS: take the settings in the payload",
         "GET_STATUS": "GET_STATUS: report its status",
         "SYNC_TIME": "SYNC_TIME: set its clock",

@@ -18,7 +18,7 @@ from device_gateway.registry.services import archive_device
 from pages.tests.conftest import SignIn
 from pages.tests.onlooker import text
 from pages.tests.ozone import press
-from telemetry.models import Command
+from telemetry.models import Bulk, Command
 
 LIST = "/devices"
 ADD = "/device-add"
@@ -143,7 +143,7 @@ def test_a_command_for_the_selected(staff: Client, olga: User, three: list[Devic
     assert "This field is required." not in page  # nothing has been filled in yet
     assert Command.objects.count() == 0
     reply = staff.post(BULK, {**hidden(reply), **GET_STATUS, "payload": '{"a": 1}'})
-    assert (reply.status_code, reply["Location"]) == (302, f"{LIST}?q=unit")
+    assert (reply.status_code, reply["Location"]) == (302, f"/command-bulks/{Bulk.objects.get().pk}")
     made = Command.objects.order_by("device__name").values_list("device__name", "command_type", "payload", "created_by")
     assert list(made) == [("Unit 1", "GET_STATUS", {"a": 1}, olga.pk), ("Unit 3", "GET_STATUS", {"a": 1}, olga.pk)]
     assert messages(staff) == "GET_STATUS waits for 2 devices."
@@ -153,7 +153,7 @@ def test_a_command_that_is_none(staff: Client, three: list[Device]) -> None:
     carried = hidden(staff.post(BULK, {"do": "command", "device": ["U-1", "U-3"]}))
     reply = staff.post(BULK, {**carried, **GET_STATUS, "payload": "{"})
     assert "Not valid JSON, in line 1" in said(reply)
-    assert hidden(reply)["devices"] == "U-1 U-3"
+    assert hidden(reply)["devices"] == f"{three[0].pk} {three[2].pk}"
     assert Command.objects.count() == 0
 
 
@@ -178,16 +178,18 @@ def test_all_that_match_on_every_page(staff: Client) -> None:
     assert Command.objects.filter(device__location="West").count() == 0
 
 
-def test_not_more_than_a_thousand(staff: Client) -> None:
+def test_past_a_thousand(staff: Client) -> None:
     Device.objects.bulk_create([Device(name=f"Lane {number}", device_id=f"L-{number}") for number in range(1001)])
     DeviceState.objects.bulk_create([DeviceState(device=device) for device in Device.objects.all()])
+    for purpose in ("change", "export"):
+        reply = staff.post(BULK, {"do": purpose, "all": "yes", "query": ""})
+        assert (reply.status_code, reply["Location"]) == (302, LIST)
+        assert messages(staff) == "At most 1,000 devices at once. Narrow the list by a search."
     reply = staff.post(BULK, {"do": "command", "all": "yes", "query": ""})
-    assert (reply.status_code, reply["Location"]) == (302, LIST)
-    assert messages(staff) == "At most 1,000 devices at once. Narrow the list by a search."
-    Device.objects.get(device_id="L-1000").delete()
-    reply = staff.post(BULK, {"do": "command", "all": "yes", "query": ""})
+    assert "Send a command to 1,001 devices" in said(reply)
     staff.post(BULK, {**hidden(reply), **GET_STATUS})
-    assert Command.objects.count() == 1000
+    assert messages(staff) == "GET_STATUS waits for 1,001 devices."
+    assert Bulk.objects.get().commands.count() == Command.objects.count() == 1001
 
 
 @pytest.mark.parametrize("sent", [{}, {"device": "nobody"}, {"device": "\0"}, {"devices": "x", "sure": "yes"}])
@@ -219,19 +221,15 @@ def test_devices_that_would_not_survive_it(staff: Client, three: list[Device]) -
     Device.objects.filter(name="Unit 2").update(firmware="1.0.0-sim")
     reply = staff.post(BULK, {"do": "command", "device": ["U-1", "U-2"]})
     wanted = {**hidden(reply), **GET_STATUS, "command_type": "REBOOT_DEVICE"}
-    staff.post(BULK, wanted)
+    why = "Unit 2 did not get it. REBOOT_DEVICE is known to harm devices with firmware 1.0.0-sim."
+    page = said(staff.get(staff.post(BULK, wanted)["Location"]))
     assert list(Command.objects.values_list("device__name", flat=True)) == ["Unit 1"]
-    assert messages(staff) == (
-        "One device did not get it: Unit 2. REBOOT_DEVICE is known to harm devices with firmware 1.0.0-sim."
-        " REBOOT_DEVICE waits for one device."
-    )
-    staff.post(BULK, {**wanted, "force": "on"})
-    assert messages(staff) == "REBOOT_DEVICE waits for 2 devices."
+    assert ("REBOOT_DEVICE waits for one device." in page, why in page) == (True, True)
+    page = said(staff.get(staff.post(BULK, {**wanted, "force": "on"})["Location"]))
+    assert ("REBOOT_DEVICE waits for 2 devices." in page, "did not get it" in page) == (True, False)
     Command.objects.all().delete()
-    staff.post(BULK, {**wanted, "devices": "U-2"})
-    assert messages(staff) == (
-        "One device did not get it: Unit 2. REBOOT_DEVICE is known to harm devices with firmware 1.0.0-sim."
-    )
+    page = said(staff.get(staff.post(BULK, {**wanted, "devices": "U-2"})["Location"]))
+    assert ("waits for" in page, why in page) == (False, True)
     assert not Command.objects.exists()
 
 

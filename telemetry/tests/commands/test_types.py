@@ -30,7 +30,7 @@ def test_the_firmwares_own() -> None:
     assert having("opens_enrolment") == {"CLEAR_MEMORY"}
     assert having("resets_counters") == {"RESET_COUNTERS"} == set(RESETTING)
     assert having("done_after") == {"REBOOT_DEVICE"}
-    assert having("is_final") == {"RESET_COUNTERS", "CLEAR_MEMORY", "CLEAR_QUEUE"}
+    assert having("is_final") == {"RESET_COUNTERS", "CLEAR_MEMORY", "CLEAR_QUEUE", "REBOOT_DEVICE"}
 
 
 def test_a_deployments_own(settings: Settings) -> None:
