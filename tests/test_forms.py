@@ -1,6 +1,7 @@
 """Every form of every page acts once: sent twice it changes nothing more, and shows what came of it the first time."""
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -70,7 +71,7 @@ ACTS: Final = {
     "/device-tokens/<token>/revoke/": Act({}),
     "/device-tokens/revoke-key/?device=<device>": Act({"password": PASSWORD}),
     "/device-add/": Act({"name": "Twin of <device>"}),
-    "/device-upload/": Act({"text": "name;device_id\nTwin;new-<device>\n"}),
+    "/device-upload/": Act({"content": b64encode(b"name\nTwin\n").decode(), "encoding": "utf-8"}),
     "/device-bulk/": Act({**_BULK, **_COMMAND}),
     "/command-bulks/<bulk>/cancel/": Act({}),
     "/devices/<device>/commands/send/": Act(_COMMAND),
