@@ -13,6 +13,7 @@ from django.utils import timezone
 from device_gateway.names import check_device_id, default_device_id, spelled_mac, validate_mac
 from device_gateway.secret import PREFIX_LENGTH, check_key
 from device_gateway.versions import WatchedQuerySet
+from ozone.intake.finding import Folded, FoundModel, FoundQuerySet, Order, with_following
 from ozone.wire.conf import options
 
 
@@ -28,7 +29,7 @@ def _int_or_float(digits: str) -> int | float:
     return number if -(2**63) <= number < 2**63 else float(digits)
 
 
-class Device(models.Model):
+class Device(FoundModel):
     """Anything that talks to us: an energy meter, an Ozone machine's ESP32. Only `name` matters to make one."""
 
     class Encryption(models.TextChoices):
@@ -55,6 +56,12 @@ class Device(models.Model):
     )
     data_key = models.TextField(blank=True, default="", editable=False)
     """The device's AES key, encrypted under DEVICE_DATA_KEY; the one secret that cannot be kept as a hash."""
+    name_folded = Folded("name")
+    location_folded = Folded("location")
+    firmware_folded = Folded("firmware")
+    name_order = Order("name")
+    location_order = Order("location")
+    device_id_order = Order("device_id")
 
     objects = WatchedQuerySet.as_manager()
 
@@ -124,19 +131,23 @@ class Device(models.Model):
                 Enrolment.open_windows([self.pk], timezone.now(), on_assigning=True)
             if not self.device_id:
                 self.device_id = self.mac or default_device_id(self.pk)
-                Device._base_manager.filter(pk=self.pk).update(device_id=self.device_id)
+                named = with_following(Device, {"device_id": self.device_id})
+                Device._base_manager.filter(pk=self.pk).update(**named)
             known = set(self.names.values_list("name", flat=True))
             for name in {self.device_id, self.mac or self.device_id} - known:
                 self.names.create(name=name)  # refused by the database when it is another device's
             DeviceState.objects.get_or_create(device=self)
 
 
-class DeviceName(models.Model):
+class DeviceName(FoundModel):
     """Every name a device has or had: device_id, MAC, former device_ids. None is ever given to another device."""
 
     name = models.CharField(max_length=63, unique=True)
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="names")
     since = models.DateTimeField(default=timezone.now)
+    name_folded = Folded("name")
+
+    objects = FoundQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.name

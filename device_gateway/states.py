@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.functions import Coalesce, Greatest
 
 from device_gateway.models import DeviceState
 from ozone.intake.last import last_writes
@@ -39,13 +40,13 @@ class Told:
 
     def add(self, later: "Told") -> None:
         """What was told after it."""
-        self.seen_at = _later_of(self.seen_at, later.seen_at)
-        self.polled_at = _later_of(self.polled_at, later.polled_at)
+        self.seen_at = later_of(self.seen_at, later.seen_at)
+        self.polled_at = later_of(self.polled_at, later.polled_at)
         self.seat = self.seat if later.seat is None else later.seat
         if later.latest is not None and (self.latest is None or later.latest.occurred_at >= self.latest.occurred_at):
             self.latest = later.latest
         self.reused += later.reused
-        self.reused_at = _later_of(self.reused_at, later.reused_at)
+        self.reused_at = later_of(self.reused_at, later.reused_at)
         if later.refused:
             self.refused += later.refused
             self.refused_at = later.refused_at
@@ -71,8 +72,15 @@ class Told:
         )
 
 
-def _later_of(one: datetime | None, other: datetime | None) -> datetime | None:
+def later_of(one: datetime | None, other: datetime | None) -> datetime | None:
+    """Of a device's last poll and message: when it was last heard from, whatever it said; None: never."""
     return other if one is None else one if other is None else max(one, other)
+
+
+def last_heard(device: str = "") -> Greatest:
+    """The later of poll and message in a query. `device` leads from the row to its device, as `device__`."""
+    poll, seen = f"{device}state__last_poll", f"{device}state__last_seen"
+    return Greatest(Coalesce(poll, seen), Coalesce(seen, poll))  # null on SQLite where either is
 
 
 def _moved_on(column: str) -> str:

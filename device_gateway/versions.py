@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from ozone.intake.finding import FoundQuerySet
 from ozone.intake.last import last_writes
 from ozone.intake.sql import BulkInsert
 
@@ -102,7 +103,7 @@ def _renew(connection: BaseDatabaseWrapper, columns: set[str]) -> int:
     return version
 
 
-class WatchedQuerySet(models.QuerySet[Any]):
+class WatchedQuerySet(FoundQuerySet):
     """Changes in bulk pass by `save` and its signals, so they say so themselves."""
 
     def update(self, **kwargs: Any) -> int:

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, Final, NamedTuple
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
@@ -14,25 +14,29 @@ from django.views.decorators.http import require_safe
 from ozone.wire.errors import NotFound
 from pages.kit.filters import Chosen, Filters, search
 from pages.kit.frame import View, page, staff_page
-from pages.kit.listing import Listing
+from pages.kit.listing import Listing, Sort, up
 from pages.kit.live import Screen, live_page, part, rows, screen
+from pages.kit.queries import matching_stations
 from stations import queries
 from stations.models import PowerBank, Station, StationSlot, SyncLog
 from stations.partner.switch import stations_enabled
 
 FOLLOWS: Final = ("people", "stations")
 SORTS: Final = {
-    "serial": ("serial_number",),
-    "status": ("status", "serial_number"),
-    "slots": (F("slots_occupied").desc(),),
-    "banks": (F("power_banks_here").desc(),),
-    "heartbeat": (F("last_heartbeat").desc(nulls_last=True),),
-    "sync": (F("updated_at").desc(),),
+    "serial": Sort("Station", *up("serial_number")),
+    "status": Sort("Status", "status", *up("serial_number")),
+    "slots": Sort("Slots taken", F("slots_occupied").desc(), *up("serial_number")),
+    "banks": Sort("Power banks", F("power_banks_here").desc(), *up("serial_number")),
+    "available": Sort("Available", F("power_banks_available").desc(), *up("serial_number")),
+    "heartbeat": Sort("Last heartbeat", F("last_heartbeat").desc(nulls_last=True)),
+    "sync": Sort("Last sync", F("updated_at").desc()),
 }
 BANK_SORTS: Final = {
-    "slot": (F("current_slot__slot_number").asc(nulls_last=True), "serial_number"),
-    "serial": ("serial_number",),
-    "battery": ("battery_level", "serial_number"),
+    "slot": Sort("Slot", F("current_slot__slot_number").asc(nulls_last=True), *up("serial_number")),
+    "serial": Sort("Power bank", *up("serial_number")),
+    "status": Sort("Status", "status", *up("serial_number")),
+    "battery": Sort("Battery", "battery_level", *up("serial_number")),
+    "seen": Sort("Last seen", F("seen_at").desc(nulls_last=True)),
 }
 
 
@@ -117,19 +121,14 @@ def stations(request: HttpRequest) -> HttpResponse:
 
 
 def _screen(listing: Listing[Station]) -> Screen:
-    found = listing.cut(_narrowed(queries.stations(), listing))
+    found = matching_stations(listing.words)
+    if status := listing.chosen.get("status"):
+        found = found.filter(status=status)
+    found = listing.cut(found)
     return screen(
         lists={"stations": rows("pages/stations/list_row.html", ((station.pk, _row(station)) for station in found))},
         parts=[part("pager", "pages/kit/pager.html", {"listing": listing})],
     )
-
-
-def _narrowed(found: "QuerySet[Station]", listing: Listing[Station]) -> "QuerySet[Station]":
-    for word in listing.words.split():
-        found = found.filter(Q(serial_number__icontains=word) | Q(imei__icontains=word) | Q(wifi_ssid__icontains=word))
-    if status := listing.chosen.get("status"):
-        found = found.filter(status=status)
-    return found
 
 
 def _row(station: Any) -> StationRow:

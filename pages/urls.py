@@ -9,7 +9,7 @@ from django.views.generic import RedirectView
 
 from pages import stations, stats
 
-SUBJECTS: Final = ("dashboard", "people", "tokens", "devices", "commands", "machines", "outlets")
+SUBJECTS: Final = ("dashboard", "people", "tokens", "devices", "commands", "machines", "outlets", "finding")
 
 urlpatterns = [
     # Browsers ask for it on pages that name no icon: the admin site, the API reference.

@@ -3,10 +3,12 @@
 from django.db import models
 from django.utils import timezone
 
+from ozone.intake.finding import Folded, FoundModel, FoundQuerySet, Order
+
 SERIAL_LENGTH = 64
 
 
-class Station(models.Model):
+class Station(FoundModel):
     """A charging station as its last messages described it."""
 
     class Status(models.TextChoices):
@@ -30,6 +32,12 @@ class Station(models.Model):
     """SHA-256 of the last body applied."""
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
+    serial_number_folded = Folded("serial_number")
+    imei_folded = Folded("imei")
+    wifi_ssid_folded = Folded("wifi_ssid")
+    serial_number_order = Order("serial_number")
+
+    objects = FoundQuerySet.as_manager()
 
     class Meta:
         ordering = ["serial_number"]
@@ -67,7 +75,7 @@ class StationSlot(models.Model):
         return f"{self.station} slot {self.slot_number}"
 
 
-class PowerBank(models.Model):
+class PowerBank(FoundModel):
     """A power bank: in one slot of one station, or in none."""
 
     class Status(models.TextChoices):
@@ -88,6 +96,10 @@ class PowerBank(models.Model):
     """The time of the newest message that saw it in a slot; an older one cannot move it."""
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
+    serial_number_folded = Folded("serial_number")
+    serial_number_order = Order("serial_number")
+
+    objects = FoundQuerySet.as_manager()
 
     class Meta:
         ordering = ["serial_number"]

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from device_gateway.models import Device
+from ozone.intake.finding import Folded, FoundModel, FoundQuerySet, Order
 
 
 class Treatment(models.TextChoices):
@@ -17,7 +18,7 @@ class Treatment(models.TextChoices):
     PREMIUM = "PREMIUM"
 
 
-class Outlet(models.Model):
+class Outlet(FoundModel):
     """A place where machines stand. Deleting one archives it."""
 
     name = models.CharField(max_length=200)
@@ -29,6 +30,14 @@ class Outlet(models.Model):
     average_intage_services = models.FloatField(null=True, blank=True)
     number_of_machines = models.PositiveIntegerField(null=True, blank=True, help_text="As the owner counts them.")
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+    name_folded = Folded("name")
+    region_folded = Folded("region")
+    address_folded = Folded("address")
+    contact_person_folded = Folded("contact_person")
+    name_order = Order("name")
+    region_order = Order("region")
+
+    objects = FoundQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]
@@ -45,7 +54,7 @@ class Outlet(models.Model):
         return self.name
 
 
-class Machine(models.Model):
+class Machine(FoundModel):
     """What a customer uses. `device` is the one it has now; `bindings` tell which it had when."""
 
     outlet = models.ForeignKey(Outlet, on_delete=models.SET_NULL, null=True, blank=True, related_name="machines")
@@ -58,6 +67,10 @@ class Machine(models.Model):
     installed_date = models.DateField(null=True, blank=True)
     device = models.OneToOneField(Device, on_delete=models.SET_NULL, null=True, blank=True, related_name="machine")
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+    name_folded = Folded("name")
+    name_order = Order("name")
+
+    objects = FoundQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]

@@ -1,15 +1,15 @@
 """Whether a device is there: computed when read, never stored (contract, 2.3).
 
 One rule in three forms, for one device, for Django's queries and for SQL; telemetry/tests/test_presence.py holds them
-together. What counts is the last poll, else when the device was last seen; one never heard from is offline.
+together. What counts is the last poll, else when the device was last seen; one never heard from is offline. When it was
+last heard is another question (device_gateway.states).
 """
 
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from django.db.models import Q
-from django.db.models.functions import Coalesce
+from django.db.models import Case, Q, Value, When
 
 from ozone.wire.conf import options
 
@@ -42,20 +42,29 @@ def presence(last_poll: datetime | None, last_seen: datetime | None, now: dateti
     return Presence.IDLE if silence <= idle else Presence.OFFLINE
 
 
-def last_heard(device: str = "") -> Coalesce:
-    """When a device was last heard from: the annotation `heard` that `presence_is` asks for. `device` leads from the
-    model to the device, as `device__`."""
-    return Coalesce(f"{device}state__last_poll", f"{device}state__last_seen")
-
-
-def presence_is(wanted: Presence, now: datetime) -> Q:
-    """The condition on rows annotated with `heard` that `presence` would call them `wanted`."""
+def presence_is(wanted: Presence, now: datetime, device: str = "") -> Q:
+    """The condition that `presence` would call a row's device `wanted`. `device` leads from the row to it
+    (`device__`)."""
     online, idle = (now - silence for silence in silences())
+    poll, seen = f"{device}state__last_poll", f"{device}state__last_seen"
+
+    def counts(**bounds: datetime) -> Q:
+        """That which counts of the two is within."""
+        return Q(**{f"{poll}__{name}": at for name, at in bounds.items()}) | Q(
+            **{poll: None}, **{f"{seen}__{name}": at for name, at in bounds.items()}
+        )
+
     if wanted == Presence.ONLINE:
-        return Q(heard__gte=online, heard__lte=now + AHEAD)
+        return counts(gte=online, lte=now + AHEAD)
     if wanted == Presence.IDLE:
-        return Q(heard__gte=idle, heard__lt=online)
-    return Q(heard__lt=min(online, idle)) | Q(heard__gt=now + AHEAD) | Q(heard=None)
+        return counts(gte=idle, lt=online)
+    return counts(lt=min(online, idle)) | counts(gt=now + AHEAD) | Q(**{poll: None, seen: None})
+
+
+def presence_order(now: datetime, device: str = "") -> Case:
+    """Online, idle, offline, as numbers that go up."""
+    online, idle = (presence_is(status, now, device) for status in (Presence.ONLINE, Presence.IDLE))
+    return Case(When(online, then=Value(0)), When(idle, then=Value(1)), default=Value(2))
 
 
 _HEARD: Final = "COALESCE(last_poll, last_seen)"

@@ -1,14 +1,17 @@
 """The JSON of devices, read and written; OpenAPI is generated from these."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from rest_framework import serializers
 
 from device_gateway.models import Device
+from device_gateway.states import later_of
 from ozone.webapi.fields import Flag, Text, WholeNumber
 from ozone.webapi.names import Name
-from ozone.webapi.replies import RowReply
+from ozone.webapi.replies import Made, RowReply
+from ozone.wire.times import iso_or_none
 
 
 class DeviceRequest(serializers.Serializer[Any]):
@@ -37,10 +40,20 @@ class CredentialReply(RowReply):
     last_used_at = serializers.DateTimeField(allow_null=True)
 
 
+def last_heard_member(device: str = "") -> Made:
+    """The newest of a device's poll and message, for a reply about a row that `device` leads from, as `device__`."""
+    return Made(_last_heard, f"{device}state__last_poll", f"{device}state__last_seen")
+
+
+def _last_heard(_: datetime, last_poll: datetime | None, last_seen: datetime | None) -> str | None:
+    return iso_or_none(later_of(last_poll, last_seen))
+
+
 class DeviceReply(RowReply):
     """A device as operators see it."""
 
     given = ("credential",)
+    made = {"last_heard": last_heard_member()}
 
     id = serializers.IntegerField()
     device_id = serializers.CharField()
@@ -56,6 +69,7 @@ class DeviceReply(RowReply):
     archived_at = serializers.DateTimeField(allow_null=True)
     last_seen = serializers.DateTimeField(source="state__last_seen", allow_null=True)
     last_poll = serializers.DateTimeField(source="state__last_poll", allow_null=True)
+    last_heard = serializers.DateTimeField(allow_null=True, help_text="The newest of both.")
     credential = CredentialReply(allow_null=True)
 
 

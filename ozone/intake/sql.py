@@ -18,9 +18,11 @@ import psycopg
 from django.db import DataError, connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from ozone.intake.finding import following
+
 MAX_CHUNK: Final = 512
 """Rows a statement on SQLite; sizes are powers of two, so that few statements are prepared and each is reused."""
-_QUOTED: Final = ("text", "varchar", "jsonb")
+_QUOTED: Final = ("text", "varchar", "jsonb", "bytea")
 """PostgreSQL's types whose values may hold what ends an element of an array literal."""
 
 M = TypeVar("M", bound=models.Model)
@@ -152,6 +154,8 @@ def _as_given(connection: BaseDatabaseWrapper, field: "models.Field[Any, Any]", 
     """A field's value as `BulkInsert` takes it."""
     if isinstance(field, models.JSONField):
         return None if value is None else json.dumps(value, cls=field.encoder)
+    if isinstance(field, models.BinaryField) and connection.vendor == "postgresql":
+        return None if value is None else rf"\x{value.hex()}"
     return field.get_db_prep_save(value, connection)
 
 
@@ -276,14 +280,16 @@ def insert_missing(rows: Sequence[models.Model], *, unique: Sequence[str]) -> in
 
 
 def upsert(rows: Sequence[models.Model], *, unique: Sequence[str], update: Sequence[str]) -> None:
-    """Inserts `rows`, all of one model, or updates the fields `update` of those that are there; sets their keys.
+    """Inserts `rows`, all of one model, or updates the fields `update`, and what follows them, of those that are there;
+    sets their keys.
 
     `unique` names the fields of the unique constraint by which a row is recognised. Sends no signals.
     """
     if not rows:
         return
     model = type(rows[0])
-    changes = ", ".join(f"{column} = excluded.{column}" for column in (_columns(model, [name]) for name in update))
+    changed = [*update, *(field.name for field in following(model, update))]
+    changes = ", ".join(f"{column} = excluded.{column}" for column in (_columns(model, [name]) for name in changed))
     conflict = f"ON CONFLICT ({_columns(model, unique)}) DO UPDATE SET {changes}"
     returned = _write(rows, _inserting(model, conflict, ("pk", *unique)))
     attributes = _attributes(model, unique)
@@ -302,7 +308,7 @@ def _inserting(model: type[models.Model], conflict: str, returning: tuple[str, .
 def _write(rows: Sequence[models.Model], statement: BulkInsert) -> list[tuple[Any, ...]]:
     connection = connections[router.db_for_write(type(rows[0]))]
     fields = _written_fields(type(rows[0]))
-    values = [tuple(_as_given(connection, field, getattr(row, field.attname)) for field in fields) for row in rows]
+    values = [tuple(_as_given(connection, field, field.pre_save(row, add=True)) for field in fields) for row in rows]
     with transaction.atomic(using=connection.alias, savepoint=False), connection.wrap_database_errors:
         return statement.run(connection, values)
 

@@ -14,7 +14,17 @@ from ozone.wire import jsonio
 from ozone.wire.errors import Invalid, PreconditionFailed
 
 COMPUTED: Final = frozenset(
-    {"bound_machine", "counts", "credential", "last_poll", "last_seen", "machine_count", "online", "status"}
+    {
+        "bound_machine",
+        "counts",
+        "credential",
+        "last_heard",
+        "last_poll",
+        "last_seen",
+        "machine_count",
+        "online",
+        "status",
+    }
 )
 """Members of replies that follow from other rows or from the time: what is read can be written back with them."""
 

@@ -24,6 +24,7 @@ from pages.kit.actions import action
 from pages.kit.filters import is_number
 from pages.kit.frame import staff_page
 from pages.kit.listing import Listing
+from pages.kit.queries import BY_NAME
 from telemetry.commands.services import MAX_BULK, create_bulk
 from telemetry.events.export import Walk, export
 from telemetry.events.parameters import EXPORT_DAYS
@@ -68,7 +69,7 @@ def _chosen(request: HttpRequest, listing: Listing[Device], most: int) -> list[D
         names = [name for name in asked.getlist("device") if "\0" not in name]
         found = visible_devices(request.user).filter(device_id__in=names)
     found = found.select_related("state").defer("state__latest_payload")  # of a fleet, that is much
-    devices = list(found.order_by("name", "pk")[: most + 1])
+    devices = list(found.order_by(BY_NAME, "pk")[: most + 1])
     if not devices:
         raise Invalid("Select at least one device.")
     if len(devices) > most:

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from django.db.models import F
-from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -16,7 +15,7 @@ from pages.commands.views import result_words, tally
 from pages.kit.actions import Confirmation, action, sent
 from pages.kit.filters import Chosen, Filters
 from pages.kit.frame import staff_page
-from pages.kit.listing import Listing
+from pages.kit.listing import Listing, Sort, up
 from pages.kit.live import Screen, live_page, part, rows, screen
 from telemetry.commands import services
 from telemetry.commands.lifecycle import FINISHED, PENDING, SENT, state_at, state_is
@@ -24,8 +23,11 @@ from telemetry.models import Bulk, Command
 from telemetry.visible import find
 
 FOLLOWS: Final = ("people", "commands", "deadlines")
-BULK_SORTS: Final = {"newest": ("-pk",)}
-SORTS: Final = {"changed": (F("changed_at").desc(),), "device": (Lower("device__name"), "device__device_id")}
+BULK_SORTS: Final = {"newest": Sort("Newest", "-pk")}
+SORTS: Final = {
+    "changed": Sort("Changed", F("changed_at").desc()),
+    "device": Sort("Device", *up("device__name", "device__device_id")),
+}
 NAMED: Final = 10
 """Devices that a sentence names; of more it tells the number."""
 

@@ -15,7 +15,7 @@ from device_gateway.registry.queries import find_device, visible_devices
 from pages.commands.forms import CommandForm
 from pages.kit.actions import Confirmation, action, sent
 from pages.kit.frame import signed_in_page, staff_page
-from pages.kit.listing import Listing
+from pages.kit.listing import Listing, Sort
 from pages.kit.live import Screen, live_page, part, rows, screen
 from telemetry.commands import services
 from telemetry.commands.lifecycle import FINISHED, PENDING, TIMEOUT, state_at
@@ -24,7 +24,7 @@ from telemetry.presence import is_polling, presence
 from telemetry.treatments import COUNTERS
 
 FOLLOWS: Final = ("people", "presence", "polling", "commands", "deadlines")
-SORTS: Final = {"newest": ("-pk",)}
+SORTS: Final = {"newest": Sort("Newest", "-pk")}
 SILENT: Final = "It does not ask for commands now. What you send waits until it does, or expires."
 
 

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from device_gateway.models import Device, HandshakeAttempt, ProvisioningToken
 from device_gateway.registry.queries import visible_devices
+from device_gateway.states import last_heard, later_of
 from ozone.wire.conf import options
 from pages.kit import charts
 from telemetry.commands.lifecycle import state_at
@@ -20,7 +21,7 @@ from telemetry.figures.rollups import starts
 from telemetry.figures.statistics import Filters, conditions_of, statistics
 from telemetry.figures.totals import Totals
 from telemetry.models import Command, QuarantinedEvent, TelemetryEvent
-from telemetry.presence import Presence, last_heard, presence, presence_is
+from telemetry.presence import Presence, presence, presence_is
 from telemetry.treatments import COUNTERS
 from telemetry.visible import visible_events
 
@@ -102,7 +103,7 @@ class TickerRow(NamedTuple):
 
 
 def overview(actor: Any, now: datetime) -> Overview:
-    devices = visible_devices(actor).annotate(heard=last_heard())
+    devices = visible_devices(actor)
     counts = devices.aggregate(
         quiet=Count("pk", filter=_is_quiet(now)),
         readings=Count("pk", filter=Q(state__latest_received_at__isnull=False)),
@@ -178,7 +179,7 @@ def quiet_rows(actor: Any, now: datetime) -> Iterator[tuple[int, QuietRow]]:
     for pk, device_id, name, last_poll, last_seen, machine, machine_id, outlet, location in silent.order_by(
         F("heard").asc(nulls_last=True), "pk"
     ).values_list(*columns)[:QUIET]:
-        status, heard = presence(last_poll, last_seen, now), last_poll or last_seen
+        status, heard = presence(last_poll, last_seen, now), later_of(last_poll, last_seen)
         yield pk, QuietRow(device_id, name, status, heard, machine or "", machine_id, outlet or "", location)
 
 

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from django.db.models import F
-from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
@@ -12,12 +11,12 @@ from django.views.decorators.http import require_safe
 from device_gateway.models import Device
 from pages.kit.filters import Filters, search
 from pages.kit.frame import staff_page
-from pages.kit.listing import Listing
+from pages.kit.listing import Listing, Sort
 from pages.kit.live import Screen, live_page, part, rows, screen
-from pages.kit.queries import matching_devices
+from pages.kit.queries import BY_NAME, matching_devices
 
 FOLLOWS: Final = ("people",)
-SORTS: Final = {"archived": (F("archived_at").desc(),), "name": (Lower("name"),)}
+SORTS: Final = {"archived": Sort("Archived", F("archived_at").desc()), "name": Sort("Device", BY_NAME)}
 
 
 class ArchiveFilters(Filters):

@@ -14,7 +14,7 @@ from ozone.webapi.names import NameField
 from ozone.wire import jsonio
 from ozone.wire.errors import MalformedJson
 from pages.kit.actions import Edit
-from pages.kit.queries import CHOICES
+from pages.kit.queries import CHOICES, asked, matching_machines
 from telemetry.events.payloads import MAX_KEPT_BODY
 from telemetry.events.quarantine import members
 from telemetry.models import Machine, MachineDevice, QuarantinedEvent
@@ -104,16 +104,15 @@ class AssignDeviceForm(AsksAgain):
     def __init__(self, actor: Any, device: Device, words: str, data: Any = None) -> None:
         super().__init__(data)
         self.device = device
-        self.words = words.replace("\0", "").strip()[:100]  # PostgreSQL takes no NUL
+        self.words = asked(words)
         machines = visible_machines(actor).select_related("outlet", "device")
-        # Machines without a device come first.
-        machines = machines.annotate(is_taken=Q(device__isnull=False)).order_by("is_taken", "name", "pk")
         field = self.fields["machine"]
         field.queryset = machines  # type: ignore[attr-defined]
         self.total = machines.count()
-        for word in self.words.split():
-            machines = machines.filter(Q(name__icontains=word) | Q(outlet__name__icontains=word))
-        found = list(machines.exclude(device=device)[: CHOICES + 1])
+        # Machines without a device come first.
+        matching = matching_machines(actor, self.words).annotate(is_taken=Q(device__isnull=False))
+        matching = matching.select_related("outlet", "device").order_by("is_taken", "name_order", "pk")
+        found = list(matching.exclude(device=device)[: CHOICES + 1])
         self.more = len(found) > CHOICES
         # Only these are offered; the field's own choices would be every machine there is.
         choices = [(machine.pk, _described(machine)) for machine in found[:CHOICES]]

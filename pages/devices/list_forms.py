@@ -58,7 +58,10 @@ class DeviceFilters(Filters):
 
     def __init__(self, actor: Any, chosen: dict[str, str], words: str) -> None:
         super().__init__(chosen, words)
-        outlets = [(str(pk), name) for pk, name in visible_outlets(actor).order_by("name").values_list("pk", "name")]
+        outlets = [
+            (str(pk), name)
+            for pk, name in visible_outlets(actor).order_by("name_order", "pk").values_list("pk", "name")
+        ]
         if outlets:
             self.fields["outlet"].choices = [ANY, *outlets]  # type: ignore[attr-defined]
         else:

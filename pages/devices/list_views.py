@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from django.db.models import F, QuerySet
-from django.db.models.functions import Lower
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils import timezone
@@ -14,23 +14,26 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from device_gateway.models import Device
 from device_gateway.registry.services import register_device
+from device_gateway.states import last_heard, later_of
 from pages.devices.list_forms import DeviceFilters, NewDeviceForm
 from pages.kit.actions import action, sent
 from pages.kit.frame import signed_in_page, staff_page
-from pages.kit.listing import Listing
+from pages.kit.listing import Listing, Sort, up
 from pages.kit.live import Screen, live_page, part, rows, screen
-from pages.kit.queries import matching_devices
-from telemetry.presence import Presence, last_heard, presence, presence_is
+from pages.kit.queries import BY_NAME, matching_devices
+from telemetry.presence import Presence, presence, presence_is, presence_order
+from telemetry.treatments import COUNTERS
 
 FOLLOWS: Final = ("people", "presence", "events", "commands")
 SORTS: Final = {
-    "name": (Lower("name"),),
-    "heard": (F("heard").desc(nulls_last=True),),
-    "outlet": (
-        Lower("machine__outlet__name").asc(nulls_last=True),
-        Lower("machine__name").asc(nulls_last=True),
-    ),
-    "location": (Lower("location"),),
+    "name": Sort("Device", BY_NAME),
+    "status": Sort("Status", "presence", BY_NAME),
+    "heard": Sort("Last heard", F("heard").desc(nulls_last=True)),
+    "outlet": Sort("Outlet", *up("machine__outlet__name", "machine__name"), BY_NAME),
+    "location": Sort("Location", *up("location"), BY_NAME),
+    **{
+        name: Sort(name.capitalize(), Coalesce(f"status__current_count_{name}", 0).desc(), BY_NAME) for name in COUNTERS
+    },
 }
 
 
@@ -90,9 +93,9 @@ def listing_of(query: QueryDict) -> Listing[Device]:
 
 
 def matching(actor: Any, listing: Listing[Device], now: datetime) -> "QuerySet[Device]":
-    """The actor's devices that the list shows, on all its pages; annotated with `heard`."""
+    """The actor's devices that the list shows, on all its pages; annotated with what they are put in order by."""
     chosen = listing.chosen
-    found = matching_devices(actor, listing.words).annotate(heard=last_heard())
+    found = matching_devices(actor, listing.words).annotate(heard=last_heard(), presence=presence_order(now))
     if status := chosen.get("status"):
         found = found.filter(presence_is(Presence(status), now))
     if assigned := chosen.get("assigned"):
@@ -119,7 +122,7 @@ def _screen(actor: Any, listing: Listing[Device], now: datetime) -> Screen:
 def _row(values: tuple[Any, ...], now: datetime, *, may_select: bool) -> DeviceRow:
     pk, device_id, name, location, last_poll, last_seen, *rest, basic, standard, premium = values
     status = presence(last_poll, last_seen, now)
-    heard = last_poll or last_seen
+    heard = later_of(last_poll, last_seen)
     return DeviceRow._make(
         (pk, device_id, name, location, status, heard, *rest, basic or 0, standard or 0, premium or 0, may_select)
     )

@@ -1,38 +1,50 @@
 """A table that people search, sort and page through; the address holds its state."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlencode
 
-from django.db.models import Model, QuerySet
+from django.db.models import F, Model, OrderBy, QuerySet
 from django.http import QueryDict
 
 from pages.kit.filters import Filters, is_number
+from pages.kit.queries import asked
 
 M = TypeVar("M", bound=Model)
 
 PAGE_ROWS: Final = 50
 
 
+class Sort:
+    """One order of a table: the title of the column that it is by, and the fields to order by."""
+
+    def __init__(self, title: str, *fields: Any) -> None:
+        self.title = title
+        self.fields = fields
+
+
+def up(*texts: str) -> list[OrderBy]:
+    """By these texts, which have a column that keeps their order; last those whose row is not there."""
+    return [F(f"{text}_order").asc(nulls_last=True) for text in texts]
+
+
 class Listing(Generic[M]):
     """What the address asks for. Words it does not know are left out, as if they had not been said.
 
-    `sorts`: by the word in `?sort=` (`-` before it turns the order round) the fields to order by; the first is the
-    default. `filters`: the form of what may be chosen besides. `is_searched`: whether `?q=` is of this table.
+    `sorts`: by the word in `?sort=` (`-` before it turns the order round); the first is the default. `filters`: the
+    form of what may be chosen besides. `is_searched`: whether `?q=` is of this table.
     """
 
     def __init__(
         self,
         query: QueryDict,
-        sorts: Mapping[str, Sequence[Any]],
+        sorts: Mapping[str, Sort],
         filters: type[Filters] = Filters,
         *,
         is_searched: bool = True,
     ) -> None:
-        self._sorts = sorts
-        self.words = (
-            query.get("q", "").replace("\0", "").strip()[:100] if is_searched else ""
-        )  # PostgreSQL takes no NUL
+        self.sorts = sorts
+        self.words = asked(query.get("q", "")) if is_searched else ""
         sort = query.get("sort", "")
         self.sort = sort if sort.removeprefix("-") in sorts else next(iter(sorts))
         self.chosen = filters.chosen_in(query)
@@ -46,15 +58,23 @@ class Listing(Generic[M]):
         self.pages = max(1, -(-self.total // PAGE_ROWS))
         self.number = max(1, min(self.number, self.pages))
         start = (self.number - 1) * PAGE_ROWS
-        fields = self._sorts[self.sort.removeprefix("-")]
-        ordered = found.order_by(*fields, "pk")
+        ordered = found.order_by(*self.sorts[self.sort.removeprefix("-")].fields, "pk")
         return (ordered.reverse() if self.sort.startswith("-") else ordered)[start : start + PAGE_ROWS]
 
     def href(self, **changes: Any) -> str:
         """The address of this table with the changes; another sort or filter begins at its first page."""
         state = {"q": self.words, **self.chosen, "sort": self.sort, "page": 1, **changes}
-        usual = {"sort": next(iter(self._sorts)), "page": 1}
+        usual = {"sort": next(iter(self.sorts)), "page": 1}
         return "?" + urlencode({name: value for name, value in state.items() if value and value != usual.get(name)})
+
+    @property
+    def orders(self) -> list[tuple[str, str]]:
+        """Each word that `?sort=` may be, and how it reads: for where no column's head is in sight."""
+        return [
+            (f"{sign}{word}", f"{sort.title} {arrow}")
+            for word, sort in self.sorts.items()
+            for sign, arrow in (("", "↑"), ("-", "↓"))
+        ]
 
     @property
     def is_narrowed(self) -> bool:

@@ -4,19 +4,18 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from django.db.models import F
-from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 
 from pages.kit.filters import Filters, search
 from pages.kit.frame import staff_page
-from pages.kit.listing import Listing
+from pages.kit.listing import Listing, Sort, up
 from pages.kit.live import Screen, live_page, part, rows, screen
-from telemetry.visible import visible_machines, visible_outlets
+from pages.kit.queries import matching_machines, matching_outlets
 
 FOLLOWS: Final = ("people",)
-SORTS: Final = {"archived": (F("archived_at").desc(),), "name": (Lower("name"),)}
+SORTS: Final = {"archived": Sort("Deleted", F("archived_at").desc()), "name": Sort("Name", *up("name"))}
 
 
 class DeletedFilters(Filters):
@@ -36,23 +35,21 @@ class DeletedRow(NamedTuple):
 @staff_page
 @require_safe
 def machines(request: HttpRequest) -> HttpResponse:
-    return _page(request, visible_machines, kind="machine", page="machine-logs")
+    return _page(request, matching_machines, kind="machine", page="machine-logs")
 
 
 @staff_page
 @require_safe
 def outlets(request: HttpRequest) -> HttpResponse:
-    return _page(request, visible_outlets, kind="outlet", page="outlet")
+    return _page(request, matching_outlets, kind="outlet", page="outlet")
 
 
-def _page(request: HttpRequest, visible: Any, *, kind: str, page: str) -> HttpResponse:
-    """`visible`: what the actor may see of the kind, `page`: where one of it is shown."""
+def _page(request: HttpRequest, matching: Any, *, kind: str, page: str) -> HttpResponse:
+    """`matching`: what the actor may see of the kind, by words; `page`: where one of it is shown."""
     listing: Listing[Any] = Listing(request.GET, SORTS)
 
     def build() -> Screen:
-        found = visible(request.user, archived=True).exclude(archived_at=None)
-        for word in listing.words.split():
-            found = found.filter(name__icontains=word)
+        found = matching(request.user, listing.words, archived=True).exclude(archived_at=None)
         shown = listing.cut(found).values_list("pk", "name", "archived_at")
         return screen(
             lists={

@@ -11,7 +11,7 @@ from ozone.webapi.names import NameField
 from ozone.wire.errors import NotFound
 from pages.kit.actions import Confirmation, Edit
 from pages.kit.filters import ANY, Chosen, ChosenRow, Filters, search
-from pages.kit.queries import CHOICES
+from pages.kit.queries import BY_NAME, CHOICES
 from telemetry.models import Machine, Outlet
 from telemetry.presence import Presence
 from telemetry.visible import visible_outlets
@@ -25,7 +25,7 @@ def in_use() -> forms.TypedChoiceField:
 
 def _outlets() -> forms.ModelChoiceField:
     return forms.ModelChoiceField(
-        queryset=Outlet.objects.filter(archived_at=None).order_by("name", "pk"),
+        queryset=Outlet.objects.filter(archived_at=None).order_by("name_order", "pk"),
         required=False,
         empty_label="No outlet",
     )
@@ -50,7 +50,7 @@ class DeviceField(forms.CharField):
 
 def free_devices(actor: Any) -> list[Device]:
     """The first of those that no machine has."""
-    return list(visible_devices(actor).filter(machine=None).order_by("name", "device_id")[:CHOICES])
+    return list(visible_devices(actor).filter(machine=None).order_by(BY_NAME, "pk")[:CHOICES])
 
 
 class MachineFields(forms.Form):
@@ -128,6 +128,6 @@ class MachineFilters(Filters):
 
     def __init__(self, actor: Any, chosen: dict[str, str], words: str) -> None:
         super().__init__(chosen, words)
-        outlets = visible_outlets(actor).order_by("name", "pk").values_list("pk", "name")
+        outlets = visible_outlets(actor).order_by("name_order", "pk").values_list("pk", "name")
         choices = [ANY, ("0", "No outlet"), *((str(pk), name) for pk, name in outlets)]
         self.fields["outlet"].choices = choices  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from device_gateway.models import Device
 from device_gateway.registry.queries import visible_devices
+from device_gateway.states import later_of
 from pages.kit.frame import signed_in_page
 from pages.kit.live import Screen, live_page, part, rows, screen
 from pages.machines.screen import today_from
@@ -88,7 +89,7 @@ def _device(device: Device | None, now: datetime) -> dict[str, Any]:
     if device is None:
         return {"device": None}
     seen, polled = device.state.last_seen, device.state.last_poll
-    return {"device": device, "heard": polled or seen, "status": presence(polled, seen, now)}
+    return {"device": device, "heard": later_of(polled, seen), "status": presence(polled, seen, now)}
 
 
 def _figures(actor: Any, machine: Machine, now: datetime) -> list[tuple[str, Totals]]:

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, F, QuerySet, Value, When
 
+from device_gateway.states import last_heard, later_of
+from pages.kit.listing import Sort, up
 from telemetry.figures.rollups import starts
-from telemetry.figures.totals import Totals, totals_by_machine
+from telemetry.figures.totals import Totals, total_in_query, totals_by_machine
 from telemetry.models import Machine
-from telemetry.presence import last_heard, presence
-from telemetry.visible import visible_machines
+from telemetry.presence import presence, presence_order
+from telemetry.treatments import COUNTERS
 
 
 class MachineRow(NamedTuple):
@@ -35,7 +37,21 @@ class MachineRow(NamedTuple):
 
 _MACHINE: Final = ("pk", "name", "is_active", "outlet_id", "outlet__name", "device__device_id", "device__name")
 _HEARD: Final = ("device__state__last_poll", "device__state__last_seen")
-_COUNTERS: Final = tuple(f"device__status__current_count_{name}" for name in ("basic", "standard", "premium"))
+_COUNTERS: Final = tuple(f"device__status__current_count_{name}" for name in COUNTERS)
+
+SORTS: Final = {
+    "name": Sort("Machine", *up("name")),
+    "outlet": Sort("Outlet", *up("outlet__name", "name")),
+    "device": Sort("Device", *up("device__device_id")),
+    "status": Sort("Status", "presence", *up("name")),
+    "heard": Sort("Last heard", F("heard").desc(nulls_last=True)),
+    "today": Sort("Today", F("today").desc(), *up("name")),
+    **{
+        name: Sort(name.capitalize(), F(column).desc(nulls_last=True), *up("name"))
+        for name, column in zip(COUNTERS, _COUNTERS, strict=True)
+    },
+}
+"""For machines that are `ordered`."""
 
 
 def machine_rows(
@@ -48,20 +64,17 @@ def machine_rows(
         status = presence(last_poll, last_seen, now) if device_id else ""
         counters = (basic or 0, standard or 0, premium or 0)
         number = today.get(pk, Totals()).total
-        shown = (device_id, device or "", status, last_poll or last_seen, *counters, number)
+        shown = (device_id, device or "", status, later_of(last_poll, last_seen), *counters, number)
         yield pk, MachineRow._make((pk, *facts, *shown, shows_outlet, actor.is_staff))
 
 
-def matching_machines(actor: Any, words: str) -> "QuerySet[Machine]":
-    """The actor's machines in which each of the words occurs: in its name, its outlet's, or one of its device's.
-
-    Each has `heard`, when its device was last heard.
-    """
-    machines = visible_machines(actor).annotate(heard=last_heard("device__"))
-    for word in words.split():
-        found = Q(name__icontains=word) | Q(outlet__name__icontains=word) | Q(device__name__icontains=word)
-        machines = machines.filter(found | Q(device__device_id__icontains=word) | Q(device__mac__icontains=word))
-    return machines
+def ordered(actor: Any, machines: "QuerySet[Machine]", now: datetime) -> "QuerySet[Machine]":
+    """Annotated with what they are put in order by."""
+    return machines.annotate(
+        heard=last_heard("device__"),
+        presence=Case(When(device=None, then=Value(3)), default=presence_order(now, "device__")),
+        today=total_in_query(actor, "machine", since=today_from(now)),
+    )
 
 
 def today_from(now: datetime) -> datetime:

@@ -3,8 +3,7 @@
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import F, QuerySet
-from django.db.models.functions import Lower
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
@@ -13,18 +12,13 @@ from django.views.decorators.http import require_safe
 from pages.kit.frame import signed_in_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
+from pages.kit.queries import matching_machines
 from pages.machines.forms import MachineFilters
-from pages.machines.screen import machine_rows, matching_machines
+from pages.machines.screen import SORTS, machine_rows, ordered
 from telemetry.models import Machine
 from telemetry.presence import Presence, presence_is
 
 FOLLOWS: Final = ("people", "presence", "events", "commands", "minute")
-SORTS: Final = {
-    "name": (Lower("name"),),
-    "outlet": (Lower("outlet__name").asc(nulls_last=True), Lower("name")),
-    "device": (F("device__device_id").asc(nulls_last=True),),
-    "heard": (F("heard").desc(nulls_last=True),),
-}
 
 
 @signed_in_page
@@ -42,7 +36,8 @@ def machines(request: HttpRequest) -> HttpResponse:
 
 
 def _screen(actor: Any, listing: Listing[Machine], now: datetime) -> Screen:
-    found = listing.cut(_narrowed(matching_machines(actor, listing.words), listing, now))
+    found = _narrowed(matching_machines(actor, listing.words), listing, now)
+    found = listing.cut(ordered(actor, found, now))
     return screen(
         lists={"machines": rows("pages/machines/list_row.html", machine_rows(actor, found, now))},
         parts=[part("pager", "pages/kit/pager.html", {"listing": listing})],
@@ -53,7 +48,7 @@ def _narrowed(machines: "QuerySet[Machine]", listing: Listing[Machine], now: dat
     chosen = listing.chosen
     if status := chosen.get("status"):
         # A machine without a device is neither online nor idle nor offline.
-        machines = machines.filter(presence_is(Presence(status), now), device__isnull=False)
+        machines = machines.filter(presence_is(Presence(status), now, "device__"), device__isnull=False)
     if device := chosen.get("device"):
         machines = machines.filter(device__isnull=device == "no")
     if outlet := chosen.get("outlet"):

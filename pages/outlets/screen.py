@@ -3,16 +3,19 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
+from pages.kit.listing import Sort, up
 from pages.kit.version import version
 from pages.machines.screen import today_from
-from telemetry.figures.totals import Totals, totals_by_outlet
+from telemetry.figures.totals import Remembered, Totals, total_in_query, totals_by_outlet
 from telemetry.models import Machine, Outlet
-from telemetry.presence import Presence, last_heard, presence_is
-from telemetry.visible import visible_machines, visible_outlets
+from telemetry.presence import Presence, presence_is
+from telemetry.treatments import COUNTERS
+from telemetry.visible import visible_machines
 
 
 class OutletRow(NamedTuple):
@@ -33,6 +36,32 @@ class OutletRow(NamedTuple):
     may_write: bool
 
 
+_EVER: Final = {**{name: (name,) for name in COUNTERS}, "total": COUNTERS}
+"""Which counts of all time a column adds up, by the word that sorts by it."""
+SORTS: Final = {
+    "name": Sort("Outlet", *up("name")),
+    "region": Sort("Region", *up("region", "name")),
+    "machines": Sort("Machines", F("machine_count").desc(), *up("name")),
+    "online": Sort("Online", F("online").desc(), *up("name")),
+    "today": Sort("Today", F("today").desc(), *up("name")),
+    **{word: Sort(word.capitalize(), F("ever").desc(), *up("name")) for word in _EVER},
+}
+"""For outlets that are `ordered`."""
+
+
+def ordered(actor: Any, outlets: "QuerySet[Outlet]", sort: str, now: datetime) -> "QuerySet[Outlet]":
+    """Annotated with what they are put in order by, `sort` being a word of SORTS."""
+    day = today_from(now)
+    online = visible_machines(actor).filter(presence_is(Presence.ONLINE, now, "device__"), outlet=OuterRef("pk"))
+    numbers = online.order_by().values("outlet").annotate(number=Count("pk")).values("number")
+    found = outlets.annotate(online=Coalesce(Subquery(numbers), 0), today=total_in_query(actor, "outlet", since=day))
+    if names := _EVER.get(sort):
+        before = _past(actor, now)
+        added = {pk: sum(getattr(counts, name) for name in names) for pk, counts in before.items()}
+        found = found.annotate(ever=Remembered(added) + total_in_query(actor, "outlet", names, since=day))
+    return found
+
+
 def outlet_rows(actor: Any, outlets: "QuerySet[Outlet]", now: datetime) -> Iterator[tuple[int, OutletRow]]:
     """By key, in six queries."""
     found = list(outlets.values_list("pk", "name", "region", "is_active", "machine_count"))  # type: ignore[misc]
@@ -40,21 +69,12 @@ def outlet_rows(actor: Any, outlets: "QuerySet[Outlet]", now: datetime) -> Itera
     today, ever = _today_and_ever(actor, numbers, now)
     machines = visible_machines(actor).filter(outlet__in=numbers, device__isnull=False)
     devices = _by_outlet(machines)
-    online = _by_outlet(machines.annotate(heard=last_heard("device__")).filter(presence_is(Presence.ONLINE, now)))
+    online = _by_outlet(machines.filter(presence_is(Presence.ONLINE, now, "device__")))
     for row in found:
         pk = row[0]
         of_today, of_ever = today.get(pk, Totals()), ever.get(pk, Totals())
         counts = (devices.get(pk, 0), online.get(pk, 0), of_today.total, *of_ever, of_ever.total)
         yield pk, OutletRow._make((*row, *counts, actor.is_staff))
-
-
-def matching_outlets(actor: Any, words: str) -> "QuerySet[Outlet]":
-    """The actor's outlets in which each of the words occurs."""
-    outlets = visible_outlets(actor)
-    for word in words.split():
-        found = Q(name__icontains=word) | Q(region__icontains=word)
-        outlets = outlets.filter(found | Q(address__icontains=word) | Q(contact_person__icontains=word))
-    return outlets
 
 
 def _by_outlet(machines: "QuerySet[Machine]") -> dict[int, int]:
@@ -69,15 +89,21 @@ class _Scope(NamedTuple):
 
 
 def _today_and_ever(actor: Any, outlets: Iterable[int], now: datetime) -> tuple[dict[int, Totals], dict[int, Totals]]:
-    """Today's are always new. The past is added up once a minute, and after whatever a person changed: it is long, and
-    only what arrives late adds to it."""
-    scope, day, numbers = _Scope(actor.is_staff, None if actor.is_staff else actor.pk), today_from(now), tuple(outlets)
-    today = totals_by_outlet(actor, numbers, since=day)
-    before = past_totals(scope, numbers, day, version(now, ("people", "minute")))
+    """Today's are always new; those of all time are of these outlets."""
+    numbers = list(outlets)
+    today = totals_by_outlet(actor, numbers, since=today_from(now))
+    before = _past(actor, now)
     return today, {pk: before.get(pk, Totals()).and_also(today.get(pk, Totals())) for pk in numbers}
 
 
+def _past(actor: Any, now: datetime) -> dict[int, Totals]:
+    """Until today, of all outlets. Added up once a minute, and after whatever a person changed: it is long, and only
+    what arrives late adds to it."""
+    scope = _Scope(actor.is_staff, None if actor.is_staff else actor.pk)
+    return past_totals(scope, today_from(now), version(now, ("people", "minute")))
+
+
 @lru_cache(maxsize=32)
-def past_totals(scope: _Scope, outlets: tuple[int, ...], until: datetime, known: str) -> dict[int, Totals]:
+def past_totals(scope: _Scope, until: datetime, known: str) -> dict[int, Totals]:
     """Before the day that began at `until`; remembered for as long as `known` is the same."""
-    return totals_by_outlet(scope, outlets, until=until)
+    return totals_by_outlet(scope, None, until=until)

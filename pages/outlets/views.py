@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import F
-from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
@@ -13,21 +11,17 @@ from django.views.decorators.http import require_safe
 from pages.kit.frame import signed_in_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
-from pages.machines.screen import machine_rows, matching_machines
+from pages.kit.queries import matching_outlets
+from pages.machines import screen as machines
 from pages.outlets.forms import OutletFilters
-from pages.outlets.screen import matching_outlets, outlet_rows
+from pages.outlets.screen import SORTS, ordered, outlet_rows
 from telemetry.figures.statistics import Filters, statistics
 from telemetry.figures.totals import Totals, totals
 from telemetry.models import Machine, Outlet
-from telemetry.visible import find, visible_outlets
+from telemetry.visible import find, visible_machines, visible_outlets
 
 FOLLOWS: Final = ("people", "presence", "events", "commands", "minute")
-SORTS: Final = {
-    "name": (Lower("name"),),
-    "region": (Lower("region"), Lower("name")),
-    "machines": (F("machine_count").desc(), Lower("name")),
-}
-MACHINE_SORTS: Final = {"name": (Lower("name"),), "heard": (F("heard").desc(nulls_last=True),)}
+MACHINE_SORTS: Final = {word: sort for word, sort in machines.SORTS.items() if word != "outlet"}
 WEEK: Final = 7
 
 
@@ -49,8 +43,9 @@ def _all(actor: Any, listing: Listing[Outlet], now: datetime) -> Screen:
     found = matching_outlets(actor, listing.words)
     if active := listing.chosen.get("active"):
         found = found.filter(is_active=active == "yes")
+    found = listing.cut(ordered(actor, found, listing.sort.removeprefix("-"), now))
     return screen(
-        lists={"outlets": rows("pages/outlets/list_row.html", outlet_rows(actor, listing.cut(found), now))},
+        lists={"outlets": rows("pages/outlets/list_row.html", outlet_rows(actor, found, now))},
         parts=[part("pager", "pages/kit/pager.html", {"listing": listing})],
     )
 
@@ -70,11 +65,13 @@ def outlet(request: HttpRequest, number: str) -> HttpResponse:
 
 def _one(actor: Any, number: int, listing: Listing[Machine], now: datetime) -> Screen:
     place = find(visible_outlets(actor, archived=actor.is_staff), number, code="unknown_outlet")
-    machines = listing.cut(matching_machines(actor, "").filter(outlet=place))
+    found = listing.cut(machines.ordered(actor, visible_machines(actor).filter(outlet=place), now))
     facts = {"outlet": place, "may_write": actor.is_staff and place.archived_at is None}
     return screen(
         lists={
-            "machines": rows("pages/machines/list_row.html", machine_rows(actor, machines, now, shows_outlet=False))
+            "machines": rows(
+                "pages/machines/list_row.html", machines.machine_rows(actor, found, now, shows_outlet=False)
+            )
         },
         parts=[
             part("head", "pages/outlets/head.html", facts),

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from django import template
 from django.forms.boundfield import BoundField
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from device_gateway.models import ProvisioningToken
@@ -77,13 +77,23 @@ def form_key() -> SafeString:
 
 
 @register.simple_tag
-def sort_header(listing: Listing[Any], word: str, title: str, css: str = "") -> SafeString:
-    """A column's head that sorts by it, and the other way round when it does already. `css`: `count`, of numbers."""
-    is_up, is_down = listing.sort == word, listing.sort == f"-{word}"
-    state = "ascending" if is_up else "descending" if is_down else "none"
-    href = listing.href(sort=f"-{word}" if is_up else word)
-    head = '<th scope="col" class="{}" aria-sort="{}"><a href="{}">{}</a></th>'
-    return format_html(head, css, state, href, title)
+def sort_header(listing: Listing[Any], words: str, css: str = "") -> SafeString:
+    """A column's head that sorts by it, and the other way round when it does already; by two words where the column
+    shows two things. `css`: `count`, of numbers."""
+    named = words.split()
+    state = "none"
+    if listing.sort.removeprefix("-") in named:
+        state = "descending" if listing.sort.startswith("-") else "ascending"
+    links = format_html_join(
+        " · ", '<a href="{}" aria-current="{}">{}</a>', (_sorting(listing, word) for word in named)
+    )
+    return format_html('<th scope="col" class="{}" aria-sort="{}">{}</th>', css, state, links)
+
+
+def _sorting(listing: Listing[Any], word: str) -> tuple[str, str, str]:
+    is_by = listing.sort.removeprefix("-") == word
+    href = listing.href(sort=f"-{word}" if listing.sort == word else word)
+    return href, "true" if is_by else "false", listing.sorts[word].title
 
 
 @register.simple_tag

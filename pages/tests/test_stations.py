@@ -113,7 +113,7 @@ class TestList:
         for piece in (
             f'<a href="/stations/{SERIAL}">{SERIAL}</a>',
             '<span class="badge online">Online</span>',
-            'class="count">2 of 4</td>',
+            'class="under count">2 of 4</td>',
             'data-label="Power banks" class="count">2</td>',
             'data-label="Available" class="count">1</td>',
             '<time datetime="2025-10-27T14:30:00.123456Z" title="2025-10-27 14:30:00 UTC" tabindex="-1" data-ago>'
@@ -129,7 +129,7 @@ class TestList:
     def test_never_heard_of_is_said_so(self, staff: Client) -> None:
         Station.objects.create(serial_number="quiet")
         html = html_of(staff, "/stations/")
-        assert 'data-label="Heartbeat" class="when">never</td>' in html
+        assert 'data-label="Heartbeat" class="end when">never</td>' in html
         assert 'data-label="Signal">—</td>' in html
 
     def test_search_and_filter(self, staff: Client, connector: Connector) -> None:

@@ -8,7 +8,7 @@ from device_gateway.claims.services import MAX_LIFETIME_MINUTES
 from device_gateway.keys import crypto
 from device_gateway.models import Device, ProvisioningToken
 from device_gateway.registry.queries import visible_devices
-from pages.kit.queries import CHOICES, matching_devices
+from pages.kit.queries import CHOICES, asked, matching_devices
 
 
 class DevicePicker:
@@ -17,7 +17,7 @@ class DevicePicker:
     """
 
     def __init__(self, actor: Any, words: str) -> None:
-        self.words = words.replace("\0", "").strip()[:100]  # PostgreSQL takes no NUL
+        self.words = asked(words)
         self.total = visible_devices(actor).count()
         devices = list(matching_devices(actor, self.words).select_related("owner")[: CHOICES + 1])
         self.more = len(devices) > CHOICES

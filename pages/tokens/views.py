@@ -23,14 +23,14 @@ from ozone.webapi.heavy import hashes_passwords
 from ozone.wire.errors import ApiError, Conflict, NotFound
 from pages.devices.tables import summary
 from pages.kit.frame import refused, signed_in_page
-from pages.kit.listing import Listing
+from pages.kit.listing import Listing, Sort
 from pages.kit.live import VERSION, Screen, live_page, part, rows, screen
 from pages.kit.once import shows_once
 from pages.people.forms import PasswordForm
 from pages.tokens.forms import DevicePicker, TokenForm
 
 FOLLOWS: Final = ("people", "tokens", "keys")
-SORTS: Final = {"newest": (F("revoked_at").desc(nulls_first=True), "-pk")}
+SORTS: Final = {"newest": Sort("Newest", F("revoked_at").desc(nulls_first=True), "-pk")}
 
 
 class PendingRow(NamedTuple):

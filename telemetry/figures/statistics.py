@@ -148,9 +148,9 @@ def statistics_options(actor: Any, *, outlet_id: int | None = None, machine_id: 
     past_outlets, past_devices = _past_outlets(actor).exclude(archived_at=None), devices.exclude(archived_at=None)
     device = ("id", "device_id", "name", "machine_id")
     return {
-        "outlets": _choices(visible_outlets(actor), past_outlets, "name", ("id", "name")),
-        "machines": _choices(machines, past_machines, "name", ("id", "name", "outlet_id")),
-        "devices": _choices(devices.filter(archived_at=None), past_devices, "device_id", device),
+        "outlets": _choices(visible_outlets(actor), past_outlets, "name_order", ("id", "name")),
+        "machines": _choices(machines, past_machines, "name_order", ("id", "name", "outlet_id")),
+        "devices": _choices(devices.filter(archived_at=None), past_devices, "device_id_order", device),
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from rest_framework import serializers
 
+from device_gateway.registry.serializers import last_heard_member
 from ozone.webapi.fields import Flag, Number, Text, WholeNumber
 from ozone.webapi.names import Name
 from ozone.webapi.replies import Made, RowReply
@@ -58,6 +59,7 @@ class ListedDevice(RowReply):
     made = {
         "status": Made(_presence, *_heard()),
         "counts": Made(_counts, *_counters()),
+        "last_heard": last_heard_member(),
         "bound_machine": Made(_bound, "machine__id", "machine__name", "machine__outlet_id", "machine__outlet__name"),
     }
 
@@ -70,6 +72,7 @@ class ListedDevice(RowReply):
     firmware = serializers.CharField(allow_blank=True)
     last_seen = serializers.DateTimeField(source="state__last_seen", allow_null=True)
     last_poll = serializers.DateTimeField(source="state__last_poll", allow_null=True)
+    last_heard = serializers.DateTimeField(allow_null=True, help_text="The newest of both.")
     status = serializers.ChoiceField(choices=_PRESENCES)
     online = serializers.BooleanField(help_text="Whether its status is online.")
     counts = CountsReply()
@@ -135,6 +138,7 @@ class MachineReply(RowReply):
     made = {
         "status": Made(_presence, *_heard("device__")),
         "counts": Made(_counts, *_counters("device__")),
+        "last_heard": last_heard_member("device__"),
     }
 
     id = serializers.IntegerField()
@@ -147,6 +151,7 @@ class MachineReply(RowReply):
     outlet_name = serializers.CharField(source="outlet__name", allow_null=True)
     device_id = serializers.CharField(source="device__device_id", allow_null=True)
     status = serializers.ChoiceField(choices=_PRESENCES)
+    last_heard = serializers.DateTimeField(allow_null=True, help_text="The device's newest poll or message.")
     counts = CountsReply()
 
 
@@ -182,6 +187,7 @@ class SummaryReply(RowReply):
         "mode": Made(_words, "status__mode"),
         "counts": Made(_counts, *_counters()),
         "status": Made(_presence, *_heard()),
+        "last_heard": last_heard_member(),
         "device_timestamp": Made(_words, "status__device_timestamp"),
         "reset_reason": Made(_words, "status__reset_reason"),
     }
@@ -193,6 +199,7 @@ class SummaryReply(RowReply):
     status = serializers.ChoiceField(choices=_PRESENCES)
     last_seen = serializers.DateTimeField(source="state__last_seen", allow_null=True)
     last_poll = serializers.DateTimeField(source="state__last_poll", allow_null=True)
+    last_heard = serializers.DateTimeField(allow_null=True, help_text="The newest of both.")
     wifi_connected = serializers.BooleanField(source="status__wifi_connected", allow_null=True)
     rtc_available = serializers.BooleanField(source="status__rtc_available", allow_null=True)
     sd_card_available = serializers.BooleanField(source="status__sd_card_available", allow_null=True)

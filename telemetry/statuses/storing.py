@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ozone.intake.sql import BulkInsert, moment, read_moment, within
+from ozone.wire.folding import folded
 from ozone.wire.times import AHEAD
 from telemetry.models import DeviceStatus
 from telemetry.statuses.payloads import NO_FLAGS, Counters, Flags
@@ -144,7 +145,10 @@ def _note_firmware(connection: BaseDatabaseWrapper, told: Mapping[int, str]) -> 
     with connection.cursor() as cursor:
         for device, firmware in sorted(known):
             if told[device] != firmware:
-                cursor.execute("UPDATE device_gateway_device SET firmware = %s WHERE id = %s", [told[device], device])
+                cursor.execute(
+                    "UPDATE device_gateway_device SET firmware = %s, firmware_folded = %s WHERE id = %s",
+                    [told[device], folded(told[device]), device],
+                )
 
 
 def _locked(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> dict[int, LockedStatus]:

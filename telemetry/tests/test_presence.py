@@ -9,10 +9,18 @@ from django.db.models import QuerySet
 from pytest_django.fixtures import Settings
 
 from device_gateway.models import Device, DeviceState
+from device_gateway.states import last_heard, later_of
 from ozone.intake.sql import moment
 from telemetry import presence as rules
 from telemetry.models import Machine
-from telemetry.presence import Presence, is_polling, last_heard, moments, presence, presence_is
+from telemetry.presence import (
+    Presence,
+    is_polling,
+    moments,
+    presence,
+    presence_is,
+    presence_order,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -63,10 +71,10 @@ def in_sql(expression: str) -> dict[int, Any]:
         return dict(cursor.fetchall())
 
 
-def in_queries(rows: "QuerySet[Any]", key: str) -> dict[int, str]:
+def in_queries(rows: "QuerySet[Any]", key: str, device: str = "") -> dict[int, str]:
     said: dict[int, str] = {}
     for status in Presence:
-        found = rows.filter(presence_is(status, NOON)).values_list(key, flat=True)
+        found = rows.filter(presence_is(status, NOON, device)).values_list(key, flat=True)
         assert said.keys().isdisjoint(found)
         said |= dict.fromkeys(found, status.value)
     return said
@@ -77,8 +85,8 @@ def test_the_three_forms_say_the_same(states: dict[int, Any]) -> None:
     assert set(wanted.values()) == {"online", "idle", "offline"}
     for state in DeviceState.objects.all():
         assert presence(state.last_poll, state.last_seen, NOON) == wanted[state.device_id]
-    assert in_queries(Device.objects.annotate(heard=last_heard()), "pk") == wanted
-    assert in_queries(Machine.objects.annotate(heard=last_heard("device__")), "device") == wanted
+    assert in_queries(Device.objects.all(), "pk") == wanted
+    assert in_queries(Machine.objects.all(), "device", "device__") == wanted
     assert in_sql(rules.PRESENCE_SQL) == wanted
 
 
@@ -87,7 +95,29 @@ def test_whatever_the_thresholds(states: dict[int, Any], settings: Settings, onl
     """Also where an operator has them the wrong way round: nobody is idle then."""
     settings.STATUS_ONLINE_SECONDS, settings.STATUS_IDLE_SECONDS = online, idle
     wanted = {s.device_id: presence(s.last_poll, s.last_seen, NOON).value for s in DeviceState.objects.all()}
-    assert in_queries(Device.objects.annotate(heard=last_heard()), "pk") == wanted == in_sql(rules.PRESENCE_SQL)
+    assert in_queries(Device.objects.all(), "pk") == wanted == in_sql(rules.PRESENCE_SQL)
+
+
+def test_last_heard_is_the_newest_word(states: dict[int, Any]) -> None:
+    """Whichever of poll and message came later; in Python and in queries."""
+    told = [silences for silences in states.values() if None not in silences]
+    assert {poll < seen for poll, seen in told} == {True, False}
+    wanted = {}
+    for device, silences in states.items():
+        known = [silence for silence in silences if silence is not None]
+        wanted[device] = before_noon(min(known)) if known else None
+    for state in DeviceState.objects.all():
+        assert later_of(state.last_poll, state.last_seen) == wanted[state.device_id]
+    assert dict(Device.objects.annotate(heard=last_heard()).values_list("pk", "heard")) == wanted
+    machines = Machine.objects.annotate(heard=last_heard("device__")).values_list("device", "heard")
+    assert dict(machines) == wanted
+
+
+def test_the_order_of_presence(states: dict[int, Any]) -> None:
+    places = dict(Device.objects.annotate(place=presence_order(NOON)).values_list("pk", "place"))
+    assert places == {
+        device: ["online", "idle", "offline"].index(expected(*silences)) for device, silences in states.items()
+    }
 
 
 def test_polling_in_both_forms(states: dict[int, Any]) -> None:

@@ -125,6 +125,7 @@ TABLE: Final = """
 /command-bulks/<bulk>/cancel/                           name query form
 /device-upload/                                         query form file
 /stats/                                                 query figures
+/find/                                                  query
 /stations/                                              query
 /stations/<station>/                                    name query
 /machines/                                              query

@@ -157,6 +157,7 @@ POST   /command-bulks/<bulk>/cancel/                                 login    40
 GET    /device-upload/                                               login    403      403   403   200   login login
 POST   /device-upload/                                               login    403      403   403   200   login login
 GET    /stats/                                                       login    200      200   200   200   login login
+GET    /find/                                                        login    200      200   200   200   login login
 GET    /stations/                                                    login    403      403   403   200   login login
 GET    /stations/<station>/                                          login    403      403   403   200   login login
 GET    /machines/                                                    login    200      200   200   200   login login

@@ -43,6 +43,7 @@ class TestAdd:
             "archived_at": None,
             "last_seen": None,
             "last_poll": None,
+            "last_heard": None,
             "credential": None,
         }
         assert created_at.endswith("Z")

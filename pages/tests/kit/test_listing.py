@@ -108,13 +108,13 @@ class TestFilters:
             ("q", "Search"), ("status", "Status"), ("assigned", "Assigned"), ("outlet", "Outlet"),
         ]  # fmt: skip
         assert 'name="q" value="c"' in form
-        assert re.findall(r'value="(\w+)" selected', form) == ["online", "yes", str(outlet.pk)]
+        assert re.findall(r'value="(\w+)" selected', form) == ["online", "yes", str(outlet.pk), "name"]
 
     @pytest.mark.parametrize("query", ["status=asleep", "assigned=maybe", "outlet=x", "outlet=-1", "outlet=1e3"])
     def test_what_cannot_be_chosen_is_as_if_not_said(self, staff: Client, three: list[Device], query: str) -> None:
         assert names(staff, f"?{query}") == ["A", "B", "c"]
         html = staff.get(f"/devices/?{query}").content.decode()
-        assert re.findall(r'value="(\w*)" selected', html) == ["", "", ""]
+        assert re.findall(r'value="(\w*)" selected', html) == ["", "", "", "name"]
 
 
 @pytest.mark.parametrize("path", ["/devices/?sort=location", "/devices/?sort=outlet", "/machines/?sort=outlet"])

@@ -10,6 +10,7 @@ from django.utils import timezone
 from device_gateway.models import Device, DeviceState, DeviceTelemetry
 from device_gateway.registry.services import archive_device, change_device
 from device_gateway.tests.conftest import refusal
+from ozone.wire.times import iso
 from telemetry.machines.bindings import archive_outlet, unassign_device
 from telemetry.models import DeviceStatus, Machine, Outlet, TelemetryEvent
 from telemetry.tests.cast import HOUR, NOON, SECOND, Person, Site, bearer, counters, history, press
@@ -37,6 +38,7 @@ def test_it_works(site: Site) -> None:
         "outlet_name": "Chai Chee",
         "device_id": None,
         "status": "offline",
+        "last_heard": None,
         "counts": counters(0, 0, 0),
     }
     assert (answer.status, answer.json()) == (201, expected)
@@ -71,6 +73,7 @@ def test_one_with_a_device(site: Site) -> None:
         "outlet_name": "Chai Chee",
         "device_id": "esp32-001",
         "status": "idle",
+        "last_heard": iso(now),
         "counts": counters(1, 2, 4),
     }
     assert site.machine.installed_date == timezone.now().date()
@@ -234,6 +237,7 @@ class TestRegister:
                 "outlet_name": "Bedok",
                 "device_id": "EC:E3:34:46:2B:C0",
                 "status": "offline",
+                "last_heard": None,
                 "counts": counters(0, 0, 0),
             },
         )
@@ -315,6 +319,7 @@ class TestUnregistered:
             "firmware": "",
             "last_seen": None,
             "last_poll": None,
+            "last_heard": None,
             "status": "offline",
             "online": False,
             "counts": counters(4, 0, 0),
