@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from device_gateway.models import Device
 from ozone.wire.errors import Conflict
+from ozone.wire.times import people_zone
 from telemetry.models import Machine, MachineDevice, Outlet
 from telemetry.statuses.storing import lock_statuses
 from telemetry.visible import find
@@ -34,7 +35,7 @@ def add_machine(*, fields: Mapping[str, Any]) -> Machine:
 @transaction.atomic
 def register_machine(*, device: Device, outlet: Outlet, name: str = "") -> Machine:
     """A new machine at the outlet, with the device, which becomes assigned. Raises Conflict where it has a machine."""
-    today = timezone.now().date()
+    today = timezone.now().astimezone(people_zone()).date()
     machine = add_machine(
         fields={"name": name or f"Machine {device.device_id}", "outlet": outlet, "installed_date": today}
     )

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 import time_machine
 from django.utils import timezone
+from pytest_django import Settings
 
 from device_gateway.models import Device, DeviceState, DeviceTelemetry
 from device_gateway.registry.services import archive_device, change_device
 from device_gateway.tests.conftest import refusal
 from ozone.wire.times import iso
-from telemetry.machines.bindings import archive_outlet, unassign_device
+from telemetry.machines.bindings import archive_outlet, register_machine, unassign_device
 from telemetry.models import DeviceStatus, Machine, Outlet, TelemetryEvent
 from telemetry.tests.cast import HOUR, NOON, SECOND, Person, Site, bearer, counters, history, press
 from telemetry.tests.conftest import Esp32
@@ -77,6 +78,13 @@ def test_one_with_a_device(site: Site) -> None:
         "counts": counters(1, 2, 4),
     }
     assert site.machine.installed_date == timezone.now().date()
+
+
+def test_a_machine_is_installed_on_the_day_that_people_have(site: Site, settings: Settings) -> None:
+    settings.STATS_TIME_ZONE = "Pacific/Kiritimati"  # 14 hours ahead
+    with time_machine.travel(NOON, tick=False):
+        machine = register_machine(device=Device.objects.create(), outlet=site.outlet)
+    assert machine.installed_date == date(2026, 3, 2)
 
 
 @pytest.mark.parametrize(
