@@ -1,5 +1,6 @@
 """Machines and outlets in a real browser: they follow the devices, and operators act on them in dialogs."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,6 +39,23 @@ def test_the_table_follows_a_press(visit: Visit, fleet: Fleet) -> None:
     before = int(today.inner_text())
     fleet.press(0)
     expect(today).to_have_text(str(before + 1))
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_time_that_is_tapped_tells_utc(browser: Browser, server: LiveServer, fleet: Fleet, scripts: bool) -> None:
+    fleet.press(2)
+    phone: Any = {"viewport": SMALL, "has_touch": True, "java_script_enabled": scripts}
+    with visitor(browser, server.url, **phone) as visit:
+        visit.sign_in()
+        logs_of(visit.page, "Machine 3")
+        log = visit.page.get_by_role("region", name="Log").locator("tbody time")
+        told = "one => getComputedStyle(one, '::after').content"
+        assert log.first.evaluate(told) == "none"
+        log.first.tap()
+        assert re.fullmatch(r'"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"', log.first.evaluate(told))
+        visit.page.get_by_label("Show seconds and UTC of every time").check()
+        assert all(time.evaluate(told).endswith(' UTC"') for time in log.all())
+        assert visit.too_wide() == []
 
 
 def test_a_log_grows_at_its_top_and_is_not_moved(visit: Visit, fleet: Fleet) -> None:
