@@ -1,4 +1,4 @@
-"""Two people with the same form of the admin site open: neither writes over what the other has changed."""
+"""The forms of the admin site: neither of two people writes over what the other has changed; two clicks are one act."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -126,3 +126,26 @@ def test_a_day_and_a_time_are_one_field(root: Client, vera: User) -> None:
     assert root.post(path, form_of(reply)).status_code == 302
     vera.refresh_from_db()
     assert vera.date_joined.date() == date(2020, 1, 1)
+
+
+def said(reply: Any) -> tuple[int, str | None, str]:
+    words = reply.cookies["messages"].value.partition(":")[0] if "messages" in reply.cookies else ""
+    return reply.status_code, reply.get("Location"), words
+
+
+def test_sent_twice(root: Client, vera: User) -> None:
+    twin = Client()
+    twin.cookies.update(root.cookies)
+    key = {"csrfmiddlewaretoken": form_of(root.get("/admin/telemetry/outlet/add/"))["csrfmiddlewaretoken"]}
+    for path, fields in (
+        ("/admin/telemetry/outlet/add/", {"name": "Twin"}),
+        (f"/admin/auth/user/{vera.pk}/delete/", {"post": "yes"}),
+    ):
+        first, second = (client.post(path, {**key, **fields}) for client in (root, twin))
+        assert first.status_code == 302
+        assert said(second) == said(first)
+    assert Outlet.objects.filter(name="Twin").count() == 1
+    assert not User.objects.filter(pk=vera.pk).exists()
+    again = form_of(root.get("/admin/telemetry/outlet/add/"))
+    root.post("/admin/telemetry/outlet/add/", {**again, "name": "Twin"})
+    assert Outlet.objects.filter(name="Twin").count() == 2

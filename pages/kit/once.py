@@ -46,7 +46,7 @@ WAIT_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 0.05
 _ALONE_SECONDS: Final = 1.0
 """After it only the newest of those who wait for one form goes on waiting: the others' browsers have turned away."""
-_KEY: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+_KEY: Final = re.compile(r"[A-Za-z0-9_-]{43}|[A-Za-z0-9]{64}")
 _SENT_BEFORE: Final = "This form was sent before. Nothing was done a second time: open it anew to do it once more."
 
 _newest: dict[str, object] = {}
@@ -65,14 +65,14 @@ def shows_once(response: HttpResponse) -> HttpResponse:
     return response
 
 
-def once(request: HttpRequest, act: Act, *, strangers_act: bool = True) -> HttpResponseBase:
+def once(request: HttpRequest, act: Act, *, strangers_act: bool = True, field: str = FIELD) -> HttpResponseBase:
     """What `act` answers; or, where this very form was sent before, what it answered then.
 
     Without a key, as a script sends it, each request acts. What was refused, or only asked about, may be sent again.
-    Unless `strangers_act`, a stranger's request writes nothing. Raises Conflict where the form was sent before and what
-    came of it is not known.
+    `field` has the key. Unless `strangers_act`, a stranger's request writes nothing. Raises Conflict where the form was
+    sent before and what came of it is not known.
     """
-    form = _Form.of(request)
+    form = _Form.of(request, field)
     if form is None:
         return act()
     if not strangers_act and not request.user.is_authenticated and not form.rows.exists():
@@ -148,8 +148,8 @@ class _Form:
         return SentForm.objects.filter(digest=self.digest)
 
     @classmethod
-    def of(cls, request: HttpRequest) -> "_Form | None":
-        key = request.POST.get(FIELD, "") if request.method == "POST" else ""
+    def of(cls, request: HttpRequest, field: str) -> "_Form | None":
+        key = request.POST.get(field, "") if request.method == "POST" else ""
         if not _KEY.fullmatch(key):
             return None
         # The words count, too: who goes back, writes another name and sends it means another thing.
