@@ -61,7 +61,7 @@ class PrivatePostgres(str):
             capture_output=True,
             text=True,
             check=False,
-            **_run_as(folder),
+            **run_as(folder),
         )
         if made.returncode:
             raise PostgresUnavailable(f"initdb failed: {made.stderr.strip()}")
@@ -94,7 +94,7 @@ class PrivatePostgres(str):
             command += ["-c", f"{name}={value}"]
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_run_as(self.folder)
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **run_as(self.folder)
             )
         deadline = time.monotonic() + START_SECONDS
         while True:
@@ -193,7 +193,7 @@ def _unprivileged() -> tuple[int, int]:
     raise PostgresUnavailable("PostgreSQL refuses to run as root, and there is no user `postgres` or `nobody`")
 
 
-def _run_as(folder: Path) -> dict[str, Any]:
+def run_as(folder: Path) -> dict[str, Any]:
     """Arguments for subprocess: in `folder` (the caller's may be closed to the other user), and not as root."""
     options: dict[str, Any] = {"cwd": folder}
     if os.geteuid() == 0:

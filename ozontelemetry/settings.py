@@ -119,7 +119,15 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     # A file, as in production: in memory there is no WAL, and the writer's thread would not see it.
     _database["TEST"] = {"NAME": str(_database["NAME"]) + ".test"}
 else:
-    _database["OPTIONS"] = {"connect_timeout": 2} | _database.get("OPTIONS", {})
+    # A machine that is gone is noticed in some three seconds, whether we wait for it or send to it. A server that is
+    # frozen: ozone/intake/silence.py.
+    _database["OPTIONS"] = {
+        "connect_timeout": 2,
+        "keepalives_idle": 1,
+        "keepalives_interval": 1,
+        "keepalives_count": 2,
+        "tcp_user_timeout": 3000,
+    } | _database.get("OPTIONS", {})
 
 # --- People ---------------------------------------------------------------------------------------------------
 

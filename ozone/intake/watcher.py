@@ -12,6 +12,7 @@ from typing import Final
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
 
+from ozone.intake import silence
 from ozone.intake.standing import standing
 from ozone.wire.clock import clock_watch
 from ozone.wire.errors import Unavailable
@@ -106,6 +107,7 @@ class Watcher:
     def _run(self) -> None:
         connection = connections[self._using]
         connection.make_debug_cursor = connection.make_cursor  # type: ignore[method-assign,assignment]
+        silence.wait_at_most(connection, silence.SECONDS)
         while not self._stop.is_set():
             try:
                 self._look()
@@ -131,4 +133,5 @@ class Watcher:
         except (DatabaseError, InterfaceError) as error:
             if not self.is_blind:
                 logger.warning("watcher: the database cannot be read: %s", error)
+            silence.notice()
             connection.close()

@@ -23,6 +23,7 @@ from typing import Any, Final
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from ozone.intake import silence
 from ozone.intake.failures import first_line, is_transient, poison
 from ozone.intake.last import last_writes
 from ozone.intake.standing import log_identity, replaced, standing
@@ -52,6 +53,8 @@ MIN_SIZE: Final = 1024
 """What the smallest submission counts in the queue: its Python objects weigh about this much."""
 LOCK_MILLISECONDS: Final = 1000
 """How long the writer waits for a lock; with the time in the queue it stays under the firmware's 5 s."""
+REPLY_SECONDS: Final = 3.5
+"""How long it waits for the database, whose own statement_timeout is 3 s: nobody waits longer for the writer."""
 
 CALL: Final = "call"
 _STOP: Final = object()
@@ -326,6 +329,7 @@ def _prepare(connection: BaseDatabaseWrapper) -> None:
     if connection.vendor == "sqlite":
         # A host project may leave Django's DEFERRED, which fails when another connection wrote in between.
         connection.transaction_mode = "IMMEDIATE"  # type: ignore[attr-defined]
+    silence.wait_at_most(connection, REPLY_SECONDS)
     _set_timeouts(connection)
 
 
