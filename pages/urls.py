@@ -7,15 +7,16 @@ from django.urls import include, path, re_path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
-from pages import stations, stats
+from pages import stations
 
-SUBJECTS: Final = ("dashboard", "people", "tokens", "devices", "commands", "machines", "outlets", "finding")
+SUBJECTS: Final = (
+    "dashboard", "people", "tokens", "devices", "commands", "machines", "outlets", "stats", "finding",
+)  # fmt: skip
 
 urlpatterns = [
     # Browsers ask for it on pages that name no icon: the admin site, the API reference.
     re_path(r"^favicon\.ico$", require_safe(RedirectView.as_view(url=static("pages/favicon.svg"))), name="favicon"),
     *(path("", include(f"pages.{subject}.urls")) for subject in SUBJECTS),
-    re_path(r"^stats/?$", stats.stats, name="stats"),
     re_path(r"^stations/?$", stations.stations, name="stations"),
     re_path(r"^stations/(?P<serial>[^/\x00]+)/?$", stations.station, name="station"),
 ]

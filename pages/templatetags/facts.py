@@ -1,5 +1,6 @@
 """How facts read on our pages."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -74,6 +75,12 @@ def with_cursor(field: BoundField) -> SafeString:
 def form_key() -> SafeString:
     """In every form that is sent by POST, so that it acts once. Firefox would fill in that of a page seen before."""
     return format_html('<input type="hidden" name="{}" value="{}" autocomplete="off">', once.FIELD, once.new_key())
+
+
+@register.filter
+def of(said: Mapping[str, Sequence[str]], name: str) -> Sequence[str]:
+    """What is said of the field of that name."""
+    return said.get(name, ())
 
 
 @register.simple_tag

@@ -171,7 +171,7 @@ def test_menu_has_the_entry_that_the_documentation_names(signed_in: SignIn, vera
 def test_an_error_page_keeps_the_menu_and_says_who_is_signed_in(
     signed_in: SignIn, vera: User, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
-    with patch("pages.stats.places.one", side_effect=TooManyRequests(65)):
+    with patch("pages.stats.views.places.one", side_effect=TooManyRequests(65)):
         reply = signed_in(vera).generic(method, path, headers=headers)
     assert reply.status_code == status
     html = reply.content.decode()

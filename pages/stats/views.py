@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 
 from ozone.webapi.heavy import heavy, person_of, places
@@ -16,16 +17,12 @@ from ozone.wire.errors import Invalid, NotFound
 from pages.kit import charts
 from pages.kit.frame import signed_in_page
 from pages.kit.live import Screen, live_page, part, screen
-from pages.kit.queries import CHOICES
-from telemetry.figures.buckets import GRANULARITIES
+from pages.stats.forms import StatsForm
 from telemetry.figures.comparison import Comparison, compared
-from telemetry.figures.statistics import Filters, statistics_options
+from telemetry.figures.statistics import Filters
 from telemetry.figures.views import read_filters
 
 FOLLOWS: Final = ("people", "events", "minute")
-FIELDS: Final = (
-    "outlet_id", "machine_id", "device_id", "granularity", "days", "start", "end", "tz", "cumulative", "ma", "compare",
-)  # fmt: skip
 SPANS: Final[dict[str, dict[str, Any]]] = {
     "Today": {"days": 1, "granularity": "hour"},
     "7 days": {"days": 7},
@@ -40,7 +37,7 @@ class Asked:
     """What the address asks for: `filters`, and by field what is wrong with it. What cannot be read is left out."""
 
     def __init__(self, query: QueryDict) -> None:
-        given = {name: text for name in FIELDS if (text := query.get(name, "").strip())}
+        given = {name: text for name in StatsForm.base_fields if (text := query.get(name, "").strip())}
         self.words = {name: text[:100] for name, text in given.items()}
         self.errors: Mapping[str, Any] = {}
         try:
@@ -63,15 +60,12 @@ class Asked:
     @property
     def has_more(self) -> bool:
         """Whether anything is said of the fields that are folded away."""
-        return any(name in self.words for name in ("device_id", "start", "end", "tz", "ma", "cumulative"))
+        return any(name in self.words for name in StatsForm.FOLDED)
 
     @property
-    def start(self) -> str:
-        return self._local(self.filters.start)
-
-    @property
-    def end(self) -> str:
-        return self._local(self.filters.end)
+    def shown(self) -> dict[str, str]:
+        """What stands in fields in which one types."""
+        return {**self.words, "start": self._local(self.filters.start), "end": self._local(self.filters.end)}
 
     def _local(self, moment: datetime | None) -> str:
         """As a field for a date and a time takes it."""
@@ -104,9 +98,7 @@ def stats(request: HttpRequest) -> HttpResponse:
         FOLLOWS,
         lambda: _in_a_place(request.user, asked),
         asked=asked,
-        granularities=GRANULARITIES,
-        zones=sorted({options().STATS_TIME_ZONE, options().DEVICE_TIME_ZONE, "UTC"}),
-        options=lambda: _options(request.user, asked.filters),
+        form=SimpleLazyObject(lambda: StatsForm(request.user, asked.filters, asked.shown, asked.zone.key)),
     )
 
 
@@ -196,17 +188,3 @@ def _rows(found: Comparison, filters: Filters) -> list[FiguresRow]:
         for place, (label, *numbers) in enumerate(zip(found.labels, *series, strict=True))
     ]
     return shown[::-1]
-
-
-def _options(actor: Any, filters: Filters) -> dict[str, Any]:
-    """Outlets, and as many machines and devices as a list can hold. A chosen machine is always among them."""
-    found = statistics_options(actor, outlet_id=filters.outlet_id)
-    machines, chosen = found["machines"], filters.machine_id
-    shown = machines[:CHOICES]
-    if chosen is not None and all(machine["id"] != chosen for machine in shown):
-        shown = [
-            *shown,
-            next((one for one in machines if one["id"] == chosen), {"id": chosen, "name": f"no. {chosen}"}),
-        ]
-    devices = [one for one in found["devices"] if chosen is None or one["machine_id"] == chosen]
-    return {**found, "machines": shown, "devices": devices[:CHOICES], "more": len(machines) > CHOICES}
