@@ -31,7 +31,7 @@ def test_filters_change_the_page_and_its_address(visit: Visit, fleet: Fleet) -> 
     expect(total).to_have_text("3")
     page.evaluate("window.isStillHere = true")
 
-    page.get_by_label("Machine").select_option("Machine 2")
+    page.get_by_label("Machine", exact=True).select_option("Machine 2")
     expect(total).to_have_text("1")
     assert re.search(r"/stats\?machine_id=\d+$|/stats/\?machine_id=\d+$", page.url)
     page.get_by_label("By", exact=True).select_option("Hour")
@@ -91,6 +91,6 @@ def test_without_scripts(browser: Browser, server: LiveServer, fleet: Fleet) -> 
     with visitor(browser, server.url, java_script_enabled=False) as visit:
         visit.sign_in()
         visit.page.goto("/stats/")
-        visit.page.get_by_label("Machine").select_option("Machine 1")
+        visit.page.get_by_label("Machine", exact=True).select_option("Machine 1")
         visit.page.get_by_role("button", name="Show").click()
         expect(visit.page.locator(".numbers dd").first).to_have_text("2")
