@@ -184,6 +184,14 @@ class DeviceState(models.Model):
     refused_code = models.CharField(max_length=64, db_default="", default="", blank=True)
     refused_detail = models.CharField(max_length=500, db_default="", default="", blank=True)
 
+    class Meta:
+        indexes = [
+            # What a look at a page asks of a million: who was heard last, and who was last that is silent too long.
+            models.Index(fields=["last_poll"], condition=models.Q(last_poll__isnull=False), name="state_polled"),
+            models.Index(fields=["last_seen"], condition=models.Q(last_poll__isnull=True), name="state_seen"),
+            models.Index(fields=["last_seen"], condition=models.Q(last_poll__isnull=False), name="state_seen_too"),
+        ]
+
     def __str__(self) -> str:
         return f"state of {self.device_id}"
 

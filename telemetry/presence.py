@@ -74,9 +74,6 @@ PRESENCE_SQL: Final = (
 )
 """The presence of a row of device_gateway_devicestate; its parameters are `moments`."""
 
-POLLING_SQL: Final = "last_poll BETWEEN %(polling)s AND %(ahead)s"
-"""Whether the device of such a row is polling; its parameter is of `moments`, too."""
-
 
 def moments(now: datetime) -> dict[str, datetime]:
     """Since when a device must have been heard from, and until when it can have been, by the names of the parameters

@@ -10,18 +10,27 @@ from django.db import connection
 
 from ozone.intake.sql import moment
 from ozone.wire.conf import options
-from telemetry.presence import POLLING_SQL, PRESENCE_SQL, moments
+from telemetry.presence import PRESENCE_SQL, moments
+
+
+def _newest(before: str) -> str:
+    """When of those whose presence counts from before a moment the newest was: another one when one more is silent so
+    long. Of a device that polls its polls count."""
+    return (
+        f"(SELECT MAX(last_poll) FROM device_gateway_devicestate WHERE last_poll {before}),"
+        f" (SELECT MAX(last_seen) FROM device_gateway_devicestate WHERE last_poll IS NULL AND last_seen {before})"
+    )
+
 
 SOURCES: Final = {
     # Who may enter, and whatever a person changed: devices, machines, outlets, tokens, quarantine.
     "people": "SELECT MAX(registry_version), MAX(page_version) FROM device_gateway_registryversion",
-    # Heard from, and how many are still inside each threshold of their status.
-    "presence": "SELECT MAX(last_seen) FILTER (WHERE last_seen <= %(ahead)s),"
-    " MAX(last_poll) FILTER (WHERE last_poll <= %(ahead)s),"
-    f" COUNT(*) FILTER (WHERE {PRESENCE_SQL} = 'online'), COUNT(*) FILTER (WHERE {PRESENCE_SQL} = 'idle')"
-    " FROM device_gateway_devicestate",
-    # How many still fetch their commands as they should.
-    "polling": f"SELECT COUNT(*) FILTER (WHERE {POLLING_SQL}) FROM device_gateway_devicestate",
+    # Who was heard last, and who has last crossed a threshold of the status. By index, however many devices there are.
+    "presence": "SELECT (SELECT MAX(last_seen) FROM device_gateway_devicestate"
+    " WHERE last_poll IS NOT NULL AND last_seen <= %(ahead)s),"
+    f" {_newest('<= %(ahead)s')}, {_newest('< %(online)s')}, {_newest('< %(idle)s')}",
+    # Who has last ceased to fetch commands.
+    "polling": "SELECT MAX(last_poll) FROM device_gateway_devicestate WHERE last_poll < %(polling)s",
     "events": "SELECT MAX(id) FROM telemetry_telemetryevent",
     "readings": "SELECT MAX(id) FROM device_gateway_devicetelemetry",
     "commands": "SELECT MAX(changed_at) FROM telemetry_command WHERE changed_at <= %(ahead)s",
@@ -39,8 +48,10 @@ SOURCES: Final = {
 
 
 _OWN: Final = (
-    SOURCES["presence"]
-    + " JOIN device_gateway_device d ON d.id = device_gateway_devicestate.device_id WHERE d.owner_id = %(owner)s"
+    "SELECT MAX(last_seen) FILTER (WHERE last_seen <= %(ahead)s), MAX(last_poll) FILTER (WHERE last_poll <= %(ahead)s),"
+    f" COUNT(*) FILTER (WHERE {PRESENCE_SQL} = 'online'), COUNT(*) FILTER (WHERE {PRESENCE_SQL} = 'idle')"
+    " FROM device_gateway_devicestate"
+    " JOIN device_gateway_device d ON d.id = device_gateway_devicestate.device_id WHERE d.owner_id = %(owner)s"
 )
 
 _UNSETTLED: Final = "SELECT string_agg(x::text, ',') FROM pg_snapshot_xip(pg_current_snapshot()) x"

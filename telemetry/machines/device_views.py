@@ -22,6 +22,7 @@ from ozone.wire.times import iso, iso_or_none
 from telemetry.events.replies import EventReply
 from telemetry.machines.serializers import ListedDevice, SummaryReply
 from telemetry.models import TelemetryEvent
+from telemetry.presence import Presence, presence_is
 
 PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
 LIST_PROBLEMS = {304: None, **PROBLEMS}
@@ -62,10 +63,9 @@ def _listed(request: Request, *, online: bool = False) -> list[dict[str, Any]]:
     asked = ListQuery.read(request.query_params)
     page = slice(asked.offset, asked.offset + asked.limit)
     devices, now = visible_devices(request.user), timezone.now()
-    if not online:
-        return list(ListedDevice.rows(devices[page], now))
-    found = [device for device in ListedDevice.rows(devices, now) if device["online"]]
-    return found[page]
+    if online:
+        devices = devices.filter(presence_is(Presence.ONLINE, now))
+    return list(ListedDevice.rows(devices[page], now))
 
 
 def _tagged(request: Request, content: Any) -> HttpResponse:

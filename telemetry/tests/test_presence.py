@@ -120,9 +120,8 @@ def test_the_order_of_presence(states: dict[int, Any]) -> None:
     }
 
 
-def test_polling_in_both_forms(states: dict[int, Any]) -> None:
+def test_polling(states: dict[int, Any]) -> None:
     wanted = {device: poll is not None and AHEAD <= poll <= POLLING for device, (poll, _) in states.items()}
     assert len(set(wanted.values())) == 2
     for state in DeviceState.objects.all():
         assert is_polling(state.last_poll, NOON) == wanted[state.device_id]
-    assert {device: bool(said) for device, said in in_sql(rules.POLLING_SQL).items()} == wanted
