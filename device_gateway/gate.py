@@ -21,7 +21,7 @@ from django.views.decorators.csrf import csrf_exempt
 from device_gateway.keys.identity import Identity
 from device_gateway.keys.memory import KEY_USES, keyring
 from ozone import intake
-from ozone.wire import bodies, metrics
+from ozone.wire import bodies, limits, metrics
 from ozone.wire.conf import options
 from ozone.wire.errors import (
     ApiError,
@@ -93,8 +93,9 @@ class DeviceRoute:
     """One path of the device side.
 
     `path` is a regular expression without its slashes at the ends, groups named; `handlers` maps a method to
-    `(request, identity) -> …`, or to `(request) -> …` where `is_open`: no key is needed. `plain_http` routes answer
-    without TLS in production too (probes). `other_methods` names what a Django view at the same path answers.
+    `(request, identity) -> …`, or to `(request) -> …` where `is_open`: no key is needed. `asks_limits`: such a handler,
+    or its reply, asks a Limit, which may be counted by another server. `plain_http` routes answer without TLS in
+    production too (probes). `other_methods` names what a Django view at the same path answers.
     An unassigned device is refused with `unassigned`: 403, so that a meter keeps its key, or 401, so that an Ozone
     device shakes hands.
     """
@@ -105,6 +106,7 @@ class DeviceRoute:
         handlers: Mapping[str, Handler] | Mapping[str, OpenHandler],
         *,
         is_open: bool = False,
+        asks_limits: bool = False,
         plain_http: bool = False,
         other_methods: Iterable[str] = (),
         unassigned: type[ApiError] = Forbidden,
@@ -113,6 +115,7 @@ class DeviceRoute:
         self.unassigned = unassigned
         self.handlers: Mapping[str, Callable[..., Outcome]] = handlers
         self.is_open = is_open
+        self.asks_limits = asks_limits
         self.plain_http = plain_http
         self.allowed = sorted({*handlers, *other_methods})
         self.is_shared = len(self.allowed) > len(handlers)
@@ -201,7 +204,10 @@ class DeviceRoute:
         )
         outcome = await self._outcome(request)
         if type(outcome) is Write:
-            return outcome.answer(await intake.submit(outcome.kind, outcome.row, outcome.size, outcome.rows))
+            result = await intake.submit(outcome.kind, outcome.row, outcome.size, outcome.rows)
+            if self.asks_limits and limits.are_shared():
+                return await asyncio.get_running_loop().run_in_executor(_limit_threads(), outcome.answer, result)
+            return outcome.answer(result)
         if type(outcome) is Call:
             return outcome.reply(await intake.call(outcome.service, **outcome.arguments))
         if isinstance(outcome, Reply):
@@ -214,6 +220,8 @@ class DeviceRoute:
         if len(request.body) > LARGE_BODY:
             return await asyncio.get_running_loop().run_in_executor(_large_bodies(), self._outcome_in_thread, request)
         if self.is_open:
+            if self.asks_limits and limits.are_shared():
+                return await asyncio.get_running_loop().run_in_executor(_limit_threads(), self._handle, request, None)
             return self._handle(request, None)
         token = _token_of(request)
         identity = keyring.find(token)
@@ -310,6 +318,12 @@ def _look_up(token: str, client: str) -> Identity:
 def _lookup_threads() -> ThreadPoolExecutor:
     """A few threads, each with a connection of its own, for look-ups that memory could not answer."""
     return ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="key-lookup")
+
+
+@lru_cache(maxsize=1)
+def _limit_threads() -> ThreadPoolExecutor:
+    """Who waits for the server that counts for several, waits here."""
+    return ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="limits")
 
 
 @lru_cache(maxsize=1)

@@ -75,6 +75,7 @@ def main() -> int:
     needs.javac()
     needs.curl()
     needs.nginx()
+    needs.redis()
     needs.systemd_analyze()
     needs.faketime()
     began = time.monotonic()

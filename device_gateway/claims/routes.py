@@ -57,4 +57,4 @@ def _counted(error: ApiError, client: str) -> ApiError:
     return error
 
 
-CLAIM: Final = DeviceRoute("devices/claim", {"POST": claim}, is_open=True)
+CLAIM: Final = DeviceRoute("devices/claim", {"POST": claim}, is_open=True, asks_limits=True)

@@ -27,7 +27,7 @@ from ozone.wire.errors import Unauthorized, Unavailable
 from ozone.wire.limits import Limit
 
 UNKNOWN_KEYS: Final = Limit(
-    "unknown_keys", lambda: options().LIMIT_UNKNOWN_KEYS, "Too many unknown keys from this address."
+    "unknown_keys", lambda: options().LIMIT_UNKNOWN_KEYS, "Too many unknown keys from this address.", is_own=True
 )
 _NAMES: Final = """
     SELECT n.device_id, n.name

@@ -159,11 +159,18 @@ class SharedFlows(MovingWindowRateLimiter):
         return self.get_window_stats(item, *key).reset_time - time.time()
 
 
+_MEMORY: Final = "memory"
+
+
+def are_shared() -> bool:
+    """Whether who asks a limit may have to wait for another server, for a quarter of a second: not an event loop."""
+    return not options().LIMITS_STORAGE.startswith(_MEMORY)
+
+
 @lru_cache(maxsize=4)
 def _limiter(storage: str, flows: bool) -> Counts:
-    if storage.startswith("memory"):
+    if storage.startswith(_MEMORY):
         return MemoryBuckets() if flows else MemoryWindows()
-    # Whoever asks may be an event loop or the writer.
     waits = {"socket_timeout": 0.25, "socket_connect_timeout": 0.25}
     return (SharedFlows if flows else SharedWindows)(storage_from_string(storage, wrap_exceptions=True, **waits))
 
@@ -199,17 +206,22 @@ class Limit:
     """One limit of the contract. Raises Unavailable when the storage is away.
 
     `name`: what it is counted under, of no other limit. `text`: gives its option as it is now, such as `20/60`.
-    `flows`: 200/10 are 200 at once and 20 a second from then on, not 200 in each ten seconds.
+    `flows`: 200/10 are 200 at once and 20 a second from then on, not 200 in each ten seconds. `is_own`: it is counted
+    in this process whatever LIMITS_STORAGE says; devices' readings and events wait for no other server.
     """
 
-    def __init__(self, name: str, text: Callable[[], str], sentence: str, *, flows: bool = False) -> None:
+    def __init__(
+        self, name: str, text: Callable[[], str], sentence: str, *, flows: bool = False, is_own: bool = False
+    ) -> None:
         self.name = name
         self.text = text
         self.sentence = sentence
         self.flows = flows
+        self.is_own = is_own
 
     def _parts(self) -> tuple[Counts, RateLimitItemPerSecond]:
-        return _limiter(options().LIMITS_STORAGE, self.flows), _item(self.name, *rate(self.text()))
+        storage = _MEMORY if self.is_own else options().LIMITS_STORAGE
+        return _limiter(storage, self.flows), _item(self.name, *rate(self.text()))
 
     def check(self, *key: str) -> None:
         """Raises TooManyRequests when the key has used up its share; counts nothing."""

@@ -23,7 +23,9 @@ from telemetry.statuses.payloads import MAX_FIRMWARE, NO_FIRMWARE
 _HANDSHAKES: Final = Limit(
     "handshakes", lambda: options().LIMIT_HANDSHAKES, "Too many handshakes from this address.", flows=True
 )
-_LEGACY: Final = Limit("legacy", lambda: options().LIMIT_LEGACY, "Too many messages from this address.", flows=True)
+_LEGACY: Final = Limit(
+    "legacy", lambda: options().LIMIT_LEGACY, "Too many messages from this address.", flows=True, is_own=True
+)
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -124,7 +126,7 @@ def _object(body: bytes) -> dict[str, Any]:
     return value
 
 
-HANDSHAKE: Final = DeviceRoute("handshake", {"POST": handshake}, is_open=True)
+HANDSHAKE: Final = DeviceRoute("handshake", {"POST": handshake}, is_open=True, asks_limits=True)
 DEVICE_EVENTS: Final = DeviceRoute("device/events", {"POST": events}, unassigned=Unauthorized)
 EVENTS_ALIAS: Final = DeviceRoute("events", {"POST": events}, unassigned=Unauthorized, other_methods=["GET", "HEAD"])
 LEGACY: Final = DeviceRoute("iot", {"POST": legacy}, is_open=True)

@@ -39,6 +39,11 @@ def nginx() -> str | None:
     return _program("nginx", "nginx-light", ("/usr/sbin/nginx",))
 
 
+def redis() -> str | None:
+    """The path of redis-server, or None."""
+    return _program("redis-server", "redis-server", ("/usr/bin/redis-server",))
+
+
 def systemd_analyze() -> str | None:
     """The path of systemd-analyze, or None. Nothing of systemd needs to run."""
     return _program("systemd-analyze", "systemd", ())
