@@ -33,6 +33,8 @@ from telemetry.presence import is_polling
 
 MOST: Final = 20_000
 """Devices of one command: their numbers have to fit into a form."""
+STEP: Final = 250
+"""Of them in one transaction: what devices send waits for less than a tenth of a second."""
 NAMED: Final = 10
 """Devices that a question names; of more it tells the number."""
 
@@ -82,7 +84,7 @@ def _command(request: HttpRequest, chosen: list[Device], back: str) -> HttpRespo
     given: list[Bulk] = []
 
     def perform(fields: dict[str, Any]) -> str:
-        bulk, (made, _) = create_bulk(devices=chosen, fields=fields, author=request.user, now=now)
+        bulk, (made, _) = create_bulk(devices=chosen, fields=fields, author=request.user, now=now, step=STEP)
         given.append(bulk)
         return f"{fields['command_type']} waits for {_counted(len(made))}." if made else ""
 

@@ -32,7 +32,7 @@ from telemetry.treatments import COUNTERS
 
 MAX_TEXT: Final = 500
 MAX_BULK: Final = 1000
-"""Commands in one transaction."""
+"""Commands in one transaction, at most."""
 
 
 class Created(NamedTuple):
@@ -51,10 +51,10 @@ def create(*, device: Device, fields: Mapping[str, Any], author: Any, now: datet
 
 
 def create_bulk(
-    *, devices: Sequence[Device], fields: Mapping[str, Any], author: Any, now: datetime
+    *, devices: Sequence[Device], fields: Mapping[str, Any], author: Any, now: datetime, step: int = MAX_BULK
 ) -> tuple[Bulk, Created]:
     """As `create_for_each`, of any number of devices: what people see is one bulk, but no transaction is of more than
-    MAX_BULK. A later one that the busy database refuses leaves the rest of the devices without a command."""
+    `step`. A later one that the busy database refuses leaves the rest of the devices without a command."""
     bulk = Bulk(
         command_type=fields["command_type"],
         description=fields.get("description", ""),
@@ -63,48 +63,45 @@ def create_bulk(
         number=len(devices),
     )
     made = Created([], [])
-    for start in range(0, len(devices), MAX_BULK):
+    for start in range(0, len(devices), step):
+        some = devices[start : start + step]
         try:
-            with transaction.atomic():
-                bulk.save()
-                some = create_for_each(
-                    devices=devices[start : start + MAX_BULK], fields=fields, author=author, now=now, bulk=bulk
-                )
-                for device, error in some.refused:
-                    bulk.refused.setdefault(error.detail, []).append(device.pk)
-                if some.refused:
-                    bulk.save()
+            part = create_for_each(devices=some, fields=fields, author=author, now=now, bulk=bulk)
         except OperationalError:
             if start == 0:
                 raise
             break
-        made.commands.extend(some.commands)
-        made.refused.extend(some.refused)
+        made.commands.extend(part.commands)
+        made.refused.extend(part.refused)
     return bulk, made
 
 
-@transaction.atomic
 def create_for_each(
     *, devices: Sequence[Device], fields: Mapping[str, Any], author: Any, now: datetime, bulk: Bulk | None = None
 ) -> Created:
     """A command for each of the devices, in their order; waiting polls wake up at the commit.
 
     `fields`: command_type, priority, payload, description, expires_in_hours, force: whether also those devices get it
-    for whose firmware UNSAFE_COMMANDS names it.
+    for whose firmware UNSAFE_COMMANDS names it. `bulk`, whose they are, is stored with them.
     """
     rest = dict(fields)
     kind, is_forced = rest["command_type"], rest.pop("force", False)
     rest |= {"is_forced": is_forced, "expires_at": now + timedelta(hours=rest.pop("expires_in_hours"))}
     made = Created([], [])
-    for device in devices:
+    for device in devices:  # before the transaction: devices wait for that
         if is_unsafe(kind, device.firmware) and not is_forced:
             made.refused.append((device, unsafe(kind, device.firmware)))
         else:
             command = Command(device=device, created_by=author, created_at=now, changed_at=now, bulk=bulk, **rest)
             made.commands.append(command)
-    if made.commands:
-        Command.objects.bulk_create(made.commands)
-        _wake([command.device_id for command in made.commands])
+    with transaction.atomic():
+        if bulk is not None:
+            for device, error in made.refused:
+                bulk.refused.setdefault(error.detail, []).append(device.pk)
+            bulk.save()
+        if made.commands:
+            Command.objects.bulk_create(made.commands)
+            _wake([command.device_id for command in made.commands])
     return made
 
 

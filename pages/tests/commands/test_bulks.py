@@ -14,6 +14,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from device_gateway.models import Device, DeviceName, DeviceState
+from pages.commands import bulk as sending
 from pages.tests.conftest import SignIn
 from pages.tests.onlooker import Onlooker, table, text
 from pages.tests.ozone import NOON
@@ -118,8 +119,8 @@ def test_the_number_is_of_those_that_are_meant_now(staff: Client, fleet: list[De
 # --- past a thousand ---
 
 
-def test_one_bulk_of_several_transactions(monkeypatch: pytest.MonkeyPatch, fleet: list[Device]) -> None:
-    monkeypatch.setattr(services, "MAX_BULK", 4)
+def test_one_bulk_of_several_transactions(staff: Client, monkeypatch: pytest.MonkeyPatch, fleet: list[Device]) -> None:
+    monkeypatch.setattr(sending, "STEP", 4)
     sizes = []
     each = services.create_for_each
 
@@ -128,12 +129,12 @@ def test_one_bulk_of_several_transactions(monkeypatch: pytest.MonkeyPatch, fleet
         return each(**given)
 
     monkeypatch.setattr(services, "create_for_each", counted)
-    bulk = give(fleet)
-    assert (sizes, Bulk.objects.get(), bulk.commands.count()) == ([4, 4, 2], bulk, 10)
+    send(staff, fleet, "GET_STATUS")
+    assert (sizes, Bulk.objects.get().commands.count()) == ([4, 4, 2], 10)
 
 
 def test_a_later_part_that_fails(staff: Client, monkeypatch: pytest.MonkeyPatch, fleet: list[Device]) -> None:
-    monkeypatch.setattr(services, "MAX_BULK", 4)
+    monkeypatch.setattr(sending, "STEP", 4)
     each = services.create_for_each
 
     def failing(**given: Any) -> Any:
