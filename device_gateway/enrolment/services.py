@@ -20,7 +20,7 @@ from ozone.wire.errors import Forbidden, TooManyRequests
 ATTEMPTS_KEPT: Final = 20
 LOOKED_AT: Final = 200
 """Self-registered devices, least recently seen first, among which one is found that has sent nothing."""
-SHARE_THAT_LEAVES: Final = 500
+SHARE_THAT_LEAVES: Final = 2000
 """Past SELF_REGISTERED_DEVICES one in so many makes room at once; at least one device."""
 HOLD: Final = timedelta(minutes=2)
 """How long the first address of a window keeps others out without using its token."""
