@@ -123,4 +123,4 @@ if IS_WORKER:
     gc.collect()
     gc.freeze()
     # Nor does it walk through what a large request holds, again and again while that grows: every thread stands still.
-    gc.set_threshold(5_000, 5, 20)
+    gc.set_threshold(5_000, 5, 5)
