@@ -2,7 +2,8 @@
 
 from typing import Any, TypeVar
 
-from django.db.models import Count, Model, Q, QuerySet
+from django.db.models import Count, Model, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from device_gateway.registry.queries import visible_devices
 from ozone.wire.errors import NotFound
@@ -29,8 +30,9 @@ def visible_outlets(actor: Any, *, archived: bool = False) -> "QuerySet[Outlet]"
     machines = visible_machines(actor)
     if not actor.is_staff:
         outlets = outlets.filter(pk__in=machines.values("outlet"))
-    counted = outlets.annotate(machine_count=Count("machines", filter=Q(machines__in=machines)))
-    return counted.order_by("pk")  # grouped rows have no order of their model's
+    # No join: whatever else a list is put in order by would be worked out for every machine, not for every outlet.
+    here = machines.filter(outlet=OuterRef("pk")).order_by().values("outlet").annotate(number=Count("pk"))
+    return outlets.annotate(machine_count=Coalesce(Subquery(here.values("number")), 0))
 
 
 def find(rows: "QuerySet[M]", number: int, *, code: str) -> M:
