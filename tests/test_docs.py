@@ -19,7 +19,7 @@ from ozone.wire.conf import documented_options
 from ozontelemetry import __version__, health
 from ozontelemetry.management.commands.document_options import with_tables
 
-pytestmark = [pytest.mark.sqlite_only, pytest.mark.sqlite_only]
+pytestmark = pytest.mark.sqlite_only
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 APPS: Final = (

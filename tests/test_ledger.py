@@ -8,7 +8,7 @@ import pytest
 from tests.support.ledger import Row, Verdict, compare
 from tests.support.meters import Entry, Journal, message_id, reading
 
-pytestmark = [pytest.mark.sqlite_only, pytest.mark.sqlite_only]
+pytestmark = pytest.mark.sqlite_only
 
 PLAIN = Entry(device=1, first=10, count=1, marked=False, unsure=0, acked=True)
 BATCH = Entry(device=1, first=20, count=3, marked=True, unsure=1, acked=True)
