@@ -116,7 +116,7 @@ def select_words(page: Page) -> None:
 
 
 def open_menu(page: Page) -> None:
-    page.locator("summary").click()
+    page.locator("summary[aria-label=Menu]").click()
     expect(page.get_by_role("link", name="Device Token Management", exact=True)).to_be_visible()
 
 
@@ -227,7 +227,7 @@ def test_signed_out_elsewhere(visit: Visit, fleet: Fleet) -> None:
     page.goto("/devices/")
     other = page.context.new_page()
     other.goto("/")
-    other.locator("summary").click()
+    other.locator("summary[aria-label=Menu]").click()
     other.get_by_role("button", name="Sign out").click()
     expect(page.get_by_text("You are signed out: load the page again to sign in.")).to_be_visible()
     other.goto("/login/")
