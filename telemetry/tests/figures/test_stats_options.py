@@ -1,0 +1,71 @@
+"""GET /api/stats/options/: what statistics may be asked of, and by whom."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from device_gateway.models import Device
+from device_gateway.registry.services import archive_device
+from device_gateway.tests.conftest import refusal
+from telemetry.machines.bindings import archive_machine, archive_outlet, register_machine
+from telemetry.models import Outlet
+from telemetry.tests.cast import NOON, Site
+
+OPTIONS = ["/api/stats/options/", "/api/test/stats-options/"]
+
+
+@pytest.mark.parametrize("path", OPTIONS)
+def test_it_works(site: Site, path: str) -> None:
+    Device.objects.create(device_id="spare")
+    of_vera: dict[str, Any] = {
+        "outlets": [{"id": site.outlet.pk, "name": "Chai Chee"}],
+        "machines": [{"id": site.machine.pk, "name": "CH1/027/2024", "outlet_id": site.outlet.pk}],
+        "devices": [{"id": site.device.pk, "device_id": "esp32-001", "name": "Left", "machine_id": site.machine.pk}],
+    }
+    assert site.vera.read(path) == of_vera
+    assert site.mallory.read(path) == {"outlets": [], "machines": [], "devices": []}
+    found = site.olga.read(path)
+    assert [row["name"] for row in found["outlets"]] == ["Bedok", "Chai Chee"]
+    assert [row["name"] for row in found["machines"]] == ["BD1/001/2025", "CH1/027/2024"]
+    assert [(row["device_id"], row["machine_id"]) for row in found["devices"]] == [
+        ("esp32-001", site.machine.pk),
+        ("esp32-002", site.other_machine.pk),
+        ("spare", None),
+    ]
+    assert site.olga.read(f"{path}?outlet_id={site.outlet.pk}") == {**of_vera, "outlets": found["outlets"]}
+    chosen = site.olga.read(f"{path}?machine_id={site.machine.pk}")
+    assert chosen == {**found, "devices": of_vera["devices"]}
+    assert refusal(site.olga.get(f"{path}?outlet_id=x")) == (400, "invalid")
+
+
+@pytest.mark.parametrize("who", ["olga", "vera"])
+def test_what_is_archived_comes_last_and_says_so(site: Site, who: str) -> None:
+    archive_machine(machine=site.machine)
+    archive_outlet(outlet=site.outlet)
+    archive_device(device=site.device, now=NOON)
+    found = getattr(site, who).read(OPTIONS[0])
+    device = {"id": site.device.pk, "device_id": "esp32-001", "name": "Left", "machine_id": None, "archived": True}
+    assert {name: rows[-1] for name, rows in found.items()} == {
+        "outlets": {"id": site.outlet.pk, "name": "Chai Chee", "archived": True},
+        "machines": {"id": site.machine.pk, "name": "CH1/027/2024", "outlet_id": None, "archived": True},
+        "devices": device,
+    }
+    live = [[row for row in rows if "archived" not in row] for rows in found.values()]
+    assert [len(rows) for rows in live] == ([1, 1, 1] if who == "olga" else [0, 0, 0])
+    there = getattr(site, who).read(f"{OPTIONS[0]}?outlet_id={site.outlet.pk}")
+    assert [row["id"] for row in there["machines"]] == [site.machine.pk]
+
+
+def test_as_many_queries_for_any_number(site: Site) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            site.olga.read(OPTIONS[0])
+        return len(captured)
+
+    few = queries()
+    for number in range(5):
+        outlet = Outlet.objects.create(name=f"Outlet {number}")
+        register_machine(device=Device.objects.create(device_id=f"more-{number}"), outlet=outlet)
+    assert queries() == few
