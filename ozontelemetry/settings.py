@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "device_gateway",
     "telemetry",
     "stations",
+    "ledger",
     "pages",
     "moving",
     "simulators",

@@ -47,7 +47,17 @@ RUNS = (
         "PostgreSQL",
         "not browser and not real_server and not sqlite_only",
         # Of databases: not the simulators, which speak HTTP only, nor the wire formats and the texts of the checks.
-        ("--ignore=ozone/wire", "device_gateway", "moving", "ozone", "pages", "stations", "telemetry", "tests"),
+        (
+            "--ignore=ozone/wire",
+            "device_gateway",
+            "ledger",
+            "moving",
+            "ozone",
+            "pages",
+            "stations",
+            "telemetry",
+            "tests",
+        ),
         postgres=True,
     ),
 )
