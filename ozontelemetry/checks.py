@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from device_gateway.claims.payloads import LONGEST_HOST
+from ledger.prices.money import is_currency
 from ozone.wire.address import network
 from ozone.wire.conf import options
 from ozone.wire.limits import rate
@@ -99,6 +100,8 @@ def settings_are_usable(**_: Any) -> list[CheckMessage]:
         )
         for text in unsafe_entries_of_no_use()
     ]
+    if not is_currency(options().CURRENCY):
+        found.append(Error("CURRENCY is no currency of ISO 4217.", hint="Write it as MYR, or EUR.", id="ozone.E017"))
     if parse_iso(options().DEVICE_EPOCH) is None:
         found.append(Error("DEVICE_EPOCH is not an ISO 8601 time.", id="ozone.E007"))
     try:

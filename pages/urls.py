@@ -10,7 +10,7 @@ from django.views.generic import RedirectView
 from pages import stations
 
 SUBJECTS: Final = (
-    "dashboard", "people", "tokens", "devices", "commands", "machines", "outlets", "stats", "finding",
+    "dashboard", "people", "tokens", "devices", "commands", "machines", "outlets", "stats", "money", "finding",
 )  # fmt: skip
 
 urlpatterns = [

@@ -101,6 +101,8 @@ ACTS: Final = {
     "/outlets/<outlet>/edit/": Act({"name": "Another"}),
     "/outlets/<outlet>/delete/": Act({}, spends=True),
     "/outlets/<outlet>/restore/": Act({}, before=_delete_outlet, spends=True),
+    "/prices/set/": Act({"valid_from": "2026-01-01", "basic": "5.00"}),
+    "/prices/share/": Act({"outlet": "<outlet>", "valid_from": "2026-01-01", "percent": "30"}),
 }
 
 

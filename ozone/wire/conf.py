@@ -16,6 +16,7 @@ THE_WAY_IN: Final = "The way in"
 THE_WRITE_PATH: Final = "The write path"
 LIMITS: Final = "Limits"
 OZONE_MACHINES: Final = "Ozone machines"
+MONEY: Final = "Money"
 CHARGING_STATIONS: Final = "Charging stations"
 PEOPLE: Final = "People"
 
@@ -174,6 +175,14 @@ class Options:
         "By whose clock pages tell times; whose hours and days the counts of treatments are kept in, and statistics "
         "shown unless they ask for another. After a change: `recompute_statistics` "
         "([operations.md](operations.md#statistics))",
+    )
+
+    CURRENCY: str = documented(
+        "EUR",
+        MONEY,
+        "ISO 4217",
+        "What prices and revenue are in, with its number of decimals. A price keeps the currency in which it was set: "
+        "after a change prices are set anew",
     )
 
     STATIONS_ENABLED: str = documented(

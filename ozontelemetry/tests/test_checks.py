@@ -62,6 +62,8 @@ def test_nothing_to_say() -> None:
         ("DEVICE_TIME_ZONE", "Asia/Atlantis", ["ozone.E012"]),
         ("DEVICE_TIME_ZONE", "../etc/passwd", ["ozone.E012"]),
         ("DEVICE_TIME_ZONE", "", ["ozone.E012"]),
+        ("CURRENCY", "myr", ["ozone.E017"]),
+        ("CURRENCY", "XXX", ["ozone.E017"]),
         ("UNSAFE_COMMANDS", [], []),
         ("UNSAFE_COMMANDS", ["REBOOT_DEVICE@1.0.0-sim", "SYNC_TIME@a@b"], []),
         ("UNSAFE_COMMANDS", ["REBOOT_DEVICE"], ["ozone.E015"]),

@@ -85,6 +85,8 @@ TABLE: Final = """
 /api/test/stats-options/                                query
 /api/test/stats-export.csv                              query figures
 /api/flush/                                             json
+/api/prices/                                            query json
+/api/shares/                                            query json
 /api/auth/login/                                        json password
 /api/auth/token/                                        json password
 /api/admin/login/                                       json password
@@ -144,6 +146,9 @@ TABLE: Final = """
 /outlets/<outlet>/edit/                                 name query form
 /outlets/<outlet>/delete/                               name query form
 /outlets/<outlet>/restore/                              name query form
+/prices/                                                query
+/prices/set/                                            query form
+/prices/share/                                          query form
 /admin/login/                                           query form password
 /device-archive/                                        query
 /devices/<device>/                                      name query

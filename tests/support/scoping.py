@@ -105,6 +105,13 @@ GET    /api/auth/user/                                               401      20
 GET    /api/auth/check/                                              200      200      200   200   200   200   200
 """
 
+MONEY: Final = """
+GET    /api/prices/                                                  401      403      403   403   200   401   401
+POST   /api/prices/                                                  401      403      403   403   201   401   401
+GET    /api/shares/                                                  401      403      403   403   200   401   401
+POST   /api/shares/                                                  401      403      403   403   201   401   401
+"""
+
 STATIONS: Final = """
 POST   /api/internal/stations/data/                                  401      403      403   403   403   401   401
 POST   /api/internal/stations/verify/                                401      403      403   403   403   401   401
@@ -186,6 +193,11 @@ GET    /outlets/<outlet>/delete/                                     login    40
 POST   /outlets/<outlet>/delete/                                     login    403      403   403   302   login login
 GET    /outlets/<outlet>/restore/                                    login    403      403   403   200   login login
 POST   /outlets/<outlet>/restore/                                    login    403      403   403   302   login login
+GET    /prices/                                                      login    403      403   403   200   login login
+GET    /prices/set/                                                  login    403      403   403   200   login login
+POST   /prices/set/                                                  login    403      403   403   200   login login
+GET    /prices/share/                                                login    403      403   403   200   login login
+POST   /prices/share/                                                login    403      403   403   200   login login
 GET    /admin/login/                                                 200      200      200   200   302   200   200
 POST   /admin/login/                                                 200      200      200   200   200   200   200
 """
@@ -243,6 +255,8 @@ BODIES: Final = {
     "POST /api/machines/register/": '{"device_id": "<spare>", "outlet_id": <outlet>}',
     "PUT /api/machines/<machine>/": '{"name": "New"}',
     "PATCH /api/machines/<machine>/": '{"name": "New"}',
+    "POST /api/prices/": '{"treatment": "BASIC", "price": "5.00", "valid_from": "2026-01-01"}',
+    "POST /api/shares/": '{"outlet": <outlet>, "percent": "30", "valid_from": "2026-01-01"}',
     "POST /api/auth/login/": _SIGN_IN,
     "POST /api/auth/token/": _SIGN_IN,
     "POST /api/admin/login/": _SIGN_IN,
@@ -270,7 +284,7 @@ class Row(NamedTuple):
 def rows() -> list[Row]:
     """The table, line by line."""
     mounted = [SECTION_1.replace("{mount}", mount) for mount in ("gateway", "api")]
-    tables = (*mounted, DEVICES, OZONE, PEOPLE, STATIONS, PROJECT, PAGES, DEVICE_PAGE)
+    tables = (*mounted, DEVICES, OZONE, MONEY, PEOPLE, STATIONS, PROJECT, PAGES, DEVICE_PAGE)
     return [row for table in tables for row in rows_of(table)]
 
 

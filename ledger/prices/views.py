@@ -1,0 +1,99 @@
+"""Prices of treatments and shares of outlets: staff's."""
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ledger.prices import services
+from ledger.prices.models import Price, Share
+from ledger.prices.serializers import PriceReply, PriceRequest, ShareReply, ShareRequest
+from ozone.accounts.permissions import Staff
+from ozone.webapi.parameters import BIGGEST, Choice, QueryString, Whole, given
+from ozone.webapi.resources import Resource
+from ozone.webapi.serializers import Problem
+from ozone.webapi.view import ApiView, PlainJsonRenderer
+from telemetry.treatments import TREATMENTS
+
+PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 429: Problem, 503: Problem}
+PRICE = Resource(PriceRequest)
+SHARE = Resource(ShareRequest)
+
+
+class SharesQuery(QueryString):
+    outlet_id = Whole(1, BIGGEST)
+
+
+class PricesQuery(SharesQuery):
+    treatment = Choice(TREATMENTS)
+
+
+class Prices(ApiView):
+    """What treatments cost, from which day on."""
+
+    permission_classes = (Staff,)
+    renderer_classes = (PlainJsonRenderer,)
+
+    @extend_schema(
+        operation_id="prices_list",
+        parameters=PricesQuery.parameters,
+        responses={200: PriceReply(many=True), **PROBLEMS},
+        tags=["money"],
+    )
+    def get(self, request: Request) -> Response:
+        """All of them, by day; with `outlet_id` the outlet's own."""
+        asked = PricesQuery.read(request.query_params)
+        found = Price.objects.filter(**given({"outlet_id": asked.outlet_id, "treatment": asked.treatment}))
+        return Response(list(PriceReply.rows(found, timezone.now())))
+
+    @extend_schema(
+        operation_id="price_set",
+        request=PriceRequest,
+        responses={200: PriceReply, 201: PriceReply, **PROBLEMS, 409: Problem},
+        tags=["money"],
+    )
+    def post(self, request: Request) -> Response:
+        """Sets a price from a day on; one of the same day is replaced (200)."""
+        wanted = PRICE.wanted(request.data, partial=False)
+        wanted["amount"] = wanted.pop("price")
+        price, is_new = services.set_price(**wanted, actor=request.user, now=timezone.now())
+        return _reply(PriceReply, price, is_new=is_new)
+
+
+class Shares(ApiView):
+    """How much of what is earned at an outlet is the outlet's, from which day on."""
+
+    permission_classes = (Staff,)
+    renderer_classes = (PlainJsonRenderer,)
+
+    @extend_schema(
+        operation_id="shares_list",
+        parameters=SharesQuery.parameters,
+        responses={200: ShareReply(many=True), **PROBLEMS},
+        tags=["money"],
+    )
+    def get(self, request: Request) -> Response:
+        """All of them, by day."""
+        asked = SharesQuery.read(request.query_params)
+        found = Share.objects.filter(**given({"outlet_id": asked.outlet_id}))
+        return Response(list(ShareReply.rows(found, timezone.now())))
+
+    @extend_schema(
+        operation_id="share_set",
+        request=ShareRequest,
+        responses={200: ShareReply, 201: ShareReply, **PROBLEMS, 409: Problem},
+        tags=["money"],
+    )
+    def post(self, request: Request) -> Response:
+        """Sets an outlet's share from a day on; one of the same day is replaced (200)."""
+        wanted = SHARE.wanted(request.data, partial=False)
+        wanted["hundredths"] = wanted.pop("percent")
+        share, is_new = services.set_share(**wanted, actor=request.user, now=timezone.now())
+        return _reply(ShareReply, share, is_new=is_new)
+
+
+def _reply(reply: Any, row: Price | Share, *, is_new: bool) -> Response:
+    shown = next(reply.rows(type(row)._default_manager.filter(pk=row.pk), timezone.now()))
+    return Response(shown, status=201 if is_new else 200)

@@ -1,0 +1,119 @@
+"""GET and POST /api/prices/ and /api/shares/: what is stored, what is refused, whose they are."""
+
+from typing import Any
+
+import pytest
+import time_machine
+from pytest_django import Settings
+
+from ledger.models import Price, Share
+from telemetry.machines.bindings import archive_outlet
+from telemetry.tests.cast import NOON, Site
+
+PRICES = "/api/prices/"
+SHARES = "/api/shares/"
+PRICE = {"outlet": None, "treatment": "BASIC", "price": "5.00", "valid_from": "2026-03-01"}
+
+
+@pytest.fixture(autouse=True)
+def _noon() -> Any:
+    with time_machine.travel(NOON, tick=False):
+        yield
+
+
+def test_it_works(site: Site, settings: Settings) -> None:
+    settings.CURRENCY = "MYR"
+    said = site.olga.post(PRICES, PRICE)
+    expected = {
+        "id": said.json()["id"],
+        "outlet": None,
+        "treatment": "BASIC",
+        "price": "5.00",
+        "currency": "MYR",
+        "valid_from": "2026-03-01",
+        "set_at": "2026-03-01T12:00:00Z",
+        "set_by": "olga",
+    }
+    assert (said.status, said.json()) == (201, expected)
+    own = site.olga.post(PRICES, {**PRICE, "outlet": site.outlet.pk, "price": "4.5"})
+    assert (own.status, own.json()["outlet"], own.json()["price"]) == (201, site.outlet.pk, "4.50")
+    assert site.olga.read(PRICES) == [expected, own.json()]
+    assert site.olga.read(f"{PRICES}?outlet_id={site.outlet.pk}") == [own.json()]
+    assert site.olga.read(f"{PRICES}?treatment=PREMIUM") == []
+
+
+def test_one_of_the_same_day_is_replaced(site: Site) -> None:
+    first = site.olga.post(PRICES, PRICE)
+    second = site.olga.post(PRICES, {**PRICE, "price": "6.00"})
+    assert (second.status, second.json()["id"], second.json()["price"]) == (200, first.json()["id"], "6.00")
+    assert Price.objects.count() == 1
+    assert site.olga.post(PRICES, {**PRICE, "valid_from": "2026-03-02"}).status == 201
+
+
+def test_without_a_price_it_ends(site: Site) -> None:
+    said = site.olga.post(PRICES, {**PRICE, "outlet": site.outlet.pk, "price": None})
+    assert (said.status, said.json()["price"]) == (201, None)
+
+
+def test_a_price_keeps_its_currency(site: Site, settings: Settings) -> None:
+    site.olga.post(PRICES, PRICE)
+    settings.CURRENCY = "JPY"
+    assert site.olga.post(PRICES, {**PRICE, "price": "700"}).status == 201
+    assert [(row["price"], row["currency"]) for row in site.olga.read(PRICES)] == [("5.00", "EUR"), ("700", "JPY")]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"price": 5}, "price"),
+        ({"price": 5.0}, "price"),
+        ({"price": "-5"}, "price"),
+        ({"price": "5.005"}, "price"),
+        ({"price": "1e2"}, "price"),
+        ({"treatment": "GOLD"}, "treatment"),
+        ({"treatment": None}, "treatment"),
+        ({"valid_from": "2026-02-30"}, "valid_from"),
+        ({"valid_from": "2026-03-01T00:00:00Z"}, "valid_from"),
+        ({"valid_from": "1999-12-31"}, "valid_from"),
+        ({"valid_from": 20260301}, "valid_from"),
+        ({"outlet": 999_999}, "outlet"),
+        ({"outlet": "1"}, "outlet"),
+        ({"currency": "USD"}, "currency"),
+    ],
+)
+def test_what_is_refused(site: Site, change: dict[str, Any], field: str) -> None:
+    said = site.olga.post(PRICES, {**PRICE, **change})
+    assert (said.status, list(said.json()["errors"])) == (400, [field])
+    assert not Price.objects.exists()
+
+
+def test_a_deleted_outlet_gets_no_price(site: Site) -> None:
+    archive_outlet(outlet=site.outlet)
+    assert site.olga.post(PRICES, {**PRICE, "outlet": site.outlet.pk}).status == 400
+
+
+def test_shares(site: Site) -> None:
+    said = site.olga.post(SHARES, {"outlet": site.outlet.pk, "percent": "12.5", "valid_from": "2026-03-01"})
+    expected = {
+        "id": said.json()["id"],
+        "outlet": site.outlet.pk,
+        "percent": "12.50",
+        "valid_from": "2026-03-01",
+        "set_at": "2026-03-01T12:00:00Z",
+        "set_by": "olga",
+    }
+    assert (said.status, said.json()) == (201, expected)
+    again = site.olga.post(SHARES, {"outlet": site.outlet.pk, "percent": "0", "valid_from": "2026-03-01"})
+    assert (again.status, again.json()["percent"], Share.objects.count()) == (200, "0.00", 1)
+    assert site.olga.read(f"{SHARES}?outlet_id={site.other_outlet.pk}") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"percent": 30}, "percent"), ({"percent": "100.5"}, "percent"), ({"outlet": None}, "outlet"), ({"x": 1}, "x")],
+)
+def test_what_is_no_share(site: Site, change: dict[str, Any], field: str) -> None:
+    told = {"outlet": site.outlet.pk, "percent": "30", "valid_from": "2026-03-01", **change}
+    said = site.olga.post(SHARES, told)
+    assert (said.status, list(said.json()["errors"])) == (400, [field])
+    assert not Share.objects.exists()

@@ -1,0 +1,1 @@
+"""Prices, shares, statements."""
