@@ -3,7 +3,8 @@
 from typing import Final
 
 from ledger.prices.urls import urlpatterns as prices
+from ledger.sales.urls import urlpatterns as sales
 
 app_name: Final = "ledger"
 
-urlpatterns = [*prices]
+urlpatterns = [*prices, *sales]

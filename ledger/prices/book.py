@@ -59,6 +59,8 @@ class Book:
         self.currency = currency
         self._prices: dict[tuple[int, str], _Line] = {}
         self._shares: dict[int, _Line] = {}
+        self._own: set[int] = set()
+        self._known: dict[tuple[int, date], Amounts] = {}
 
     @classmethod
     def read(cls) -> "Book":
@@ -73,6 +75,8 @@ class Book:
 
     def set_price(self, outlet: int | None, treatment: str, day: date, amount: int | None) -> None:
         self._prices.setdefault((outlet or _EVERYWHERE, treatment), _Line()).add(day, amount)
+        self._own = {place for place, _ in self._prices}
+        self._known.clear()
 
     def set_share(self, outlet: int, day: date, hundredths: int) -> None:
         self._shares.setdefault(outlet, _Line()).add(day, hundredths)
@@ -81,9 +85,10 @@ class Book:
     def has_prices(self) -> bool:
         return bool(self._prices)
 
-    def own_outlets(self) -> set[int]:
-        """Those that have, or ever had or will have, a price of their own."""
-        return {outlet for outlet, _ in self._prices} - {_EVERYWHERE}
+    @property
+    def is_one_everywhere(self) -> bool:
+        """Whether no outlet has, had or will have a price of its own."""
+        return self._own <= {_EVERYWHERE}
 
     def own_price(self, outlet: int, treatment: str, day: date) -> int | None:
         line = self._prices.get((outlet, treatment))
@@ -94,10 +99,17 @@ class Book:
         own = self.own_price(outlet, treatment, day)
         return self.own_price(_EVERYWHERE, treatment, day) if own is None else own
 
+    def prices(self, outlet: int, day: date) -> Amounts:
+        """Remembered: of all outlets without prices of their own there is one."""
+        key = (outlet if outlet in self._own else _EVERYWHERE, day)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = tuple(self.price(key[0], treatment, day) for treatment in TREATMENTS)
+        return found
+
     def rates(self, outlet: int, day: date) -> Rates:
         share = self._shares.get(outlet)
-        amounts = tuple(self.price(outlet, treatment, day) for treatment in TREATMENTS)
-        return Rates(amounts, (share.on(day) or 0) if share else 0)
+        return Rates(self.prices(outlet, day), (share.on(day) or 0) if share else 0)
 
     def spans(self, first: date, last: date) -> list[Span]:
         """The days from `first` to `last`, cut wherever a price or share of any outlet begins."""

@@ -8,6 +8,9 @@ from typing import Any, Final, NamedTuple
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from ledger.prices.book import Book
+from ledger.prices.money import grouped
+from ledger.sales.earning import day_of, sold
 from pages.kit.listing import Sort, up
 from pages.kit.version import version
 from pages.machines.screen import today_from
@@ -29,6 +32,8 @@ class OutletRow(NamedTuple):
     devices: int
     online: int
     today: int
+    revenue: str
+    """Of today, in CURRENCY; "" where nothing has a price."""
     basic: int
     standard: int
     premium: int
@@ -63,17 +68,19 @@ def ordered(actor: Any, outlets: "QuerySet[Outlet]", sort: str, now: datetime) -
 
 
 def outlet_rows(actor: Any, outlets: "QuerySet[Outlet]", now: datetime) -> Iterator[tuple[int, OutletRow]]:
-    """By key, in six queries."""
+    """By key, in eight queries."""
     found = list(outlets.values_list("pk", "name", "region", "is_active", "machine_count"))  # type: ignore[misc]
     numbers = [row[0] for row in found]
     today, ever = _today_and_ever(actor, numbers, now)
     machines = visible_machines(actor).filter(outlet__in=numbers, device__isnull=False)
     devices = _by_outlet(machines)
     online = _by_outlet(machines.filter(presence_is(Presence.ONLINE, now, "device__")))
+    book, day = Book.read(), day_of(now)
     for row in found:
         pk = row[0]
         of_today, of_ever = today.get(pk, Totals()), ever.get(pk, Totals())
-        counts = (devices.get(pk, 0), online.get(pk, 0), of_today.total, *of_ever, of_ever.total)
+        earned = grouped(sold(book, pk, day, of_today).revenue, book.currency) if book.has_prices else ""
+        counts = (devices.get(pk, 0), online.get(pk, 0), of_today.total, earned, *of_ever, of_ever.total)
         yield pk, OutletRow._make((*row, *counts, actor.is_staff))
 
 

@@ -8,6 +8,9 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 
+from ledger.prices.book import Book
+from ledger.prices.money import grouped
+from ledger.sales.earning import by_day_at, day_of
 from pages.kit.frame import signed_in_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
@@ -76,19 +79,29 @@ def _one(actor: Any, number: int, listing: Listing[Machine], now: datetime) -> S
         parts=[
             part("head", "pages/outlets/head.html", facts),
             part("facts", "pages/outlets/facts.html", facts),
-            part("figures", "pages/machines/figures.html", {"figures": _figures(actor, place, now)}),
+            part("figures", "pages/machines/figures.html", _figures(actor, place, now)),
             part("pager", "pages/kit/pager.html", {"listing": listing}),
         ],
         name=place.name,
     )
 
 
-def _figures(actor: Any, place: Outlet, now: datetime) -> list[tuple[str, Totals]]:
-    """What was given there, today, this week, and ever."""
+def _figures(actor: Any, place: Outlet, now: datetime) -> dict[str, Any]:
+    """What was given there, today, this week, and ever; and what that earned."""
     series = statistics(actor, Filters(days=WEEK, outlet_id=place.pk), now)["series"]
     days = [Totals(*numbers) for numbers in zip(*(series[name] for name in Totals._fields), strict=True)]
-    return [
-        ("Today", days[-1]),
-        (f"{WEEK} days", Totals(*(sum(numbers) for numbers in zip(*days, strict=True)))),
-        ("Ever", totals(actor, place)),
+    week = Totals(*(sum(numbers) for numbers in zip(*days, strict=True)))
+    figures = [("Today", days[-1]), (f"{WEEK} days", week), ("Ever", totals(actor, place))]
+    book = Book.read()
+    if not book.has_prices:
+        return {"figures": figures}
+    earned, today = by_day_at(book, actor, place, now), day_of(now)
+    sums = [
+        sum(one.revenue for day, one in earned.items() if span is None or (today - day).days < span)
+        for span in (1, WEEK, None)
     ]
+    return {
+        "figures": figures,
+        "currency": book.currency,
+        "revenue": [grouped(amount, book.currency) for amount in sums],
+    }

@@ -11,6 +11,9 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 
+from ledger.prices.book import Book
+from ledger.prices.money import grouped
+from ledger.sales.series import Earned, earned_in, shown
 from ozone.webapi.heavy import heavy, person_of, places
 from ozone.wire.conf import options
 from ozone.wire.errors import Invalid, NotFound
@@ -115,12 +118,16 @@ def _screen(actor: Any, asked: Asked, now: datetime) -> Screen:
         errors[_MISSING[error.code]] = [error.detail]
     except Invalid as error:
         errors |= error.errors or {}
+    book = Book.read()
     context: dict[str, Any] = {"found": found, "filters": asked.filters, "zone": asked.zone.key}
     if found:
-        context |= {"chart": _chart(found, asked.filters), "kpi": _kpi(found, asked.filters)}
-        context |= {"rows": _rows(found, asked.filters), "is_too_long": len(found.labels) > charts.MAX_POINTS}
-    names = ("figures", "chart", "rows")
-    return screen(parts=[part(name, f"pages/stats/{name}.html", context) for name in names], errors=errors)
+        money = earned_in(found.counted, book) if book.has_prices else None
+        revenue = _revenue(money[0], asked.filters, book.currency) if money else []
+        kpi = _kpi(found, asked.filters) + (_money(money, book.currency) if money else [])
+        context |= {"chart": _chart(found, asked.filters), "kpi": kpi, "revenue": revenue}
+        context |= {"rows": _rows(found, asked.filters, revenue), "is_too_long": len(found.labels) > charts.MAX_POINTS}
+    parts = [part(name, f"pages/stats/{name}.html", context) for name in ("figures", "chart", "rows")]
+    return screen(parts=parts, errors=errors, has_prices=book.has_prices)
 
 
 def _chart(found: Comparison, filters: Filters) -> str:
@@ -162,6 +169,23 @@ def _kpi(found: Comparison, filters: Filters) -> list[Tile]:
     ]
 
 
+def _money(earned: tuple[Earned, Earned], currency: str) -> list[Tile]:
+    """What was earned, and in the time that it is compared with."""
+    now, before = earned
+    unpriced = f"{now.unpriced:,} without a price" if now.unpriced else ""
+    return [
+        Tile(f"Revenue in {currency}", grouped(now.total, currency), unpriced),
+        Tile("Revenue before", grouped(before.total, currency)),
+    ]
+
+
+def _revenue(earned: Earned, filters: Filters, currency: str) -> list[str]:
+    """As the series are shown; an average is no amount that was ever paid."""
+    if filters.ma > 1:
+        return []
+    return [grouped(amount, currency) for amount in shown(earned.amounts, filters)["total"]]
+
+
 def _pair(found: Comparison, filters: Filters) -> str:
     """What the change is of."""
     pair = f"{charts.number(found.ours)} after {charts.number(found.theirs)}"
@@ -175,16 +199,17 @@ class FiguresRow(NamedTuple):
     is_over: bool
     numbers: list[str]
     """Basic, standard, premium, total; and before that, where it is compared."""
+    revenue: str
 
 
-def _rows(found: Comparison, filters: Filters) -> list[FiguresRow]:
+def _rows(found: Comparison, filters: Filters, revenue: list[str]) -> list[FiguresRow]:
     """The chart's numbers, the latest first."""
     if len(found.labels) > charts.MAX_POINTS:
         return []
     series = [*found.series.values(), *([found.before] if filters.compare else [])]
     over = len(found.labels) - found.unfinished
     shown = [
-        FiguresRow(label, place < over, [charts.number(value) for value in numbers])
+        FiguresRow(label, place < over, [charts.number(value) for value in numbers], revenue[place] if revenue else "")
         for place, (label, *numbers) in enumerate(zip(found.labels, *series, strict=True))
     ]
     return shown[::-1]

@@ -42,6 +42,8 @@ class Comparison:
     """Whether the bucket of now is among them, as far as it is over; else they are finished."""
     no_data_before: str
     """The minute, hour or day of the first data, where anything lies before."""
+    counted: Counted
+    """What all this is made of."""
 
     @property
     def change(self) -> Number:
@@ -81,6 +83,7 @@ def compared(actor: Any, filters: Filters, now: datetime) -> Comparison:
         pairs=sum(was_whole[:compared_to]),
         is_until_now=not by_pairs,
         no_data_before=_label(buckets, first, known_from) if first and whole_from > start_before else "",
+        counted=found,
     )
 
 

@@ -5,7 +5,7 @@ its hours are, and from the events otherwise. Where one counts until an instant 
 that day, those by hour to its hour, and the events of one hour are the rest.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ from telemetry.figures.zones import on_quarters, same_clock, same_hours
 from telemetry.models import DailyCount, HourlyCount, MachineDevice, RollUp, TelemetryEvent
 from telemetry.treatments import COUNTERS, TREATMENTS
 
-_NOTHING_BEFORE: Final = datetime(1972, 2, 1, tzinfo=UTC)
+NOTHING_BEFORE: Final = datetime(1972, 2, 1, tzinfo=UTC)
 """No machine is older. What `zones` says of time zones holds from then on."""
 _MARGIN: Final = timedelta(days=2)
 _MINUTE: Final = 60
@@ -32,8 +32,9 @@ _ANY: Final = Q(basic__gt=0) | Q(standard__gt=0) | Q(premium__gt=0)
 
 Conditions = Mapping[str, Any]
 """On the columns that rows of counts and events both have: `device_id`, `machine_id`, `outlet_id`."""
-Row = tuple[datetime, int, int, int]
-"""An instant, and how many basic, standard and premium there were from then on."""
+Row = tuple[Any, ...]
+"""An instant, and how many basic, standard and premium there were from then on; before these numbers the columns by
+which they are told apart (`by`), 0 where an event has none."""
 
 
 def source_of(buckets: Buckets) -> str:
@@ -58,53 +59,72 @@ def counted(buckets: Buckets, source: str, conditions: Conditions, until: dateti
     In three lists, not in a list a bucket: Python's collector walks through a hundred thousand of those while every
     other thread waits.
     """
+    columns = [[0] * len(buckets.starts) for _ in TREATMENTS]
+    for place, (_, *numbers) in placed(buckets, source, conditions, until):
+        for column, number in zip(columns, numbers, strict=True):
+            column[place] += number
+    return columns
+
+
+def placed(
+    buckets: Buckets, source: str, conditions: Conditions, until: datetime | None = None, *, by: Sequence[str] = ()
+) -> Iterator[tuple[int, Row]]:
+    """The rows, each after the place of its bucket."""
     places = {start: place for place, start in enumerate(buckets.starts)}
-    columns = [[0] * len(places) for _ in TREATMENTS]
     start, end = _window(buckets)
-    found = rows(source, start, end, conditions) if until is None else rows_until(source, start, until, conditions)
-    for count, (instant, *numbers) in enumerate(found):
+    if until is None:
+        found = rows(source, start, end, conditions, by=by)
+    else:
+        found = rows_until(source, start, until, conditions, by=by)
+    for count, row in enumerate(found):
         if count % 1000 == 0:
             stop_if_left()
-        place = places.get(buckets.start_of(instant))
+        place = places.get(buckets.start_of(row[0]))
         if place is not None:
-            for column, number in zip(columns, numbers, strict=True):
-                column[place] += number
-    return columns
+            yield place, row
 
 
 def _window(buckets: Buckets) -> tuple[datetime, datetime]:
     start, end = buckets.bounds()
-    return max(start, _NOTHING_BEFORE), max(end, _NOTHING_BEFORE)
+    return max(start, NOTHING_BEFORE), max(end, NOTHING_BEFORE)
 
 
-def rows_until(source: str, start: datetime, until: datetime, conditions: Conditions) -> Iterator[Row]:
+def rows_until(
+    source: str, start: datetime, until: datetime, conditions: Conditions, *, by: Sequence[str] = ()
+) -> Iterator[Row]:
     """Those of what occurred from `start` and before `until`, which may lie within a day or hour of the source."""
     hour, day = starts(until)
     if source == "days":
-        yield from rows("days", start, day, conditions)
+        yield from rows("days", start, day, conditions, by=by)
         source, start = "hours", max(start, day)
     if source == "hours":
-        yield from rows("hours", start, hour, conditions)
+        yield from rows("hours", start, hour, conditions, by=by)
         source, start = "minutes", max(start, hour)
-    yield from rows(source, start, until, conditions)
+    yield from rows(source, start, until, conditions, by=by)
 
 
-def rows(source: str, start: datetime, end: datetime, conditions: Conditions) -> Iterable[Row]:
+def rows(
+    source: str, start: datetime, end: datetime, conditions: Conditions, *, by: Sequence[str] = ()
+) -> Iterable[Row]:
     """Those that begin from `start` on and before `end`: the kept ones by time, the others in no order."""
     if start >= end:
         return ()
     if source in ("days", "hours"):
-        return _of_kept(DailyCount if source == "days" else HourlyCount, start, end, conditions)
-    return _of_events(_MINUTE if source == "minutes" else QUARTER, start, end, conditions)
+        return _of_kept(DailyCount if source == "days" else HourlyCount, start, end, conditions, by)
+    return _of_events(_MINUTE if source == "minutes" else QUARTER, start, end, conditions, by)
 
 
-def _of_kept(model: type[RollUp], start: datetime, end: datetime, conditions: Conditions) -> Iterable[Row]:
+def _of_kept(
+    model: type[RollUp], start: datetime, end: datetime, conditions: Conditions, by: Sequence[str]
+) -> Iterable[Row]:
     kept = model._default_manager.filter(starts_at__gte=start, starts_at__lt=end, **conditions)
     sums = [Sum(name) for name in COUNTERS]
-    return kept.order_by("starts_at").values("starts_at").values_list("starts_at", *sums)
+    return kept.order_by("starts_at").values("starts_at", *by).values_list("starts_at", *by, *sums)
 
 
-def _of_events(seconds: int, start: datetime, end: datetime, conditions: Conditions) -> Iterator[Row]:
+def _of_events(
+    seconds: int, start: datetime, end: datetime, conditions: Conditions, by: Sequence[str]
+) -> Iterator[Row]:
     """In stretches of the window, each with a query of its own: one long read would let SQLite's log grow."""
     length = max((end - start) / MOST_STRETCHES, STRETCH)
     while start < end:
@@ -113,10 +133,10 @@ def _of_events(seconds: int, start: datetime, end: datetime, conditions: Conditi
         events = TelemetryEvent.objects.filter(
             treatment__isnull=False, occurred_at__gte=start, occurred_at__lt=stop, **conditions
         )
-        groups = events.order_by().values("treatment", slot=TimeSlot("occurred_at", seconds=seconds))
-        for treatment, slot, number in groups.values_list("treatment", "slot", Count("pk")):
-            numbers = [number if treatment == name else 0 for name in TREATMENTS]
-            yield datetime.fromtimestamp(slot * seconds, UTC), numbers[0], numbers[1], numbers[2]
+        groups = events.order_by().values("treatment", *by, slot=TimeSlot("occurred_at", seconds=seconds))
+        for treatment, slot, number, *held in groups.values_list("treatment", "slot", Count("pk"), *by):
+            numbers = (number if treatment == name else 0 for name in TREATMENTS)
+            yield datetime.fromtimestamp(slot * seconds, UTC), *(one or 0 for one in held), *numbers
         start = stop
 
 

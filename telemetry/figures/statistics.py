@@ -68,6 +68,9 @@ class Counted:
     until: datetime | None
     """The wall time, inclusive, at which the counting of those ends; None: with the last."""
     conditions: Conditions
+    source: str
+    ends: tuple[datetime | None, datetime | None]
+    """The instants before which both are counted; None: to the end of the last bucket."""
 
     @property
     def beside(self) -> list[tuple[datetime, int | None]]:
@@ -110,7 +113,7 @@ def count(actor: Any, filters: Filters, now: datetime) -> Counted:
     plain, plain_before = (
         _series(counted(some, source, conditions, end)) for some, end in zip((buckets, before), ends, strict=True)
     )
-    return Counted(buckets, plain, before, plain_before, days_before, until, conditions)
+    return Counted(buckets, plain, before, plain_before, days_before, until, conditions, source, ends)
 
 
 def _before(buckets: Buckets, filters: Filters) -> tuple[Buckets, timedelta | None]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -107,7 +108,7 @@ class ZoneName(Parameter[ZoneInfo]):
 class LocalInstant(Instant):
     """A time in YEARS, of the zone `tz` where it has no offset."""
 
-    def parse(self, text: str, asked: "StatsQuery") -> datetime | None:
+    def parse(self, text: str, asked: "SpanQuery") -> datetime | None:
         # A zone that cannot be read is refused already; the times are read for what is wrong with them, too.
         zone: ZoneInfo = asked.tz or ZoneInfo("UTC")
         instant = parse_query(self.name, text, zone, is_end=self.is_end)
@@ -116,7 +117,9 @@ class LocalInstant(Instant):
         return instant
 
 
-class StatsQuery(QueryString):
+class SpanQuery(QueryString):
+    """Which treatments, and in which buckets of time."""
+
     names_all = True
 
     tz = ZoneName("The zone of the buckets; the server's unless told")
@@ -128,9 +131,12 @@ class StatsQuery(QueryString):
     machine_id = Whole(1, BIGGEST)
     device_id = Text("Any name of the device, or its integer id")
     cumulative = Flag(says="Adds the series up")
-    ma = Whole(0, MAX_BUCKETS, default=0, says="Averages the series over so many buckets; 0: not")
     compare = Flag(says="prev_series as well")
     until_now = Flag(says="Ends the bucket of now at this instant, and the one beside it as long after its beginning")
+
+
+class StatsQuery(SpanQuery):
+    ma = Whole(0, MAX_BUCKETS, default=0, says="Averages the series over so many buckets; 0: not")
 
 
 class StatsExportQuery(StatsQuery):
@@ -145,6 +151,10 @@ class OptionsQuery(QueryString):
 def read_filters(query: Query) -> Filters:
     """Raises Invalid naming every parameter that cannot be read; an empty one counts as absent."""
     asked = StatsQuery.read(query)
+    return replace(filters_of(asked), ma=asked.ma)
+
+
+def filters_of(asked: SpanQuery) -> Filters:
     return Filters(
         granularity=asked.granularity,
         zone=asked.tz,
@@ -155,7 +165,6 @@ def read_filters(query: Query) -> Filters:
         machine_id=asked.machine_id,
         device_id=asked.device_id,
         cumulative=asked.cumulative,
-        ma=asked.ma,
         compare=asked.compare,
         until_now=asked.until_now,
     )

@@ -87,6 +87,8 @@ TABLE: Final = """
 /api/flush/                                             json
 /api/prices/                                            query json
 /api/shares/                                            query json
+/api/revenue/                                           query figures
+/api/revenue/export.csv                                 query figures
 /api/auth/login/                                        json password
 /api/auth/token/                                        json password
 /api/admin/login/                                       json password
