@@ -5,3 +5,9 @@ class LedgerConfig(AppConfig):
     name = "ledger"
     verbose_name = "Ledger"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from ledger.statements.guard import refuse_flush
+        from telemetry.events import flushing
+
+        flushing.objections.append(refuse_flush)

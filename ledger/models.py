@@ -3,5 +3,6 @@
 from ledger.epochs.models import Epoch
 from ledger.lines.models import Line, Settlement
 from ledger.prices.models import Price, Share
+from ledger.statements.models import Books, Statement, StatementLine
 
-__all__ = ["Epoch", "Line", "Price", "Settlement", "Share"]
+__all__ = ["Books", "Epoch", "Line", "Price", "Settlement", "Share", "Statement", "StatementLine"]

@@ -4,7 +4,8 @@ from typing import Final
 
 from ledger.prices.urls import urlpatterns as prices
 from ledger.sales.urls import urlpatterns as sales
+from ledger.statements.urls import urlpatterns as statements
 
 app_name: Final = "ledger"
 
-urlpatterns = [*prices, *sales]
+urlpatterns = [*prices, *sales, *statements]

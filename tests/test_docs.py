@@ -25,6 +25,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 APPS: Final = (
     "ozone",
     "device_gateway",
+    "ledger",
     "moving",
     "pages",
     "simulators",

@@ -8,6 +8,12 @@ _WITHOUT_INK: Final = frozenset({"Cc", "Cf", "Cs", "Me", "Mn", "Zl", "Zp", "Zs"}
 """Blanks, controls and zero-width characters; and marks, which need a letter to stand on."""
 _FILLERS: Final = frozenset("\u115f\u1160\u2065\u2800\u3164\uffa0\U0001d159\U00013441\U00013442")
 """By their category letters and signs, and drawn as nothing: of Hangul, Braille, music, hieroglyphs."""
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def guarded(text: str) -> str:
+    """The text as a cell of a CSV file: no spreadsheet takes it for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def is_blank(text: str) -> bool:

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 
 from ozone.webapi.parameters import BOM
 from ozone.wire.times import iso
+from ozone.wire.words import guarded
 from telemetry.models import TelemetryEvent
 
 STRETCH: Final = 2_000
@@ -54,8 +55,6 @@ _FIELDS: Final = (
     "payload__type2",
     "payload__type3",
 )
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-
 _FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
@@ -116,9 +115,4 @@ def _stretches(walk: Walk, newest: int) -> Iterator["QuerySet[TelemetryEvent]"]:
 
 def _row(event: Sequence[Any]) -> tuple[Any, ...]:
     occurred_at, *rest = event
-    return (iso(occurred_at), *[_plain(cell) if isinstance(cell, str) else cell for cell in rest])
-
-
-def _plain(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return (iso(occurred_at), *[guarded(cell) if isinstance(cell, str) else cell for cell in rest])

@@ -34,6 +34,8 @@ ROWS: Final = (100, 10_000)
 LEAST_PAUSE: Final = 0.005
 DEVICES: Final = 20
 """Devices of one transaction."""
+objections: Final[list[Callable[[], None]]] = []
+"""Of rooms above, asked before anything is done: each raises Conflict where what it has made needs what is here."""
 
 
 class Flushed(NamedTuple):
@@ -46,8 +48,10 @@ class Flushed(NamedTuple):
 def flush(*, actor: Any, now: datetime) -> Flushed:
     """Deletes events, readings, statuses and counts, and notes who did. May be repeated, and run twice at once.
 
-    Raises Unavailable where there could be no backup: then nothing has been deleted.
+    Raises Unavailable where there could be no backup, Conflict where a room objects: then nothing has been deleted.
     """
+    for object_to in objections:
+        object_to()
     backup = _back_up(now) if connection.vendor == "sqlite" else None
     logger.warning("flush: begun by %s (account %d), backup %s", actor.get_username(), actor.pk, backup)
     entry = LogEntry.objects.create(

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import httpx
 
-from tests.support.scoping import rows
+from tests.support.scoping import MONTH, rows
 from tests.support.server import ADMIN, PASSWORD, LiveServer, live_server
 
 SECRET: Final = "a secret of the partner's system, long enough"
@@ -82,6 +82,8 @@ class Furnisher:
             **self._troubles(keys[0]),
             **self._commands(keys[0]),
             "station": SERIAL,
+            "month": MONTH,
+            "statement": f"{outlets[0]}-{MONTH}",
         }
         self._send("POST", "/api/handshake/", {"mac": "EC:E3:34:46:77:01", "firmware": "1.4.2"})  # nobody knows it
         self._send("POST", "/api/handshake/", {"mac": _mac(0), "firmware": "1.4.2"}, status=403)

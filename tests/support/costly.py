@@ -87,6 +87,10 @@ TABLE: Final = """
 /api/flush/                                             json
 /api/prices/                                            query json
 /api/shares/                                            query json
+/api/statements/                                        query
+/api/statements/<statement>/                            name query
+/api/statements/<statement>/export.csv                  name query
+/api/statements/<statement>/close/                      name json
 /api/revenue/                                           query figures
 /api/revenue/export.csv                                 query figures
 /api/auth/login/                                        json password
@@ -151,6 +155,10 @@ TABLE: Final = """
 /prices/                                                query
 /prices/set/                                            query form
 /prices/share/                                          query form
+/statements/                                            query
+/statements/close/<month>/                              name query form
+/statements/<statement>/                                name query
+/statements/<statement>/close/                          name query form
 /admin/login/                                           query form password
 /device-archive/                                        query
 /devices/<device>/                                      name query

@@ -20,6 +20,7 @@ from telemetry.commands import services as commands
 from telemetry.machines.bindings import add_machine, assign_device
 from telemetry.models import Command, Outlet, QuarantinedEvent, TelemetryEvent
 from tests.support.doors import Answer, DjangoDoor
+from tests.support.scoping import MONTH
 
 _numbers: "count[int]" = count(1)
 
@@ -73,6 +74,8 @@ def settle(word: str, owner: User | None) -> Estate:
         "quarantined": str(QuarantinedEvent.objects.get(device=device).pk),
         "token": str(token.row.pk),
         "bulk": str(bulk.pk),
+        "month": MONTH,
+        "statement": f"{outlet.pk}-{MONTH}",
         **states,
     }
     long_ids = (str(device.pk), str(machine.pk), str(outlet.pk), str(spare.pk))

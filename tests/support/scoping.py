@@ -19,6 +19,9 @@ from typing import Final, NamedTuple
 
 CALLERS: Final = ("nobody", "stranger", "owner", "other", "staff", "key", "strange")
 
+MONTH: Final = "2025-01"
+"""That of a `<statement>`. It is over, and nobody sold anything."""
+
 WITH_TOKEN: Final = ("/api/internal/stations/",)
 """Where people come with an access token: a session is nobody there."""
 
@@ -112,6 +115,10 @@ GET    /api/revenue/                                                 401      20
 GET    /api/revenue/export.csv                                       401      200      200   200   200   401   401
 GET    /api/shares/                                                  401      403      403   403   200   401   401
 POST   /api/shares/                                                  401      403      403   403   201   401   401
+GET    /api/statements/                                              401      403      403   403   200   401   401
+GET    /api/statements/<statement>/                                  401      403      403   403   200   401   401
+GET    /api/statements/<statement>/export.csv                        401      403      403   403   200   401   401
+POST   /api/statements/<statement>/close/                            401      403      403   403   200   401   401
 """
 
 STATIONS: Final = """
@@ -200,6 +207,12 @@ GET    /prices/set/                                                  login    40
 POST   /prices/set/                                                  login    403      403   403   200   login login
 GET    /prices/share/                                                login    403      403   403   200   login login
 POST   /prices/share/                                                login    403      403   403   200   login login
+GET    /statements/                                                  login    403      403   403   200   login login
+GET    /statements/close/<month>/                                    login    403      403   403   200   login login
+POST   /statements/close/<month>/                                    login    403      403   403   302   login login
+GET    /statements/<statement>/                                      login    403      403   403   200   login login
+GET    /statements/<statement>/close/                                login    403      403   403   200   login login
+POST   /statements/<statement>/close/                                login    403      403   403   302   login login
 GET    /admin/login/                                                 200      200      200   200   302   200   200
 POST   /admin/login/                                                 200      200      200   200   200   200   200
 """

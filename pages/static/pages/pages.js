@@ -41,6 +41,11 @@ for (const menu of document.querySelectorAll("details.menu")) {
   });
 }
 
+for (const button of document.querySelectorAll("button[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+
 // An action's own small page, shown as a dialog on the page that one is on.
 const dialog = document.getElementById("dialog");
 
