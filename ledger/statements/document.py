@@ -54,6 +54,7 @@ def written(draft: Draft, outlet: Outlet, closing: Closing | None, *, is_over: b
             {
                 "treatment": line.key.treatment,
                 "days": [{"from": str(span.first), "until": str(span.last)} for span in line.spans],
+                "settled": line.settled,
                 **_money(line, currency),
             }
             for line in draft.lines
@@ -62,6 +63,7 @@ def written(draft: Draft, outlet: Outlet, closing: Closing | None, *, is_over: b
             {"month": str(line.key.month), "treatment": line.key.treatment, **_money(line, currency)}
             for line in draft.corrections
         ],
+        "unexplained": [{"kind": kind, "presses": number} for kind, number in draft.unexplained.items()],
         "unpriced": draft.unpriced,
         "totals": {
             "month": _sums(draft.own, currency),
@@ -110,6 +112,8 @@ def _rows(said: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         yield ("month", said["month"], line["treatment"], days, *_cells(line))
     for line in said["corrections"]:
         yield ("correction", line["month"], line["treatment"], "", *_cells(line))
+    for one in said["unexplained"]:
+        yield (f"unexplained: {one['kind']}", said["month"], "", "", one["presses"], "", "", "", "")
     for name, sums in said["totals"].items():
         yield (f"total of {name}", "", "", "", sums["presses"], "", sums["revenue"], "", sums["share"])
 

@@ -11,6 +11,7 @@ from ledger.prices.book import DAY, Book, Span
 from ledger.prices.money import share_of
 from ledger.statements.models import Statement, StatementLine
 from ledger.statements.months import Month, day_start
+from ledger.statements.settled import settled_in, unexplained_in
 from telemetry.models import DailyCount, MachineDevice
 from telemetry.treatments import COUNTERS, TREATMENTS
 
@@ -36,6 +37,8 @@ class Line:
     key: Key
     spans: list[Span] = field(default_factory=list)
     presses: int = 0
+    settled: int = 0
+    """How many of these, or how many fewer, come of what people have said of the ledger's lines."""
     revenue: int = 0
     share: int = 0
 
@@ -55,6 +58,8 @@ class Draft:
     currency: str
     lines: list[Line] = field(default_factory=list)
     corrections: list[Line] = field(default_factory=list)
+    unexplained: dict[str, int] = field(default_factory=dict)
+    """Presses by kind of line."""
 
     @property
     def own(self) -> Told:
@@ -84,6 +89,8 @@ def drafts(book: Book, outlets: Collection[int], month: Month) -> dict[int, Draf
     found = {outlet: Draft(outlet, month, book.currency) for outlet in outlets}
     for outlet, lines in sold_in(book, outlets, month).items():
         found[outlet].lines = lines
+    for outlet, kinds in unexplained_in(outlets, month).items():
+        found[outlet].unexplained = kinds
     correcting = [outlet for outlet, (_, last) in closed_months(outlets).items() if last.next == month]
     statements = Statement.objects.filter(outlet__in=correcting, currency=book.currency)
     told = _told(statements)
@@ -117,14 +124,19 @@ def closed_months(outlets: Collection[int], currency: str | None = None) -> dict
 def sold_in(book: Book, outlets: Collection[int], month: Month) -> dict[int, list[Line]]:
     """Of each outlet a line for each treatment, or more where price or share change within the month."""
     found: dict[int, dict[Key, Line]] = {outlet: {} for outlet in outlets}
+    settled = settled_in(outlets, month)
+    settled_days = {day for _, _, day in settled}
     for span in book.spans(month.first, month.last):
+        days = [day for day in settled_days if span.first <= day <= span.last]
         counts = _counts(outlets, span.first, span.last)
         for outlet, lines in found.items():
             rates = book.rates(outlet, span.first)
             for place, price in enumerate(rates.prices):
                 key = Key(month, TREATMENTS[place], price, rates.share)
                 line = lines.setdefault(key, Line(key))
-                line.presses += counts[outlet][place] if outlet in counts else 0
+                more = sum(settled.get((outlet, key.treatment, day), 0) for day in days)
+                line.presses += more + (counts[outlet][place] if outlet in counts else 0)
+                line.settled += more
                 if line.spans and line.spans[-1].last + DAY == span.first:
                     line.spans[-1] = Span(line.spans[-1].first, span.last)
                 else:

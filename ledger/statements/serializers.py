@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from ledger.lines.models import Kind
 from ledger.statements.queries import Told
 from telemetry.treatments import TREATMENTS
 
@@ -26,6 +27,11 @@ class OutletName(serializers.Serializer[Any]):
     name = serializers.CharField()
 
 
+class UnexplainedReply(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=Kind.values)
+    presses = serializers.IntegerField()
+
+
 class StatementReply(serializers.Serializer[Any]):
     """A statement in a list."""
 
@@ -38,6 +44,7 @@ class StatementReply(serializers.Serializer[Any]):
     is_over = serializers.BooleanField()
     currency = serializers.CharField()
     outlet = OutletName()
+    unexplained = UnexplainedReply(many=True, help_text="Lines of the ledger that nobody has settled")
     unpriced = serializers.IntegerField(help_text="Presses without a price: it cannot be closed with any")
     totals = TotalsReply()
     json_sha256 = serializers.CharField(allow_null=True)
@@ -68,6 +75,7 @@ class _Money(serializers.Serializer[Any]):
 
 class StatementLineReply(_Money):
     days = DaysReply(many=True)
+    settled = serializers.IntegerField(help_text="Presses more, or fewer, by what people have said of lines")
 
 
 class CorrectionReply(_Money):
@@ -95,5 +103,6 @@ class StatementDocument(serializers.Serializer[Any]):
     outlet = StatementOutlet()
     lines = StatementLineReply(many=True)
     corrections = CorrectionReply(many=True, help_text="What earlier statements have told too little or too much")
+    unexplained = UnexplainedReply(many=True)
     unpriced = serializers.IntegerField()
     totals = TotalsReply()

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from ledger.lines.models import Kind
 from ledger.statements.queries import Told
 
 _NO_PRICE = "no price"
@@ -43,6 +44,7 @@ def sheet(told: Told) -> dict[str, Any]:
         "told": told,
         "lines": [_line(line, ", ".join(map(_days, line["days"]))) for line in said["lines"]],
         "corrections": [_line(line, line["month"]) for line in said["corrections"]],
+        "unexplained": [(one["presses"], Kind(one["kind"]).label) for one in said["unexplained"]],
         "sums": [_sums(title, said["totals"][name]) for name, title in shown.items()],
     }
 
@@ -55,7 +57,8 @@ def _days(span: dict[str, str]) -> str:
 
 def _line(line: dict[str, Any], of: str) -> SheetLine:
     price = _NO_PRICE if line["price"] is None else amount(line["price"])
-    numbers = (f"{line['presses']:,}".replace("-", "−"), price, amount(line["revenue"]))
+    settled = f" ({line['settled']:+,} settled)" if line.get("settled") else ""
+    numbers = (f"{line['presses']:,}{settled}".replace("-", "−"), price, amount(line["revenue"]))
     return SheetLine(line["treatment"].capitalize(), of, *numbers, f"{line['share_percent']} %", amount(line["share"]))
 
 

@@ -35,6 +35,7 @@ class StatementRow(NamedTuple):
     remainder: str
     corrections: str
     """"" where there are none."""
+    unexplained: int
     unpriced: int
 
 
@@ -84,6 +85,7 @@ def _row(said: dict[str, Any]) -> StatementRow:
         amount(sums["share"]),
         amount(sums["remainder"]),
         amount(corrected["revenue"]) if said["corrections"] else "",
+        sum(one["presses"] for one in said["unexplained"]),
         said["unpriced"],
     )
 
@@ -150,8 +152,9 @@ def close_month(request: HttpRequest, month: str) -> HttpResponse:
     wanted = Month.read(month) or Month.at(timezone.now()).plus(-1)
 
     def perform(_: dict[str, Any]) -> str:
-        outlets = queries.outlets_of(wanted)
-        number, refused = services.close_all(outlets=outlets, month=wanted, actor=request.user, now=timezone.now())
+        outlets, now = queries.outlets_of(wanted), timezone.now()
+        with places.one(person_of(request.user)):
+            number, refused = services.close_all(outlets=outlets, month=wanted, actor=request.user, now=now)
         said = f"{number:,} statement{'' if number == 1 else 's'} of {wanted} closed."
         reasons = [reason.detail for reason in refused.values()]
         more = f" And {len(reasons) - _REASONS:,} more were not." if len(reasons) > _REASONS else ""

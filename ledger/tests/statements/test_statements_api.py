@@ -37,7 +37,7 @@ FEBRUARY = sums(3, "23.50", "7.84", "15.66")
 def line(treatment: str, first: int, last: int, presses: int, price: str, revenue: str, share: str) -> dict[str, Any]:
     days = [{"from": f"2026-02-{first:02}", "until": f"2026-02-{last:02}"}]
     money = {"presses": presses, "price": price, "revenue": revenue, "share_percent": "33.33", "share": share}
-    return {"treatment": treatment, "days": days, **money}
+    return {"treatment": treatment, "days": days, "settled": 0, **money}
 
 
 def test_it_works(sold: Site) -> None:
@@ -61,6 +61,7 @@ def test_it_works(sold: Site) -> None:
             line("PREMIUM", 1, 28, 1, "12.50", "12.50", "4.17"),
         ],
         "corrections": [],
+        "unexplained": [],
         "unpriced": 0,
         "totals": {"month": FEBRUARY, "corrections": NOTHING, "statement": FEBRUARY},
     }

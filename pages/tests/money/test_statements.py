@@ -35,8 +35,8 @@ def rows(client: Client, path: str = "/statements/") -> list[str]:
 
 def test_it_works(february: Site, staff: Client) -> None:
     assert rows(staff) == [
-        "Bedok 1 without a price 1 0.00 0.00 0.00 —",
-        "Chai Chee draft 1 1,200.00 360.00 840.00 —",
+        "Bedok 1 without a price 1 0.00 0.00 0.00 — —",
+        "Chai Chee draft 1 1,200.00 360.00 840.00 — —",
     ]
     page = staff.get("/statements/").content.decode()
     assert "Close all of 2026-02" in page
@@ -49,7 +49,7 @@ def test_it_works(february: Site, staff: Client) -> None:
     said = words(staff.get(path).content.decode())
     assert "Statement no. 1 2026-02" in said
     assert f"SHA-256 of the JSON {Statement.objects.get().json_sha256}" in said
-    assert rows(staff)[1] == "Chai Chee No. 1 1 1,200.00 360.00 840.00 —"
+    assert rows(staff)[1] == "Chai Chee No. 1 1 1,200.00 360.00 840.00 — —"
     again = staff.post(f"{path}close/")
     assert (again.status_code, "is closed already" in again.content.decode()) == (409, True)
 
@@ -57,7 +57,7 @@ def test_it_works(february: Site, staff: Client) -> None:
 def test_a_correction(february: Site, staff: Client) -> None:
     staff.post(f"/statements/{february.outlet.pk}-2026-02/close/")
     press(february.device, NOON - 6 * DAY, received_at=NOON)
-    assert rows(staff, "/statements/?month=2026-03")[1] == "Chai Chee running 1 1,200.00 360.00 840.00 1,200.00"
+    assert rows(staff, "/statements/?month=2026-03")[1] == "Chai Chee running 1 1,200.00 360.00 840.00 1,200.00 —"
     said = words(staff.get(f"/statements/{february.outlet.pk}-2026-03/").content.decode())
     assert "so far: the month is not over" in said
     assert "Corrections of earlier months, in EUR" in said
