@@ -54,6 +54,11 @@ def faketime() -> str | None:
     return _program("libfaketimeMT.so.1", "libfaketime", ("/usr/lib/*/faketime/libfaketimeMT.so.1",))
 
 
+def gcc() -> str | None:
+    """The path of a C compiler with its sanitizers, or None."""
+    return _program("gcc", "gcc", ())
+
+
 @functools.cache
 def _program(name: str, package: str, places: tuple[str, ...]) -> str | None:
     """`places`: patterns of paths beside those of PATH."""

@@ -1,0 +1,181 @@
+/* What a reply means. */
+#include "inside.h"
+
+#include <string.h>
+
+static bool code_is(oz_device *device, const char *code) {
+    oz_slice body = {device->buffer, device->reply.body}, value;
+    char text[32];
+    return oz_json_get(body, "code", &value) && oz_json_text(value, text, sizeof text) && !strcmp(text, code);
+}
+
+static void done(oz_device *device, uint32_t next) {
+    device->fails[device->job] = 0;
+    device->due[device->job] = oz_millis(device) + next;
+}
+
+static void blocked(oz_device *device, const char *why) {
+    oz_turn(device, OZ_BLOCKED, why);
+    device->due[device->job] = oz_millis(device) + OZ_BLOCKED_MS;
+}
+
+#ifdef OZ_ENCRYPT
+static void read_key(oz_device *device, oz_slice body) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    oz_slice value;
+    char text[48];
+    uint32_t bits = 0, count = 0;
+    size_t used = 0;
+    if (!oz_json_get(body, "encryption_key_b64", &value) || !oz_json_text(value, text, sizeof text)) return;
+    for (const char *at = text; *at && *at != '=' && used < sizeof device->me.key; at++) {
+        const char *digit = strchr(digits, *at);
+        if (!digit) return;
+        bits = bits << 6 | (uint32_t)(digit - digits);
+        if ((count += 6) >= 8) device->me.key[used++] = (uint8_t)(bits >> (count -= 8));
+    }
+}
+#endif
+
+/* A handshake's or a claim's 2xx. */
+static void welcomed(oz_device *device) {
+    bool meter = device->set.kind == OZ_METER;
+    oz_slice body = {device->buffer, device->reply.body}, value;
+    oz_identity before = device->me;
+    if (!oz_json_get(body, meter ? "api_key" : "token", &value) ||
+        !oz_json_text(value, device->me.token, sizeof device->me.token) || !device->me.token[0]) {
+        device->me = before;
+        oz_failed(device, "the server's welcome could not be read");
+        return;
+    }
+    if (!meter && oz_json_get(body, "device_id", &value) &&
+        !oz_json_text(value, device->me.device_id, sizeof device->me.device_id))
+        memcpy(device->me.device_id, before.device_id, sizeof before.device_id);
+    device->me.assigned = meter || (oz_json_get(body, "assigned", &value) && oz_json_true(value));
+#ifdef OZ_ENCRYPT
+    if (meter) read_key(device, body);
+#endif
+    if (memcmp(&before, &device->me, sizeof before) && oz_save_identity(device) != OZ_OK) {
+        device->me = before; /* a token that is not on flash would be gone with the power */
+        oz_failed(device, "the flash could not be written");
+        return;
+    }
+    device->known_bad = false;
+    done(device, OZ_HELLO_MS);
+    if (device->me.assigned)
+        oz_turn(device, OZ_ONLINE, "online");
+    else
+        oz_turn(device, OZ_WAITING_FOR_OPERATOR, "waiting until it is assigned to a machine");
+}
+
+/* 401: by its code. A key is never erased. */
+static void not_let_in(oz_device *device) {
+    if (code_is(device, "not_assigned")) {
+        oz_turn(device, OZ_WAITING_FOR_OPERATOR, "waiting until it is assigned to a machine");
+    } else if (device->set.kind == OZ_METER) {
+        blocked(device, "the server does not know its key: claim it anew");
+        return;
+    } else if (!device->known_bad) {
+        device->known_bad = true;
+        oz_turn(device, OZ_ENROLLING, "asks for a new token");
+        device->due[OZ_HELLO] = oz_millis(device);
+    }
+    oz_later(device, device->job);
+}
+
+/* A batch of which the server took some: those that it refused are set aside, the next go on. */
+static bool took_all_but(oz_device *device) {
+    oz_slice body = {device->buffer, device->reply.body}, results, item, value;
+    oz_key key = device->acked;
+    const char *at;
+    uint16_t count = 0;
+    if (device->reply.cut || !oz_json_get(body, "results", &results)) return false;
+    for (at = results.at; oz_json_each(results, &at, &item); count++) {
+        key = oz_first_after(device, key);
+        if (oz_json_get(item, "ack", &value) && !oz_json_true(value)) oz_queue_refuse(device, key);
+    }
+    return count == device->batch;
+}
+
+static void sent(oz_device *device) {
+    oz_slice body = {device->buffer, device->reply.body}, value;
+    bool all = device->batch == 1 || device->kind == OZ_READING ||
+               (oz_json_get(body, "ack", &value) && oz_json_true(value));
+    if (!all && !took_all_but(device)) { /* one by one, so that it is known which */
+        device->batch_limit = 1;
+        done(device, 0);
+        return;
+    }
+    oz_queue_passed(device, device->upto, device->batch);
+    device->batch_limit = OZ_BATCH;
+    done(device, 0);
+    if (oz_json_get(body, "commands", &value) && !oz_json_is(value, "0") && device->set.kind == OZ_MACHINE)
+        device->due[OZ_POLL] = oz_millis(device);
+}
+
+static void refused(oz_device *device, uint16_t status) {
+    if (device->job == OZ_RESULT && status != 408 && status != 429) { /* nobody waits for this result */
+        oz_commands_told(device, oz_commands_next(device));
+        done(device, 0);
+    } else if (device->job == OZ_SEND && device->batch > 1) {
+        device->batch_limit = status == 413 ? device->batch / 2 : 1;
+        done(device, 0);
+    } else if (device->job == OZ_SEND && (status == 400 || status == 413 || status == 415)) {
+        oz_queue_refuse(device, device->upto);
+        oz_queue_passed(device, device->upto, 1);
+        done(device, 0);
+    } else {
+        oz_failed(device, "the server did not understand");
+    }
+}
+
+void oz_answered(oz_device *device) {
+    uint16_t status = device->reply.status;
+    uint32_t now = oz_millis(device);
+    device->heard = now;
+    device->ever_heard = true;
+    device->phase = OZ_IDLE;
+    device->since = now;
+    if (device->reply.date) {
+        device->clock_utc = device->reply.date;
+        device->clock_at = now;
+    }
+    if (device->reply.close) oz_close(device);
+    if (device->job == OZ_TIME) {
+        oz_queue_anchor(device, oz_now(device));
+        done(device, device->anchored ? 0 : 2000);
+        return;
+    }
+    if (status >= 200 && status < 300) {
+        if (device->job != OZ_HELLO) oz_turn(device, OZ_ONLINE, "online");
+        if (device->job == OZ_HELLO) {
+            welcomed(device);
+        } else if (device->job == OZ_RESULT) {
+            oz_commands_told(device, oz_commands_next(device));
+            done(device, 0);
+        } else if (device->job == OZ_SEND) {
+            sent(device);
+        } else { /* a held poll is asked for again at once, one that was answered early not before a second */
+            device->reason_told = true;
+            done(device, device->set.held_poll_s ? 1000 : device->set.poll_ms);
+        }
+    } else if (status == 401) {
+        not_let_in(device);
+    } else if (status == 403 && code_is(device, "reenrolment_required")) {
+        blocked(device, "known by its MAC, its token is not: press Allow re-enrolment on its page");
+    } else if (status == 403 && code_is(device, "not_assigned")) {
+        oz_turn(device, OZ_WAITING_FOR_OPERATOR, "waiting until it is assigned");
+        oz_later(device, device->job);
+    } else if (status == 403 && code_is(device, "device_archived")) {
+        blocked(device, "archived by an operator: restore it there");
+    } else if (status == 400 && device->job == OZ_HELLO) {
+        blocked(device, device->set.kind == OZ_METER ? "the provisioning token is not good (any more)"
+                                                     : "the server does not take this MAC");
+    } else if (status >= 400 && status < 500 && status != 403 && status != 404 && status != 408 && status != 429) {
+        refused(device, status);
+    } else if (status == 404 && device->job == OZ_RESULT) {
+        refused(device, status);
+    } else {
+        oz_failed(device, status == 503 ? "the server cannot store now" : "the server answers with an error");
+    }
+}
+

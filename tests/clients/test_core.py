@@ -1,0 +1,290 @@
+"""The C core of clients/core, compiled here and run: cuts of the power, servers that misbehave, and the real one."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support import needs
+from tests.support.length import length
+from tests.support.server import ADMIN, PASSWORD, ROOT, LiveServer, fresh_database, live_server
+
+CORE = ROOT / "clients" / "core"
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
+CHECKED = ["-std=c99", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+MAC = "EC:E3:34:46:2B:C0"
+TEXT_LIMIT = 16 * 1024
+"""Bytes of the core's code and constants on a chip."""
+SECONDS = 60.0
+
+pytestmark = [
+    pytest.mark.sqlite_only,
+    pytest.mark.skipif(needs.gcc() is None, reason="gcc is not here"),
+]
+
+
+def build(into: Path, *sources: str, core: Path = CORE) -> Path:
+    files = [str(file) for pattern in ("src/*.c", *sources) for file in sorted(core.glob(pattern))]
+    subprocess.run(["gcc", *CHECKED, "-o", str(into), *files], check=True)
+    return into
+
+
+def cuts(program: Path, seeds: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([program, "1", str(seeds)], capture_output=True, text=True, timeout=600, check=False)
+
+
+CUTS = ("stores/oz_files.c", "host/cuts.c", "host/fake_server.c")
+
+
+def test_it_compiles_without_a_warning_and_without_the_heap(tmp_path: Path) -> None:
+    for options in ([], ["-DOZ_ENCRYPT"]):
+        for source in sorted((CORE / "src").glob("*.c")):
+            subprocess.run(
+                ["gcc", *STRICT, *options, "-Os", "-c", str(source), "-o", str(tmp_path / f"{source.stem}.o")],
+                check=True,
+            )
+    objects = [str(path) for path in tmp_path.glob("*.o")]
+    wanted = subprocess.run(["nm", "-u", *objects], capture_output=True, text=True, check=True).stdout
+    called = {line.split()[-1] for line in wanted.splitlines() if " U " in line}
+    assert "strlen" in called
+    assert called.isdisjoint({"malloc", "calloc", "realloc", "free", "printf", "snprintf", "sprintf", "time"})
+
+
+def test_a_power_cut_at_every_write_loses_nothing(tmp_path: Path) -> None:
+    done = cuts(build(tmp_path / "cuts", *CUTS), length(3, 300))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(done.stdout.split()[1]) > 150
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "instead"),
+    [
+        ("src/queue.c", "    device->last = key;\n    device->queued++;", "    device->queued++;"),
+        (
+            "src/replies.c",
+            "    oz_queue_passed(device, device->upto, device->batch);",
+            "    device->upto.number++;\n    oz_queue_passed(device, device->upto, device->batch);",
+        ),
+        (
+            "stores/oz_files.c",
+            "    store->limit = limit ? limit : 64;\n",
+            "    store->limit = limit ? limit : 64;\n    store->size = 1;\n    store->last = store->first = 1;\n",
+        ),
+    ],
+    ids=["a number twice", "one too many acknowledged", "writes behind what was torn"],
+)
+def test_the_trial_of_cuts_finds_what_is_wrong(tmp_path: Path, file: str, line: str, instead: str) -> None:
+    core = tmp_path / "core"
+    shutil.copytree(CORE, core)
+    text = (core / file).read_text()
+    assert line in text
+    (core / file).write_text(text.replace(line, instead))
+    done = cuts(build(tmp_path / "cuts", *CUTS, core=core), 3)
+    assert done.returncode != 0
+
+
+def test_a_server_that_misbehaves_costs_no_tick_its_budget(tmp_path: Path) -> None:
+    program = build(tmp_path / "stalls", "host/stalls.c", "host/fake_server.c")
+    done = cuts(program, length(100, 5000))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("ticks ")
+
+
+def test_it_fits_a_chip(tmp_path: Path) -> None:
+    """Where a compiler for one is: code and constants, and the deepest frame of a function."""
+    compiler = shutil.which("riscv64-unknown-elf-gcc")
+    if compiler is None:
+        pytest.skip("SKIPPED: riscv64-unknown-elf-gcc is not here: apt-get install gcc-riscv64-unknown-elf")
+    options = ["--specs=picolibc.specs", "-march=rv32imc", "-mabi=ilp32", "-Os", "-std=c99", "-fstack-usage"]
+    for source in sorted((CORE / "src").glob("*.c")):
+        subprocess.run([compiler, *options, "-c", str(source)], cwd=tmp_path, check=True)
+    sizes = subprocess.run(
+        ["riscv64-unknown-elf-size", *map(str, tmp_path.glob("*.o"))], capture_output=True, text=True, check=True
+    ).stdout.splitlines()[1:]
+    assert sum(int(line.split()[0]) for line in sizes) <= TEXT_LIMIT
+    assert sum(int(line.split()[1]) + int(line.split()[2]) for line in sizes) == 0
+    frames = [int(line.split("\t")[1]) for path in tmp_path.glob("*.su") for line in path.read_text().splitlines()]
+    assert max(frames) <= 600
+
+
+# --------------------------------------------------------------------------- with the real server
+
+
+class Device:
+    """A process with the real core, its flash in a folder."""
+
+    def __init__(self, program: Path, folder: Path, port: int, *options: str) -> None:
+        folder.mkdir(exist_ok=True)
+        self.command = [str(program), str(folder), "127.0.0.1", str(port), MAC, *options]
+        self.heard: list[str] = []
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env={**os.environ}
+        )
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        said = self.process.stdout.readline()
+        assert said, "the device ended"
+        return said.strip()
+
+    def ask(self, words: str) -> str:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{words}\n")
+        self.process.stdin.flush()
+        while (said := self.line()).startswith("command "):
+            self.heard.append(said.split()[1])
+        return said
+
+    def promised(self, words: str) -> bool:
+        return self.ask(words).startswith("promised")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def waits_until(self, words: str, seconds: float = SECONDS) -> str:
+        return until(lambda: said if words in (said := self.ask("state")) else "", seconds)
+
+
+def until(found: Callable[[], Any], seconds: float = SECONDS) -> Any:
+    end = time.monotonic() + seconds
+    while not (result := found()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return result
+
+
+class Operator:
+    def __init__(self, server: LiveServer) -> None:
+        self.http = httpx.Client(base_url=server.url, timeout=10)
+        signed_in = self.http.post("/api/auth/token/", json={"username": ADMIN, "password": PASSWORD}).json()
+        self.http.headers["Authorization"] = f"Bearer {signed_in['data']['access_token']}"
+
+    def assign(self) -> None:
+        """Once it has shaken hands."""
+        until(lambda: self.http.patch(f"/api/devices/{MAC}/", json={"assigned": True}).is_success)
+
+    def command(self, command_type: str, **more: Any) -> str:
+        sent = self.http.post(f"/api/device/{MAC}/commands/create/", json={"command_type": command_type, **more})
+        assert sent.status_code == 201, sent.text
+        return str(sent.json()["command_id"])
+
+    def state(self, command_id: str) -> dict[str, Any]:
+        recent = self.http.get(f"/api/device/{MAC}/commands/status/").json()["recent_commands"]
+        return next(command for command in recent if command["command_id"] == command_id)
+
+    def events(self) -> list[dict[str, Any]]:
+        return list(self.http.get("/api/events/?limit=10000").json())
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("core") / "machine", "stores/*.c", "host/machine.c")
+
+
+@contextmanager
+def fleet_of_one(program: Path, folder: Path, *options: str) -> Iterator[tuple[LiveServer, Operator, Device]]:
+    with fresh_database() as url, live_server(url) as server:
+        operator = Operator(server)
+        device = Device(program, folder, server.port, *options)
+        try:
+            yield server, operator, device
+        finally:
+            device.kill()
+
+
+@pytest.mark.real_server
+def test_a_machine_lives_with_the_server(program: Path, tmp_path: Path) -> None:
+    """Unknown, waiting, assigned; presses before and after; commands; a restart that is told once; a held poll."""
+    with fleet_of_one(program, tmp_path / "flash") as (_, operator, device):
+        assert device.promised("press B 1")
+        assert device.waits_until("state 2").endswith("why waiting until it is assigned to a machine")
+        assert operator.events() == []
+        device.kill()
+        operator.assign()
+        device.start()
+        device.waits_until("state 3 queued 0")
+        (event,) = operator.events()
+        assert (event["treatment"], event["counter"], event["clock_suspect"]) == ("BASIC", 1, False)
+        assert event["event_id"].endswith("-1-1")
+
+        reset = operator.command("RESET_COUNTERS")
+        until(lambda: operator.state(reset)["status"] == "executed")
+        unknown = operator.command("UPDATE_FIRMWARE")
+        until(lambda: operator.state(unknown)["status"] == "failed")
+        assert operator.state(unknown)["error_message"] == "unknown command"
+
+        restart = operator.command("REBOOT_DEVICE", force=True)
+        while device.line() != "restart":
+            pass
+        device.process.wait()
+        device.start()
+        until(lambda: operator.state(restart)["status"] == "executed")
+        assert device.heard.count("REBOOT_DEVICE") == 0  # the core's own: no handler hears of it
+        device.kill()
+
+        device.command += ["held", "20"]
+        device.start()
+        device.waits_until("state 3")
+        time.sleep(1)
+        began = time.monotonic()
+        asked = operator.command("GET_STATUS")
+        until(lambda: operator.state(asked)["status"] == "executed")
+        assert time.monotonic() - began < 10
+        assert device.promised("press P 1")  # does not wait for the poll that is held
+        device.waits_until("queued 0", seconds=10)
+
+
+@pytest.mark.real_server
+def test_kills_of_either_side_lose_nothing(program: Path, tmp_path: Path) -> None:
+    promised: list[int] = []
+    with fleet_of_one(program, tmp_path / "flash", "nodate") as (server, operator, device):
+        operator.assign()
+        counter = 0
+        for life in range(length(8, 200)):
+            for press in range(12):
+                counter += 1
+                if device.promised(f"press S {counter}"):
+                    promised.append(counter)
+                if press == 5 and life % 2:
+                    server.kill()
+                elif press == 5:
+                    device.kill()
+                    device.start()
+            if life % 2:
+                server.start()
+        device.waits_until("queued 0", seconds=320)
+        events = operator.events()
+        assert len(promised) == counter
+        assert Counter(event["counter"] for event in events) == Counter(promised)
+        assert not any(event["clock_suspect"] for event in events)
+
+
+@pytest.mark.real_server
+def test_a_meter_claims_and_sends_its_readings(program: Path, tmp_path: Path) -> None:
+    with fresh_database() as url, live_server(url) as server:
+        operator = Operator(server)
+        made = operator.http.post("/api/devices/", json={"name": "meter"}).json()
+        token = operator.http.post(f"/api/devices/{made['device_id']}/provision", json={}).json()["token"]
+        device = Device(program, tmp_path / "flash", server.port, "meter", token)
+        try:
+            for value in range(60):
+                assert device.promised(f'reading {{"voltage": {value}, "of": {{"a": [1, "ü"]}} }}')
+            assert device.ask('reading {"voltage": }').startswith("refused -5")
+            assert device.ask("reading [1]").startswith("refused -5")
+            device.waits_until("state 3 queued 0")
+            history = operator.http.get(f"/api/devices/{made['device_id']}/telemetry?limit=100").json()["results"]
+            assert Counter(row["payload"]["voltage"] for row in history) == Counter(range(60))
+        finally:
+            device.kill()
