@@ -121,7 +121,9 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["TEST"] = {"NAME": str(_database["NAME"]) + ".test"}
 else:
     # A machine that is gone is noticed in some three seconds, whether we wait for it or send to it. A server that is
-    # frozen: ozone/intake/silence.py.
+    # frozen: ozone/intake/silence.py. Several hosts: ozone/intake/hosts/.
+    if "," in _database["HOST"]:
+        _database["ENGINE"] = "ozone.intake.hosts"
     _database["OPTIONS"] = {
         "connect_timeout": 2,
         "keepalives_idle": 1,

@@ -3,7 +3,8 @@
 TCP notices a machine that is gone (`tcp_user_timeout`, `keepalives_…`: ozontelemetry/settings.py). A server that is
 frozen, or waits for a disk that is, it does not notice, and no time-out of the server's own runs out then. The writer
 and the watcher wait for a reply so long and no longer. What else waits, a statistic perhaps, may take its time while
-the watcher gets its replies, and ends when that one has none.
+the watcher gets its replies, and ends when that one has none: at once, and later on a connection that was not heard
+since, which may lead to the host that was left.
 """
 
 import time
@@ -24,7 +25,7 @@ class _Noticed:
 
 
 def notice() -> None:
-    """The watcher got no reply: whoever has waited since before it did, and for SECONDS, gets none either."""
+    """The watcher got no reply: who waits for SECONDS where nothing was heard since gets none either."""
     _Noticed.at = time.monotonic()
 
 
@@ -33,23 +34,32 @@ def wait_at_most(connection: BaseDatabaseWrapper, seconds: float) -> None:
     connection.reply_seconds = seconds  # type: ignore[attr-defined]
 
 
-def _is_overdue(began: float, seconds: float | None) -> bool:
-    waited = time.monotonic() - began
-    return waited > (SECONDS if seconds is None else seconds) and (seconds is not None or began <= _Noticed.at)
+class _Line:
+    """One connection, and when it was heard last."""
 
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._heard = time.monotonic()
 
-def _ending(waiting: Generator[Any, Any, Any], seconds: float | None) -> Generator[Any, Any, Any]:
-    """psycopg's own steps of a wait; ten times a second it says that nothing has come."""
-    began = time.monotonic()
-    try:
-        wanted = next(waiting)
-        while True:
-            ready = yield wanted
-            if ready == READY_NONE and _is_overdue(began, seconds):
-                raise OperationalError("the database does not answer")
-            wanted = waiting.send(ready)
-    except StopIteration as end:
-        return end.value
+    def ending(self, waiting: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """psycopg's own steps of a wait; ten times a second it says that nothing has come."""
+        began = time.monotonic()
+        try:
+            wanted = next(waiting)
+            while True:
+                ready = yield wanted
+                if ready == READY_NONE and self._is_overdue(began):
+                    raise OperationalError("the database does not answer")
+                wanted = waiting.send(ready)
+        except StopIteration as end:
+            self._heard = time.monotonic()
+            return end.value
+
+    def _is_overdue(self, began: float) -> bool:
+        waited = time.monotonic() - began
+        if self._seconds is not None and waited > self._seconds:
+            return True
+        return waited > SECONDS and self._heard <= _Noticed.at
 
 
 def _made(connection: BaseDatabaseWrapper, **_: Any) -> None:
@@ -57,8 +67,8 @@ def _made(connection: BaseDatabaseWrapper, **_: Any) -> None:
         return
     raw: Any = connection.connection
     wait: Callable[..., Any] = raw.wait
-    seconds: float | None = getattr(connection, "reply_seconds", None)
-    raw.wait = lambda waiting, *args, **named: wait(_ending(waiting, seconds), *args, **named)
+    line = _Line(getattr(connection, "reply_seconds", None))
+    raw.wait = lambda waiting, *args, **named: wait(line.ending(waiting), *args, **named)
 
 
 connection_created.connect(_made, dispatch_uid="ozone.intake.silence")
