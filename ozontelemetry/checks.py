@@ -17,13 +17,13 @@ from ozone.wire.address import network
 from ozone.wire.conf import options
 from ozone.wire.limits import rate
 from ozone.wire.times import parse_iso
-from ozontelemetry import passwords
+from ozontelemetry import durability, passwords
 from stations.partner.addresses import entries_of_no_use
 from stations.partner.switch import stations_enabled
 from telemetry.commands.types import unsafe_entries_of_no_use
 
 TAG = "ozone"
-ACCOUNTS_TAG = "ozone-accounts"
+DATABASE_TAG = "ozone-database"
 """What needs the database."""
 
 
@@ -35,7 +35,7 @@ def sound_or_exit(*, quiet: bool = False) -> None:
     try:
         call_command(
             "check",
-            tags=[TAG, ACCOUNTS_TAG],
+            tags=[TAG, DATABASE_TAG],
             deploy=True,
             stdout=io.StringIO(),
             stderr=io.StringIO() if quiet else None,
@@ -147,10 +147,18 @@ def production_is_set_up(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register(ACCOUNTS_TAG, deploy=True)
+@register(DATABASE_TAG, deploy=True)
 def nobody_knows_the_password(**_: Any) -> list[CheckMessage]:
     """Production with a superuser of development's first start, on loopback neither: a proxy stands in front."""
     return [] if settings.DEBUG else list(passwords.with_known_password())
+
+
+@register(DATABASE_TAG, deploy=True)
+def the_database_keeps_what_it_takes(**_: Any) -> list[CheckMessage]:
+    """Of a PostgreSQL, and of its standby where HA says that there is one."""
+    if settings.DEBUG or (facts := durability.facts()) is None:
+        return []
+    return list(durability.judge(facts, has_standby=options().HA))
 
 
 @register(TAG, deploy=True)

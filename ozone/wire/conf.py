@@ -93,6 +93,14 @@ class Options:
         4.5, THE_WRITE_PATH, "seconds", "Without an answer by then: 503 `commit_timeout`. The firmware hangs up after 5"
     )
 
+    HA: bool = documented(
+        False,
+        THE_WRITE_PATH,
+        "boolean",
+        "Another PostgreSQL is to take over without a loss: production does not start where the database waits for no "
+        "standby ([high availability](operations.md#high-availability))",
+    )
+
     LIMITS_STORAGE: str = documented(
         "memory://",
         LIMITS,

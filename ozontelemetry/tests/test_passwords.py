@@ -18,14 +18,14 @@ from django.core.checks import run_checks
 from pytest_django import Settings
 
 from bench.ports import free_port
-from ozontelemetry.checks import ACCOUNTS_TAG
+from ozontelemetry.checks import DATABASE_TAG
 
 pytestmark = pytest.mark.django_db
 PRODUCTION = {"DJANGO_DEBUG": "0", "DJANGO_SECRET_KEY": "x" * 50, "DJANGO_ALLOWED_HOSTS": "localhost"}
 
 
 def found() -> list[tuple[str, str]]:
-    return [(str(item.id), item.msg) for item in run_checks(tags=[ACCOUNTS_TAG], include_deployment_checks=True)]
+    return [(str(item.id), item.msg) for item in run_checks(tags=[DATABASE_TAG], include_deployment_checks=True)]
 
 
 def sentence(name: str) -> str:
