@@ -75,6 +75,7 @@ def _nothing_remembered() -> Iterator[None]:
     from ozone.wire.conf import options
     from pages.kit import live
     from pages.outlets.screen import past_totals
+    from telemetry.figures.rhythm import rhythms
 
     yield
     ContentType.objects.clear_cache()
@@ -82,6 +83,7 @@ def _nothing_remembered() -> Iterator[None]:
     live.built.clear()
     live._row.cache_clear()
     past_totals.cache_clear()
+    rhythms.forget()
     limits._limiter.cache_clear()
     options.cache_clear()
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from device_gateway.models import Device
 from ozone.intake.finding import Folded, FoundModel, FoundQuerySet, Order
+from telemetry.opening import opening_hours_field
 
 
 class Treatment(models.TextChoices):
@@ -29,6 +30,7 @@ class Outlet(FoundModel):
     total_sva = models.PositiveIntegerField("total service advisors", null=True, blank=True)
     average_intage_services = models.FloatField(null=True, blank=True)
     number_of_machines = models.PositiveIntegerField(null=True, blank=True, help_text="As the owner counts them.")
+    opening_hours = opening_hours_field()
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
     name_folded = Folded("name")
     region_folded = Folded("region")
@@ -189,11 +191,9 @@ class DeviceStatus(models.Model):
 
 
 class TelemetryEvent(models.Model):
-    """One press, or one status message of a legacy device. Written by the write path only.
-
-    No foreign keys in the database: they would be checked at COMMIT, for every row of a batch. `machine` and `outlet`
-    are those that held the device when it occurred.
-    """
+    """One press, or one status message of a legacy device, written by the write path only. No foreign keys in the
+    database: they would be checked at COMMIT, for every row of a batch. `machine` and `outlet` are those that held the
+    device when it occurred."""
 
     class Source(models.TextChoices):
         DEVICE = "device"

@@ -63,12 +63,14 @@ class Book:
         self._known: dict[tuple[int, date], Amounts] = {}
 
     @classmethod
-    def read(cls) -> "Book":
-        """As it is stored, in CURRENCY; in two queries."""
+    def read(cls, *, with_shares: bool = False) -> "Book":
+        """As it is stored, in CURRENCY; a query, and one for the shares."""
         book = cls(options().CURRENCY)
         columns = ("outlet_id", "treatment", "valid_from", "amount")
         for outlet, treatment, day, amount in Price.objects.filter(currency=book.currency).values_list(*columns):
             book.set_price(outlet, treatment, day, amount)
+        if not with_shares:
+            return book
         for outlet, day, hundredths in Share.objects.values_list("outlet_id", "valid_from", "hundredths"):
             book.set_share(outlet, day, hundredths)
         return book

@@ -20,7 +20,7 @@ def check_change(change: Callable[[Book], None], since: date, outlet: int | None
     A price where there was none is none: a month with presses that had no price was never closed.
     """
     Books.lock()
-    book = Book.read()
+    book = Book.read(with_shares=True)
     outlets = Statement.objects.values_list("outlet_id", flat=True).distinct() if outlet is None else [outlet]
     closed = {
         number: (max(first.first, since), last.last)

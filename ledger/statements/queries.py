@@ -52,7 +52,7 @@ def _kept(row: Statement) -> Told:
 
 
 def _draft(outlet: Outlet, month: Month, now: datetime) -> Told:
-    draft = drafts(Book.read(), [outlet.pk], month)[outlet.pk]
+    draft = drafts(Book.read(with_shares=True), [outlet.pk], month)[outlet.pk]
     said = written(draft, outlet, None, is_over=month.is_over(now))
     return Told(said, as_json(said), as_csv(said))
 
@@ -71,7 +71,7 @@ def of_month(outlets: Iterable[Outlet], month: Month, now: datetime) -> list[Tol
         for row in Statement.objects.filter(month=month.first, outlet__in=[outlet.pk for outlet in wanted])
     }
     open_ones = [outlet for outlet in wanted if outlet.pk not in closed]
-    found = drafts(Book.read(), [outlet.pk for outlet in open_ones], month)
+    found = drafts(Book.read(with_shares=True), [outlet.pk for outlet in open_ones], month)
     is_over = month.is_over(now)
     for outlet in open_ones:
         said = written(found[outlet.pk], outlet, None, is_over=is_over)

@@ -48,7 +48,7 @@ def _close_some(
 ) -> tuple[list[Statement], dict[Outlet, Conflict]]:
     books = Books.lock()
     numbers = [outlet.pk for outlet in outlets]
-    found, closed = drafts(Book.read(), numbers, month), closed_months(numbers)
+    found, closed = drafts(Book.read(with_shares=True), numbers, month), closed_months(numbers)
     made: list[Statement] = []
     refused: dict[Outlet, Conflict] = {}
     for outlet in outlets:

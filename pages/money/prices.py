@@ -31,7 +31,7 @@ def prices(request: HttpRequest) -> HttpResponse:
 
 
 def _screen() -> Screen:
-    today, book = timezone.now().astimezone(people_zone()).date(), Book.read()
+    today, book = timezone.now().astimezone(people_zone()).date(), Book.read(with_shares=True)
     return screen(
         lists={
             "places": rows("pages/money/place_row.html", place_rows(book, today)),

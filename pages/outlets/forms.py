@@ -10,6 +10,7 @@ from pages.kit.filters import Chosen, Filters, search
 from pages.machines.forms import in_use
 from telemetry.machines.serializers import BIGGEST
 from telemetry.models import Outlet
+from telemetry.opening import LONGEST, check_opening_hours
 
 
 class NewOutletForm(forms.Form):
@@ -17,6 +18,12 @@ class NewOutletForm(forms.Form):
     region = forms.CharField(max_length=200, required=False)
     address = forms.CharField(max_length=500, required=False)
     contact_person = forms.CharField(label="Contact", max_length=200, required=False)
+    opening_hours = forms.CharField(
+        max_length=LONGEST,
+        required=False,
+        validators=[check_opening_hours],
+        help_text="As Mo-Fr 07:00-22:00; Sa,Su 08:00-20:00. Empty: always open.",
+    )
     is_active = in_use()
     number_of_machines = forms.IntegerField(
         label="Machines by the owner’s count", required=False, min_value=0, max_value=BIGGEST

@@ -47,9 +47,11 @@ def _all(actor: Any, listing: Listing[Outlet], now: datetime) -> Screen:
     if active := listing.chosen.get("active"):
         found = found.filter(is_active=active == "yes")
     found = listing.cut(ordered(actor, found, listing.sort.removeprefix("-"), now))
+    book = Book.read()
     return screen(
-        lists={"outlets": rows("pages/outlets/list_row.html", outlet_rows(actor, found, now))},
+        lists={"outlets": rows("pages/outlets/list_row.html", outlet_rows(actor, found, book, now))},
         parts=[part("pager", "pages/kit/pager.html", {"listing": listing})],
+        has_prices=book.has_prices,
     )
 
 

@@ -13,6 +13,7 @@ from ozone.webapi.names import Name
 from ozone.webapi.replies import Made, RowReply
 from telemetry.events.replies import CountsReply
 from telemetry.models import Machine, Outlet
+from telemetry.opening import LONGEST, check_opening_hours
 from telemetry.presence import Presence, presence
 from telemetry.treatments import COUNTERS
 
@@ -96,6 +97,13 @@ class OutletFields(serializers.ModelSerializer[Outlet]):
     total_sva = WholeNumber(required=False, allow_null=True, min_value=0, max_value=BIGGEST)
     average_intage_services = Number(required=False, allow_null=True)
     number_of_machines = WholeNumber(required=False, allow_null=True, min_value=0, max_value=BIGGEST)
+    opening_hours = Text(
+        required=False,
+        allow_blank=True,
+        max_length=LONGEST,
+        validators=[check_opening_hours],
+        help_text="As Mo-Fr 07:00-22:00; Sa,Su 08:00-20:00, by the clock of STATS_TIME_ZONE; empty: always open",
+    )
     machine_count = serializers.IntegerField(read_only=True, help_text="The machines there that the caller may see.")
     outlet_id = serializers.IntegerField(read_only=True)
     outlet_name = serializers.CharField(read_only=True)
@@ -112,6 +120,7 @@ class OutletFields(serializers.ModelSerializer[Outlet]):
             "total_sva",
             "average_intage_services",
             "number_of_machines",
+            "opening_hours",
             "machine_count",
             "outlet_id",
             "outlet_name",

@@ -261,7 +261,7 @@ def _check_sums(site: Site) -> None:
     """Told and still to tell is what there is."""
     closed = list(Statement.objects.order_by("number"))
     assert [row.number for row in closed] == list(range(1, len(closed) + 1))
-    book, month = Book.read(), _next_month(site)
+    book, month = Book.read(with_shares=True), _next_month(site)
     draft = drafts(book, [site.outlet.pk], month)[site.outlet.pk]
     told = sum(json.loads(bytes(row.document))["totals"]["statement"]["presses"] for row in closed)
     events = TelemetryEvent.objects.filter(occurred_at__lt=datetime(month.year, month.number, 1, tzinfo=UTC))

@@ -145,7 +145,8 @@ def test_many_outlets_cost_no_more_queries(
         outlet = Outlet.objects.create(name=f"O{number}")
         machine = add_machine(fields={"name": f"M{number}", "outlet": outlet})
         DailyCount.objects.create(device_id=1, machine_id=machine.pk, outlet_id=outlet.pk, starts_at=NOON, basic=1)
-    with django_assert_num_queries(10):  # session, account, version; count, outlets, devices, online, today, past twice
+    # Session, account, version; count, outlets, prices, devices, online, today, past twice.
+    with django_assert_num_queries(11):
         assert len(names(staff)) == 32
 
 

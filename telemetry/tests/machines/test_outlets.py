@@ -22,6 +22,7 @@ FIELDS: dict[str, Any] = {
     "total_sva": 4,
     "average_intage_services": 12.5,
     "number_of_machines": 3,
+    "opening_hours": "Mo-Sa 07:00-22:00",
 }
 
 
@@ -58,6 +59,7 @@ def test_only_a_name_is_needed(site: Site) -> None:
             "total_sva": None,
             "average_intage_services": None,
             "number_of_machines": None,
+            "opening_hours": "",
             "machine_count": 0,
             "outlet_id": number,
             "outlet_name": "Simei",
@@ -97,6 +99,7 @@ def test_both_doors_and_both_paths(door: Door, staff: str, slash: str) -> None:
         ({"name": "x", "total_sva": -1}, "total_sva"),
         ({"name": "x", "total_sva": 2**31}, "total_sva"),
         ({"name": "x", "number_of_machines": 1.5}, "number_of_machines"),
+        ({"name": "x", "opening_hours": "from 7 to 22"}, "opening_hours"),
         ({"name": "x", "average_intage_services": "NaN"}, "average_intage_services"),
         ({"name": "x", "average_intage_services": True}, "average_intage_services"),
         ({"name": "x", "average_intage_services": []}, "average_intage_services"),
