@@ -73,6 +73,7 @@ def _nothing_remembered() -> Iterator[None]:
     from device_gateway.keys.memory import keyring
     from ozone.wire import limits
     from ozone.wire.conf import options
+    from pages.dashboard.earned import remembered
     from pages.kit import live
     from pages.outlets.screen import past_totals
     from telemetry.figures.rhythm import rhythms
@@ -83,6 +84,7 @@ def _nothing_remembered() -> Iterator[None]:
     live.built.clear()
     live._row.cache_clear()
     past_totals.cache_clear()
+    remembered.cache_clear()
     rhythms.forget()
     limits._limiter.cache_clear()
     options.cache_clear()

@@ -1,6 +1,8 @@
 """What staff see: stations with their slots, power banks, each in a constant number of queries."""
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from typing import NamedTuple
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from stations.errors import StationNotFound
@@ -17,6 +19,26 @@ def stations() -> "QuerySet[Station]":
         power_banks_here=_count(PowerBank.objects.all()),
         power_banks_available=_count(PowerBank.objects.filter(status=PowerBank.Status.AVAILABLE)),
     )
+
+
+class StationsOverview(NamedTuple):
+    stations: int
+    online: int
+    power_banks: int
+    available: int
+    rented: int
+
+
+def overview() -> StationsOverview:
+    """In two queries."""
+    stations = Station.objects.aggregate(
+        stations=Count("pk"), online=Count("pk", filter=Q(status=Station.Status.ONLINE))
+    )
+    is_available, is_rented = Q(status=PowerBank.Status.AVAILABLE), Q(status=PowerBank.Status.RENTED)
+    banks = PowerBank.objects.aggregate(
+        power_banks=Count("pk"), available=Count("pk", filter=is_available), rented=Count("pk", filter=is_rented)
+    )
+    return StationsOverview(**stations, **banks)
 
 
 def _count(rows: "QuerySet[StationSlot] | QuerySet[PowerBank]") -> Coalesce:

@@ -1,11 +1,11 @@
 """What the dashboard tells: how the fleet is, how today goes, and what waits for somebody."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, Max, Q, QuerySet
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
@@ -17,26 +17,29 @@ from pages.kit import charts
 from telemetry.commands.lifecycle import state_at
 from telemetry.figures.buckets import first_after, wall_time
 from telemetry.figures.counting import Row, first_counted, rows, rows_until
+from telemetry.figures.rhythm import rhythms
 from telemetry.figures.rollups import starts
 from telemetry.figures.statistics import Filters, conditions_of, statistics
 from telemetry.figures.totals import Totals
 from telemetry.models import Command, QuarantinedEvent, TelemetryEvent
 from telemetry.presence import Presence, presence, presence_is
 from telemetry.treatments import COUNTERS
-from telemetry.visible import visible_events
+from telemetry.visible import visible_events, visible_machines
 
 QUIET: Final = 8
 TICKER: Final = 10
 NAMED: Final = 3
 """Devices that are named where something waits; the others are a number."""
 LATELY: Final = timedelta(days=1)
+HELD_UP: Final = "refused event{} in the way of others"
 MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Overview(NamedTuple):
     """How many of the actor's devices there are, how many of them are assigned, in each presence, and quiet: not
-    heard from lately though they should be. Whether any ever sent an event or a reading; and, as long as none did,
-    whether a provisioning token was ever issued for one."""
+    heard from lately though they should be. How many send readings, how many of these are online, and when the newest
+    arrived. Whether any ever sent an event or a reading; and, as long as none did, whether a provisioning token was
+    ever issued for one."""
 
     devices: int
     assigned: int
@@ -44,6 +47,9 @@ class Overview(NamedTuple):
     idle: int
     offline: int
     quiet: int
+    meters: int
+    meters_online: int
+    reading_at: datetime | None
     is_reporting: bool
     has_token: bool
 
@@ -68,6 +74,9 @@ class Today(NamedTuple):
 
 
 class QuietRow(NamedTuple):
+    """`a_day`: treatments on a usual day, 0 where nothing is usual; `is_all`: whether nothing at its outlet is heard,
+    though more than one machine stands there."""
+
     device_id: str
     name: str
     status: str
@@ -76,6 +85,8 @@ class QuietRow(NamedTuple):
     machine_id: int | None
     outlet: str
     location: str
+    a_day: int
+    is_all: bool
 
 
 class Link(NamedTuple):
@@ -104,16 +115,19 @@ class TickerRow(NamedTuple):
 
 def overview(actor: Any, now: datetime) -> Overview:
     devices = visible_devices(actor)
+    sends_readings = Q(state__latest_received_at__isnull=False)
     counts = devices.aggregate(
         quiet=Count("pk", filter=_is_quiet(now)),
-        readings=Count("pk", filter=Q(state__latest_received_at__isnull=False)),
+        meters=Count("pk", filter=sends_readings),
+        meters_online=Count("pk", filter=sends_readings & presence_is(Presence.ONLINE, now)),
+        reading_at=Max("state__latest_received_at"),
         devices=Count("pk"),
         **{status.value: Count("pk", filter=presence_is(status, now)) for status in Presence},
         assigned=Count(
             "pk", filter=Q(assigned=True)
         ),  # last: after it `assigned` names this number, no more the column
     )
-    is_reporting = bool(counts.pop("readings")) or visible_events(actor).exists()
+    is_reporting = bool(counts["meters"]) or visible_events(actor).exists()
     has_token = not is_reporting and ProvisioningToken.objects.filter(device__in=visible_devices(actor)).exists()
     return Overview(**counts, is_reporting=is_reporting, has_token=has_token)
 
@@ -172,15 +186,27 @@ def last_hour(actor: Any, now: datetime) -> tuple[int, SafeString]:
 
 
 def quiet_rows(actor: Any, now: datetime) -> Iterator[tuple[int, QuietRow]]:
-    """Devices that should be heard from and are not, the longest silent first; after them those never heard."""
+    """Devices that should be heard from and are not, the last to go quiet first; after them those never heard."""
     silent = visible_devices(actor).annotate(heard=last_heard()).filter(_is_quiet(now))
-    facts = ("machine__name", "machine__pk", "machine__outlet__name", "location")
-    columns = ("pk", "device_id", "name", "state__last_poll", "state__last_seen", *facts)
-    for pk, device_id, name, last_poll, last_seen, machine, machine_id, outlet, location in silent.order_by(
-        F("heard").asc(nulls_last=True), "pk"
-    ).values_list(*columns)[:QUIET]:
+    places = ("machine__name", "machine__pk", "machine__outlet__name", "machine__outlet_id", "location")
+    columns = ("pk", "device_id", "name", "state__last_poll", "state__last_seen", "machine__outlet__opening_hours")
+    found = list(silent.order_by(F("heard").desc(nulls_last=True), "pk").values_list(*columns, *places)[:QUIET])
+    hours = [(row[7], row[0], row[5] or "") for row in found if row[7]]
+    usual = rhythms.of(hours, now)
+    dead = _dead_outlets(actor, {row[9] for row in found if row[9]}, now)
+    for pk, device_id, name, last_poll, last_seen, _, machine, machine_id, outlet, outlet_id, location in found:
         status, heard = presence(last_poll, last_seen, now), later_of(last_poll, last_seen)
-        yield pk, QuietRow(device_id, name, status, heard, machine or "", machine_id, outlet or "", location)
+        a_day = round(usual[machine_id].a_day) if machine_id in usual else 0
+        shown = (device_id, name, status, heard, machine or "", machine_id, outlet or "", location)
+        yield pk, QuietRow(*shown, a_day, outlet_id in dead)
+
+
+def _dead_outlets(actor: Any, outlets: Collection[int], now: datetime) -> set[int]:
+    """Those of the outlets at which several machines have a device, and none is online."""
+    machines = visible_machines(actor).filter(outlet__in=outlets, device__isnull=False).order_by().values("outlet")
+    online = Count("pk", filter=presence_is(Presence.ONLINE, now, "device__"))
+    counts = machines.annotate(number=Count("pk"), online=online).filter(online=0, number__gt=1)
+    return set(counts.values_list("outlet", flat=True))
 
 
 def ticker_rows(actor: Any, now: datetime) -> Iterator[tuple[int, TickerRow]]:
@@ -203,20 +229,36 @@ def waiting(now: datetime) -> list[Waiting]:
     there = Q(device__archived_at=None)
     unassigned = Device.objects.filter(archived_at=None, assigned=False).count()
     refused = HandshakeAttempt.objects.filter(there, permitted=False, at__gte=since)
-    held_up = QuarantinedEvent.objects.filter(there, state=QuarantinedEvent.State.OPEN)
     suspect = TelemetryEvent.objects.filter(there, clock_suspect=True)
-    found = [
-        (_numbers(refused), "handshake{} refused in the last day", "device", "#enrolment"),
-        (_numbers(held_up), "refused event{} in the way of others", "device", "#refused"),
-        (_numbers(suspect), "event{} with a suspect clock", "device", "#status"),
-        (_failed(now, since), "command{} failed or timed out in the last day", "device-commands", ""),
-    ]
-    named = Device.objects.in_bulk({pk for numbers, *_ in found for pk in _most(numbers)})
-    of_devices = [_of_devices(numbers, named, *words) for numbers, *words in found if numbers]
+    of_devices = _named(
+        [
+            (_numbers(refused), "handshake{} refused in the last day", "device", "#enrolment"),
+            (_numbers(_open(QuarantinedEvent.objects.filter(there))), HELD_UP, "device", "#refused"),
+            (_numbers(suspect), "event{} with a suspect clock", "device", "#status"),
+            (_failed(now, since), "command{} failed or timed out in the last day", "device-commands", ""),
+        ]
+    )
     if not unassigned:
         return of_devices
     to_devices = Link("Show", reverse("devices") + "?assigned=no")
     return [Waiting(unassigned, f"device{_s(unassigned)} not assigned yet", (to_devices,), 0), *of_devices]
+
+
+def held_up(actor: Any) -> list[Waiting]:
+    """Events of the actor's devices that were refused, or clash with others: what is not counted until an operator
+    decides."""
+    events = QuarantinedEvent.objects.filter(device__in=visible_devices(actor).values("pk"))
+    return _named([(_numbers(_open(events)), HELD_UP, "device", "#refused")])
+
+
+def _open(events: "QuerySet[QuarantinedEvent]") -> "QuerySet[QuarantinedEvent]":
+    return events.filter(state=QuarantinedEvent.State.OPEN)
+
+
+def _named(found: list[tuple[dict[int, int], str, str, str]]) -> list[Waiting]:
+    """Of each kind the numbers by device, words, the page that solves it and its anchor. None is said of none."""
+    named = Device.objects.in_bulk({pk for numbers, *_ in found for pk in _most(numbers)})
+    return [_of_devices(numbers, named, *words) for numbers, *words in found if numbers]
 
 
 def _most(numbers: dict[int, int]) -> list[int]:

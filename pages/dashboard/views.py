@@ -9,19 +9,33 @@ from django.views.decorators.http import require_safe
 
 from ozone.wire.clock import clock_watch
 from ozone.wire.words import duration
-from pages.dashboard.screen import last_hour, overview, quiet_rows, ticker_rows, today, waiting
+from pages.dashboard.earned import RANKED, Span, chosen_span, morning, spans
+from pages.dashboard.screen import held_up, last_hour, overview, quiet_rows, ticker_rows, today, waiting
 from pages.kit.frame import signed_in_page
 from pages.kit.live import Screen, live_page, part, rows, screen
+from stations.partner.switch import stations_enabled
+from stations.queries import overview as overview_of_stations
 
 FOLLOWS: Final = (
-    "people", "presence", "events", "readings", "commands", "deadlines", "refused", "handshakes", "tokens", "minute",
+    "people", "presence", "events", "readings", "commands", "deadlines", "refused", "handshakes", "tokens", "stations",
+    "minute",
 )  # fmt: skip
 
 
 @signed_in_page
 @require_safe
 def start(request: HttpRequest) -> HttpResponse:
-    return live_page(request, "pages/dashboard/dashboard.html", FOLLOWS, lambda: _screen(request.user, timezone.now()))
+    span = chosen_span(request.GET, timezone.now())
+    is_whole = request.GET.get("outlets") == "all"
+    return live_page(
+        request,
+        "pages/dashboard/dashboard.html",
+        FOLLOWS,
+        lambda: _screen(request.user, span, is_whole, timezone.now()),
+        span=span,
+        spans=spans(timezone.now()),
+        is_whole=is_whole,
+    )
 
 
 def _clock() -> dict[str, Any]:
@@ -29,22 +43,33 @@ def _clock() -> dict[str, Any]:
     return {"jump": jump, "span": duration(round(abs(jump.seconds))) if jump else ""}
 
 
-def _screen(actor: Any, now: datetime) -> Screen:
+def _screen(actor: Any, span: Span, is_whole: bool, now: datetime) -> Screen:
     fleet = overview(actor, now)
+    earned = morning(actor, span, now)
+    ranked = earned.rows if is_whole else earned.rows[:RANKED]
+    shown = {"total": earned.total, "currency": earned.currency, "span": span, "more": len(earned.rows) - len(ranked)}
+    stations = overview_of_stations() if actor.is_staff and stations_enabled() else None
     person = {"is_staff": actor.is_staff, "username": "" if actor.is_staff else actor.get_username()}
     total, chart = last_hour(actor, now)
+    waits = waiting(now) if actor.is_staff else held_up(actor)
     return screen(
         lists={
+            "earned": rows("pages/dashboard/earned_row.html", ((row.outlet, row) for row in ranked)),
+            "stopped": rows("pages/dashboard/stopped_row.html", ((row.machine, row) for row in earned.stopped)),
             "quiet": rows("pages/dashboard/quiet_row.html", quiet_rows(actor, now)),
             "ticker": rows("pages/dashboard/ticker_row.html", ticker_rows(actor, now), element="li"),
         },
         parts=[
             part("clock", "pages/dashboard/clock.html", _clock()),
             part("guide", "pages/dashboard/guide.html", {"fleet": fleet, **person}),
+            part("morning", "pages/dashboard/morning.html", {**shown, "has_outlets": bool(earned.rows)}),
+            part("earned_total", "pages/dashboard/earned_total.html", shown, element="tfoot"),
+            part("earned_more", "pages/dashboard/earned_more.html", shown),
             part("fleet", "pages/dashboard/fleet.html", {"fleet": fleet}),
+            part("meters", "pages/dashboard/meters.html", {"fleet": fleet, "stations": stations}),
             part("today", "pages/dashboard/today.html", {"day": today(actor, now)}),
             part("hour", "pages/dashboard/hour.html", {"chart": chart, "total": total}),
-            part("waiting", "pages/dashboard/waiting.html", {"waiting": waiting(now) if actor.is_staff else []}),
+            part("waiting", "pages/dashboard/waiting.html", {"waiting": waits, "is_staff": actor.is_staff}),
             part("quiet", "pages/dashboard/quiet.html", {"fleet": fleet}),
         ],
     )

@@ -21,6 +21,7 @@ MAX_POINTS: Final = 750
 """A month by the hour. More columns than that are narrower than a pixel."""
 _COLUMN: Final = 10
 """How wide one is, in units of its own that the browser stretches. Upwards a unit is a pixel."""
+_SPARK: Final = 28
 _LABELS: Final = 9
 _FEW: Final = 3
 """Labels for which a phone has room."""
@@ -83,6 +84,21 @@ def lines(
         for path in _lines(f"line s{place}", values, axis, unfinished)
     ]
     return _figure(labels, "line", given, before, told, axis, paths, title, unfinished)
+
+
+def sparkline(values: Sequence[int], *, title: str) -> SafeString:
+    """A line without axis or labels, as high as a line of text."""
+    most = max(*values, 1)
+    top = [2 + (_SPARK - 4) * (most - value) / most for value in values]
+    points = " ".join(f"{_middle(place)},{_short(round(y, 1))}" for place, y in enumerate(top))
+    return format_html(
+        '<svg class="sparkline" role="img" aria-label="{}" viewBox="0 0 {} {}" preserveAspectRatio="none">'
+        '<polyline points="{}" vector-effect="non-scaling-stroke"/></svg>',
+        title,
+        len(values) * _COLUMN,
+        _SPARK,
+        points,
+    )
 
 
 # --- numbers ---

@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from django.db import connection
 
@@ -62,6 +62,17 @@ read already. SQLite has one writer at a time."""
 SHARED_SECONDS: Final = 0.4
 _MOST_KNOWN: Final = 1000
 _known: dict[tuple[tuple[str, ...], int | None], tuple[float, str]] = {}
+
+
+class Scope(NamedTuple):
+    """As much of a person as tells what they see: everybody with the same one sees the same."""
+
+    is_staff: bool
+    pk: int | None
+
+
+def scope_of(actor: Any) -> Scope:
+    return Scope(actor.is_staff, None if actor.is_staff else actor.pk)
 
 
 def version(now: datetime, follows: Sequence[str], *, owner: int | None = None, fresh: bool = True) -> str:

@@ -12,7 +12,7 @@ from ledger.prices.book import Book
 from ledger.prices.money import grouped
 from ledger.sales.earning import day_of, sold
 from pages.kit.listing import Sort, up
-from pages.kit.version import version
+from pages.kit.version import Scope, scope_of, version
 from pages.machines.screen import today_from
 from telemetry.figures.totals import Remembered, Totals, total_in_query, totals_by_outlet
 from telemetry.models import Machine, Outlet
@@ -88,13 +88,6 @@ def _by_outlet(machines: "QuerySet[Machine]") -> dict[int, int]:
     return dict(machines.order_by().values("outlet").annotate(number=Count("pk")).values_list("outlet", "number"))
 
 
-class _Scope(NamedTuple):
-    """As much of a person as tells what they see."""
-
-    is_staff: bool
-    pk: int | None
-
-
 def _today_and_ever(actor: Any, outlets: Iterable[int], now: datetime) -> tuple[dict[int, Totals], dict[int, Totals]]:
     """Today's are always new; those of all time are of these outlets."""
     numbers = list(outlets)
@@ -106,11 +99,10 @@ def _today_and_ever(actor: Any, outlets: Iterable[int], now: datetime) -> tuple[
 def _past(actor: Any, now: datetime) -> dict[int, Totals]:
     """Until today, of all outlets. Added up once a minute, and after whatever a person changed: it is long, and only
     what arrives late adds to it."""
-    scope = _Scope(actor.is_staff, None if actor.is_staff else actor.pk)
-    return past_totals(scope, today_from(now), version(now, ("people", "minute")))
+    return past_totals(scope_of(actor), today_from(now), version(now, ("people", "minute")))
 
 
 @lru_cache(maxsize=32)
-def past_totals(scope: _Scope, until: datetime, known: str) -> dict[int, Totals]:
+def past_totals(scope: Scope, until: datetime, known: str) -> dict[int, Totals]:
     """Before the day that began at `until`; remembered for as long as `known` is the same."""
     return totals_by_outlet(scope, None, until=until)

@@ -93,6 +93,8 @@ TABLE: Final = """
 /api/statements/<statement>/close/                      name json
 /api/revenue/                                           query figures
 /api/revenue/export.csv                                 query figures
+/api/revenue/outlets/                                   query
+/api/revenue/outlets.csv                                query
 /api/auth/login/                                        json password
 /api/auth/token/                                        json password
 /api/admin/login/                                       json password

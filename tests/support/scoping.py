@@ -112,6 +112,8 @@ MONEY: Final = """
 GET    /api/prices/                                                  401      403      403   403   200   401   401
 POST   /api/prices/                                                  401      403      403   403   201   401   401
 GET    /api/revenue/                                                 401      200      200   200   200   401   401
+GET    /api/revenue/outlets/                                         401      200      200   200   200   401   401
+GET    /api/revenue/outlets.csv                                      401      200      200   200   200   401   401
 GET    /api/revenue/export.csv                                       401      200      200   200   200   401   401
 GET    /api/shares/                                                  401      403      403   403   200   401   401
 POST   /api/shares/                                                  401      403      403   403   201   401   401

@@ -114,3 +114,58 @@ def test_another_currency_has_no_prices(priced: Site, settings: Settings) -> Non
     settings.CURRENCY = "JPY"
     assert priced.olga.read(f"{REVENUE}?days=5")["kpi"]["total"] == "0"
     assert priced.olga.read(f"{REVENUE}?days=5")["kpi"]["unpriced"] == 8
+
+
+OUTLETS = f"{REVENUE}outlets/"
+
+
+def test_by_outlet(priced: Site) -> None:
+    found = priced.olga.read(f"{OUTLETS}?start=2026-02-25&end=2026-02-27")
+    chai_chee = {
+        "outlet_id": priced.outlet.pk, "name": "Chai Chee", "presses": 3, "revenue": "9.50", "prev_presses": 0,
+        "prev_revenue": "0.00", "unpriced": 1, "unexplained": 0,
+    }  # fmt: skip
+    bedok = {**chai_chee, "outlet_id": priced.other_outlet.pk, "name": "Bedok", "presses": 1, "revenue": "5.00"}
+    bedok["unpriced"] = 0
+    total = {"presses": 4, "revenue": "14.50", "prev_presses": 0, "prev_revenue": "0.00", "unpriced": 1}
+    assert found == {
+        "start": "2026-02-25",
+        "end": "2026-02-27",
+        "currency": "EUR",
+        "total": {**total, "unexplained": 0},
+        "outlets": [chai_chee, bedok],
+    }
+    csv = priced.olga.get(f"{REVENUE}outlets.csv?start=2026-02-25&end=2026-02-27").body.decode()
+    assert csv.splitlines() == [
+        "Outlet,Name,Presses,Revenue,Presses before,Revenue before,Without a price,Unexplained,Currency",
+        f"{priced.outlet.pk},Chai Chee,3,9.50,0,0.00,1,0,EUR",
+        f"{priced.other_outlet.pk},Bedok,1,5.00,0,0.00,0,0,EUR",
+        ",Total,4,14.50,0,0.00,1,0,EUR",
+    ]
+
+
+def test_beside_the_same_weekdays(priced: Site) -> None:
+    press(priced.device, NOON - 8 * DAY)
+    found = priced.olga.read(OUTLETS)
+    assert (found["start"], found["end"]) == ("2026-02-28", "2026-02-28")
+    assert (found["total"]["revenue"], found["total"]["prev_revenue"]) == ("14.00", "5.00")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("start=x", "start"),
+        ("end=1999-01-01", "end"),
+        ("start=2026-02-02&end=2026-02-01", "end"),
+        ("start=2020-01-01&end=2026-01-01", "start"),
+    ],
+)
+def test_days_that_cannot_be(priced: Site, query: str, field: str) -> None:
+    said = priced.olga.get(f"{OUTLETS}?{query}")
+    assert (said.status, list(said.json()["errors"])) == (400, [field])
+
+
+def test_outlets_of_ones_own_devices(priced: Site) -> None:
+    found = priced.vera.read(f"{OUTLETS}?start=2026-02-25&end=2026-02-27")
+    assert [one["name"] for one in found["outlets"]] == ["Chai Chee"]
+    assert priced.mallory.read(OUTLETS)["outlets"] == []
