@@ -5,8 +5,7 @@ from typing import Any, TypeVar
 
 from django.db import connection
 
-from ozone.intake import call_and_wait, post
-from ozone.intake.writer import CALL
+from ozone.intake import CALL, call_and_wait, post
 
 T = TypeVar("T")
 

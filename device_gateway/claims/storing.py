@@ -17,7 +17,7 @@ from device_gateway.models import Credential, Device, Enrolment, ProvisioningTok
 from device_gateway.secret import hash_secret, new_secret, shown_prefix
 from ozone.intake import write_path
 from ozone.intake.sql import BulkInsert, moment
-from ozone.intake.writer import LARGE_ROWS
+from ozone.intake.submission import LARGE_ROWS
 from ozone.wire.conf import options
 from ozone.wire.errors import ApiError, Forbidden, Invalid
 

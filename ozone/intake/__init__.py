@@ -4,8 +4,9 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ozone.intake.submission import CALL
 from ozone.intake.watcher import Watcher
-from ozone.intake.writer import CALL, Writer
+from ozone.intake.writer import Writer
 
 if TYPE_CHECKING:
     import asyncio

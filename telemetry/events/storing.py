@@ -80,6 +80,9 @@ def _is_before_its_time(told: datetime, registered_at: datetime) -> bool:
 def store_events(connection: BaseDatabaseWrapper, arrivals: list[EventArrival]) -> list[list[bool]]:
     """Stores each event once, however often it was sent. Returns of each arrival which refused ones are decided."""
     events = [event for arrival in arrivals for event in arrival.events]
+    if any(arrival.refused for arrival in arrivals):
+        # What is refused is noted by several statements, and two processes would wait for each other in a circle.
+        lock_statuses(connection, sorted({arrival.device for arrival in arrivals}))
     if events:
         store_once(connection, events)
     decided = [keep_refused(connection, arrival.device, arrival.received_at, arrival.refused) for arrival in arrivals]

@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ozone.intake import Writer
-from ozone.intake import writer as writer_module
+from ozone.intake import lane as lane_module
 from ozone.intake.tests.conftest import ROWS, row, stored
 from ozone.wire.errors import Unavailable
 
@@ -56,7 +56,7 @@ def test_a_locked_database(writer: Writer) -> None:
 
 def test_a_short_lock_is_waited_for(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     # On a busy machine a lock lasts longer than was meant.
-    monkeypatch.setattr(writer_module, "LOCK_MILLISECONDS", 2900)
+    monkeypatch.setattr(lane_module, "LOCK_MILLISECONDS", 2900)
     writer.submit_and_wait(ROWS, row(1))
     with another_holds_the_lock():
         future = writer.post(ROWS, row(2))

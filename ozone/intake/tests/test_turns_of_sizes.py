@@ -1,15 +1,24 @@
-"""What is large, or cold and slow, lets what is small go first, and is done in bounded pieces."""
+"""What is large, or cold and slow, lets what is small go first, and is done in bounded pieces.
+
+What says how both share one thread is about SQLite: on PostgreSQL each has its own.
+"""
 
 import threading
 import time
+from typing import Any
 
+import pytest
+from django.conf import settings
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ozone.intake import CALL, Writer
+from ozone.intake.lane import CALL_SECONDS
+from ozone.intake.submission import LARGE_BYTES, LARGE_ROWS, LARGE_TOGETHER, ROW_BYTES
 from ozone.intake.tests.conftest import ROWS, Store, row, stored
-from ozone.intake.writer import CALL_SECONDS, LARGE_BYTES, LARGE_ROWS, LARGE_TOGETHER
 
 
+@pytest.mark.sqlite_only
 def test_one_reading_waits_for_one_batch(writer: Writer, store: Store, busy: threading.Event) -> None:
     large = [writer.post(ROWS, row(number), rows=LARGE_TOGETHER) for number in range(1, 9)]
     heavy = writer.post(ROWS, row(9), size=LARGE_BYTES + 1)
@@ -19,6 +28,7 @@ def test_one_reading_waits_for_one_batch(writer: Writer, store: Store, busy: thr
     assert store.batches == [[0], [10, 11], [1], [2], [3], [4], [5], [6], [7], [8], [9]]
 
 
+@pytest.mark.sqlite_only
 def test_what_is_not_very_large_shares_a_transaction(writer: Writer, store: Store, busy: threading.Event) -> None:
     futures = [writer.post(ROWS, row(number), rows=LARGE_TOGETHER // 2) for number in range(1, 4)]
     futures.append(writer.post(ROWS, row(4), rows=LARGE_ROWS + 1))
@@ -27,6 +37,40 @@ def test_what_is_not_very_large_shares_a_transaction(writer: Writer, store: Stor
     assert store.batches == [[0], [1, 2], [3, 4]]
 
 
+@pytest.mark.sqlite_only
+def test_bytes_count_as_rows(writer: Writer, store: Store, busy: threading.Event) -> None:
+    size = LARGE_TOGETHER * ROW_BYTES
+    futures = [writer.post(ROWS, row(number), size=size // 2) for number in (1, 2, 3)]
+    futures.append(writer.post(ROWS, row(4), size=2 * size))
+    busy.set()
+    assert [future.result(10) for future in futures]
+    assert store.batches == [[0], [1, 2], [3], [4]]
+
+
+@pytest.mark.skipif(
+    "sqlite" in settings.DATABASES["default"]["ENGINE"], reason="SQLite takes one writer at a time, and it has one"
+)
+@pytest.mark.parametrize("what", ["a batch", "a call"])
+def test_a_reading_does_not_wait_for_what_is_slow(writer: Writer, store: Store, what: str) -> None:
+    inside, gate = threading.Event(), threading.Event()
+
+    def slow(*_: Any) -> None:
+        inside.set()
+        assert gate.wait(10)
+
+    def batches(connection: BaseDatabaseWrapper, rows: list[Any]) -> None:
+        slow()
+
+    writer.register("batches", batches)
+    future = writer.post(CALL, (slow, {})) if what == "a call" else writer.post("batches", None, rows=LARGE_ROWS + 1)
+    assert inside.wait(5)
+    assert writer.submit_and_wait(ROWS, row(1)) == "row 1"
+    assert not future.done()
+    gate.set()
+    assert future.result(5) is None
+
+
+@pytest.mark.sqlite_only
 def test_slow_calls_are_spread_over_transactions(writer: Writer, store: Store, busy: threading.Event) -> None:
     seen: list[list[int]] = []
 
@@ -54,6 +98,27 @@ def test_slow_calls_are_spread_over_transactions(writer: Writer, store: Store, b
     assert small.result(10) == "row 1"
     assert [call.result(10) for call in calls] == [1, 2, 3, 4]  # in their order
     assert seen == [[0], [0, 1], [0, 1], [0, 1]]  # the reading was committed after the first of them
+
+
+def test_a_call_is_not_overtaken_for_ever(writer: Writer) -> None:
+    """Whoever calls again and again, over some connections, does so before the one that waits has had its turn."""
+    ran: list[str] = []
+    calls = []
+
+    def again_and_again() -> None:
+        time.sleep(CALL_SECONDS * 1.5)
+        ran.append("again")
+        if len(ran) < 20:
+            calls.append(writer.post(CALL, (again_and_again, {})))
+
+    def first() -> None:
+        calls.extend(writer.post(CALL, (again_and_again, {})) for _ in range(2))
+        calls.append(writer.post(CALL, (lambda: ran.append("once"), {})))
+
+    writer.post(CALL, (first, {})).result(5)
+    for call in calls:
+        call.result(5)
+    assert ran.index("once") == 2
 
 
 def test_calls_that_are_quick_share_one(writer: Writer, store: Store, busy: threading.Event) -> None:

@@ -338,7 +338,9 @@ class TestCall:
         assert [outcome(future) for future in futures] == [(503, "unavailable"), "called 2", "row 3"]
         assert stored() == [0, 2, 3]
 
+    @pytest.mark.sqlite_only
     def test_a_failing_database_is_503_for_all(self, writer: Writer, busy: threading.Event) -> None:
+        """Of one transaction; on PostgreSQL calls have one of their own."""
         futures = [self.call(writer, number=1, error=OperationalError("locked")), writer.post(ROWS, row(2))]
         busy.set()
         assert [outcome(future) for future in futures] == [(503, "unavailable")] * 2
