@@ -2,7 +2,7 @@
 page asks of days that are over."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
@@ -25,6 +25,7 @@ STOPPED: Final = 8
 NO_OUTLET: Final = "At no outlet"
 FIRST_DAY: Final = date(2000, 1, 1)
 LONGEST: Final = 366
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class Span(NamedTuple):
@@ -62,9 +63,9 @@ class StoppedRow(NamedTuple):
     machine: int
     name: str
     outlet: str
-    last_press: datetime
+    last_press: datetime | None
     usual: float
-    """Seconds."""
+    """Seconds; 0 where nothing is usual."""
 
 
 class Morning(NamedTuple):
@@ -159,7 +160,7 @@ def _machines(scope: Scope, now: datetime) -> list[_Place]:
 def _row(rank: int, one: AtOutlet, name: str, machines: Mapping[int, list[bool]], book: Book) -> EarnedRow:
     own = machines.get(one.outlet, [])
     now, before = (sold.revenue if book.has_prices else sold.presses for sold in (one.sold, one.before))
-    change = f"{100 * (now - before) / before:+,.0f} %".replace("-", "−") if before else ""
+    change = round(100 * (now - before) / before) if before else None
     days = [sold.revenue if book.has_prices else sold.presses for sold in one.days]
     return EarnedRow(
         rank=rank,
@@ -167,8 +168,8 @@ def _row(rank: int, one: AtOutlet, name: str, machines: Mapping[int, list[bool]]
         name=name,
         revenue=grouped(one.sold.revenue, book.currency),
         presses=f"{one.sold.presses:,}",
-        change=change,
-        is_less=now < before,
+        change="" if change is None else f"{change:+,} %".replace("-", "−").replace("+0", "0"),
+        is_less=(change or 0) < 0,
         chart=charts.sparkline(days, title=f"{name}: 14 days"),
         working=sum(own),
         machines=len(own),
@@ -179,16 +180,16 @@ def _row(rank: int, one: AtOutlet, name: str, machines: Mapping[int, list[bool]]
 
 
 def _stopped(found: list[Silent], places: list[_Place], names: Mapping[int, str]) -> tuple[StoppedRow, ...]:
-    """The last to stop first."""
+    """The last to stop first, those that never sold anything before them."""
     named = {one.pk: one for one in places}
-    latest = sorted(found, key=lambda one: one.last_press, reverse=True)[:STOPPED]
+    latest = sorted(found, key=lambda one: one.last_press or _NEVER, reverse=True)[:STOPPED]
     return tuple(
         StoppedRow(
             one.machine,
             named[one.machine].name,
             names.get(named[one.machine].outlet, ""),
             one.last_press,
-            one.rhythm.usual_gap.total_seconds(),
+            one.rhythm.usual_gap.total_seconds() if one.rhythm else 0,
         )
         for one in latest
     )

@@ -47,7 +47,8 @@ def _screen(actor: Any, span: Span, is_whole: bool, now: datetime) -> Screen:
     fleet = overview(actor, now)
     earned = morning(actor, span, now)
     ranked = earned.rows if is_whole else earned.rows[:RANKED]
-    shown = {"total": earned.total, "currency": earned.currency, "span": span, "more": len(earned.rows) - len(ranked)}
+    shown: dict[str, Any] = {"total": earned.total, "currency": earned.currency, "span": span}
+    shown |= {"has_outlets": bool(ranked), "more": len(earned.rows) - len(ranked)}
     stations = overview_of_stations() if actor.is_staff and stations_enabled() else None
     person = {"is_staff": actor.is_staff, "username": "" if actor.is_staff else actor.get_username()}
     total, chart = last_hour(actor, now)
@@ -62,8 +63,8 @@ def _screen(actor: Any, span: Span, is_whole: bool, now: datetime) -> Screen:
         parts=[
             part("clock", "pages/dashboard/clock.html", _clock()),
             part("guide", "pages/dashboard/guide.html", {"fleet": fleet, **person}),
-            part("morning", "pages/dashboard/morning.html", {**shown, "has_outlets": bool(earned.rows)}),
-            part("earned_total", "pages/dashboard/earned_total.html", shown, element="tfoot"),
+            part("morning", "pages/dashboard/morning.html", shown),
+            part("earned_total", "pages/dashboard/earned_total.html", shown, element="tbody"),
             part("earned_more", "pages/dashboard/earned_more.html", shown),
             part("fleet", "pages/dashboard/fleet.html", {"fleet": fleet}),
             part("meters", "pages/dashboard/meters.html", {"fleet": fleet, "stations": stations}),

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from ledger.lines.models import Kind
 from ledger.statements.queries import Told
+from ozone.wire.times import parse_iso
 
 _NO_PRICE = "no price"
 
@@ -42,6 +43,7 @@ def sheet(told: Told) -> dict[str, Any]:
     return {
         "said": said,
         "told": told,
+        "closed_at": said["closed_at"] and parse_iso(said["closed_at"]),
         "lines": [_line(line, ", ".join(map(_days, line["days"]))) for line in said["lines"]],
         "corrections": [_line(line, line["month"]) for line in said["corrections"]],
         "unexplained": [(one["presses"], Kind(one["kind"]).label) for one in said["unexplained"]],

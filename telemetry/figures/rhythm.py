@@ -1,6 +1,6 @@
 """How often something is sold on a machine, and whether that has stopped: within its outlet's opening hours."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import groupby, pairwise
 from operator import itemgetter
@@ -11,7 +11,7 @@ from django.db.models import F, OuterRef, Subquery
 
 from ozone.wire.times import people_zone
 from telemetry.figures.rollups import starts
-from telemetry.models import HourlyCount, Machine, TelemetryEvent
+from telemetry.models import HourlyCount, MachineDevice, TelemetryEvent
 from telemetry.opening import OpeningHours, read_opening_hours
 
 SPAN: Final = timedelta(days=28)
@@ -22,6 +22,14 @@ LEAST_GAP: Final = timedelta(hours=1)
 MISSED: Final = 3
 """Usual gaps without a treatment: it has stopped."""
 _HOUR: Final = timedelta(hours=1)
+
+
+Told = tuple[int, int, str]
+"""A machine, its device, the opening hours of its outlet."""
+UNKNOWN_AFTER: Final = timedelta(days=14)
+"""Open time without a treatment, where nothing is usual."""
+NEVER_AFTER: Final = timedelta(hours=12)
+"""The same, of a machine that has never sold anything."""
 
 
 class Rhythm(NamedTuple):
@@ -36,8 +44,9 @@ class Silent(NamedTuple):
     """A machine that has stopped to sell, though its device is there."""
 
     machine: int
-    last_press: datetime
-    rhythm: Rhythm
+    last_press: datetime | None
+    """None: with this device there was none."""
+    rhythm: Rhythm | None
 
 
 class Rhythms:
@@ -45,17 +54,17 @@ class Rhythms:
 
     def __init__(self) -> None:
         self._day: date | None = None
-        self._known: dict[int, Rhythm | None] = {}
+        self._known: dict[Told, Rhythm | None] = {}
 
-    def of(self, machines: Collection[tuple[int, int, str]], now: datetime) -> dict[int, Rhythm]:
-        """Of (machine, its device, opening hours of its outlet) those of which anything is usual."""
+    def of(self, machines: Collection[Told], now: datetime) -> dict[int, Rhythm]:
+        """Those of which anything is usual."""
         end = starts(now)[1]
         day = now.astimezone(people_zone()).date()
         known = self._known if self._day == day else {}
-        missing = {device: (machine, hours) for machine, device, hours in machines if machine not in known}
-        found = {machine: None for machine, _ in missing.values()} | _read(missing, end)
+        missing = {told[1]: told for told in machines if told not in known}
+        found = dict.fromkeys(missing.values()) | _read(missing, end)
         self._day, self._known = day, known | found
-        return {machine: rhythm for machine, *_ in machines if (rhythm := self._known.get(machine))}
+        return {told[0]: rhythm for told in machines if (rhythm := self._known.get(told))}
 
     def forget(self) -> None:
         self._day, self._known = None, {}
@@ -64,19 +73,19 @@ class Rhythms:
 rhythms: Final = Rhythms()
 
 
-def _read(machines: dict[int, tuple[int, str]], end: datetime) -> dict[int, Rhythm | None]:
-    """By device which machine, and its hours."""
+def _read(machines: Mapping[int, Told], end: datetime) -> dict[Told, Rhythm | None]:
+    """By device."""
     if not machines:
         return {}
     total = F("basic") + F("standard") + F("premium")
     rows = HourlyCount.objects.filter(device_id__in=list(machines), starts_at__gte=end - SPAN, starts_at__lt=end)
     hours = rows.annotate(number=total).filter(number__gt=0).order_by("device_id", "starts_at")
-    found: dict[int, Rhythm | None] = {}
+    found: dict[Told, Rhythm | None] = {}
     columns = hours.values_list("device_id", "machine_id", "starts_at", "number")
-    for device, told in groupby(columns, key=itemgetter(0)):
-        machine, opening = machines[device]
-        own = [(at, number) for _, held_by, at, number in told if held_by == machine]
-        found[machine] = rhythm_of(own, read_opening_hours(opening))
+    for device, counted in groupby(columns, key=itemgetter(0)):
+        told = machines[device]
+        own = [(at, number) for _, held_by, at, number in counted if held_by == told[0]]
+        found[told] = rhythm_of(own, read_opening_hours(told[2]))
     return found
 
 
@@ -94,31 +103,36 @@ def rhythm_of(hours: Sequence[tuple[datetime, int]], opening: OpeningHours) -> R
     return Rhythm(max(median_low(longest.values()), LEAST_GAP), presses / max(spent / timedelta(days=1), 1 / 24))
 
 
-def selling_nothing(machines: Iterable[tuple[int, int, str]], now: datetime) -> list[Silent]:
-    """Of (machine, its device, opening hours), all of which are there, those that have sold nothing for MISSED usual
-    gaps of open time."""
-    given = {device: (machine, hours) for machine, device, hours in machines}
-    last = dict(_last_presses(given, now))
-    zone = people_zone()
-    quiet = [
-        (machine, device, hours)
-        for device, (machine, hours) in given.items()
-        if device in last and read_opening_hours(hours).open_between(last[device], now, zone) > MISSED * LEAST_GAP
-    ]
+def selling_nothing(machines: Collection[Told], now: datetime) -> list[Silent]:
+    """Machines, all of which are there, that have sold nothing for MISSED usual gaps of open time. Where nothing is
+    usual: for UNKNOWN_AFTER, or never in the first day."""
+    quiet: dict[Told, tuple[datetime | None, timedelta]] = {}
+    held = _last_presses(machines)
+    for told in machines:
+        since, last = held.get(told[:2], (now, None))
+        silence = read_opening_hours(told[2]).open_between(last or since, now, people_zone())
+        if silence > MISSED * LEAST_GAP:
+            quiet[told] = last, silence
     usual = rhythms.of(quiet, now)
     return [
-        Silent(machine, last[device], usual[machine])
-        for machine, device, hours in quiet
-        if machine in usual
-        and read_opening_hours(hours).open_between(last[device], now, zone) > MISSED * usual[machine].usual_gap
+        Silent(told[0], last, usual.get(told[0]))
+        for told, (last, silence) in quiet.items()
+        if silence > _patience(usual.get(told[0]), last)
     ]
 
 
-def _last_presses(devices: Collection[int], now: datetime) -> Iterable[tuple[int, datetime]]:
-    """By device, in the machine that has it."""
-    own = TelemetryEvent.objects.filter(
-        machine=OuterRef("pk"), device=OuterRef("device"), treatment__isnull=False, occurred_at__lte=now
-    )
-    newest = own.order_by("-occurred_at").values("occurred_at")[:1]
-    rows = Machine.objects.filter(device__in=devices).order_by().annotate(pressed=Subquery(newest))
-    return rows.filter(pressed__isnull=False).values_list("device_id", "pressed")
+def _patience(rhythm: Rhythm | None, last: datetime | None) -> timedelta:
+    if rhythm is not None:
+        return MISSED * rhythm.usual_gap
+    return UNKNOWN_AFTER if last else NEVER_AFTER
+
+
+def _last_presses(machines: Collection[Told]) -> dict[tuple[int, int], tuple[datetime, datetime | None]]:
+    """By machine and device since when they are together, and when the last treatment was."""
+    own = TelemetryEvent.objects.filter(machine=OuterRef("machine"), device=OuterRef("device"), treatment__isnull=False)
+    bindings = MachineDevice.objects.filter(is_active=True, device__in=[device for _, device, _ in machines])
+    rows = bindings.order_by().annotate(pressed=Subquery(own.order_by("-occurred_at").values("occurred_at")[:1]))
+    return {
+        (machine, device): (since, pressed)
+        for machine, device, since, pressed in rows.values_list("machine_id", "device_id", "assigned_date", "pressed")
+    }

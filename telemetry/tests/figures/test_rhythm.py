@@ -6,7 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from device_gateway.models import Device
 from telemetry.figures.rhythm import rhythm_of, rhythms, selling_nothing
+from telemetry.machines.bindings import assign_device, unassign_device
 from telemetry.models import MachineDevice
 from telemetry.opening import read_opening_hours
 from telemetry.tests.cast import DAY, HOUR, NOON, Site, press
@@ -52,7 +54,7 @@ def test_it_works(site: Site, since: timedelta, stopped: bool) -> None:
     sell(site, range(0, 24, 2))
     last = press(site.device, NOON - since).occurred_at
     found = selling_nothing(told(site), NOON)
-    assert [(one.machine, one.last_press, one.rhythm.usual_gap) for one in found] == (
+    assert [(one.machine, one.last_press, one.rhythm and one.rhythm.usual_gap) for one in found] == (
         [(site.machine.pk, last, 2 * HOUR)] if stopped else []
     )
 
@@ -79,14 +81,30 @@ def test_nights_are_usual_without_opening_hours(site: Site) -> None:
 
 
 def test_nothing_is_usual_of_few(site: Site) -> None:
+    """Then two weeks are long."""
     for day in range(1, 15):
-        press(site.device, NOON - (day + 3) * DAY)
-    assert selling_nothing(told(site), NOON) == []
+        press(site.device, NOON - day * DAY)
+    assert selling_nothing(told(site), NOON + 12 * DAY) == []
+    found = selling_nothing(told(site), NOON + 14 * DAY)
+    assert [(one.machine, one.last_press, one.rhythm) for one in found] == [(site.machine.pk, NOON - DAY, None)]
 
 
-def test_what_another_machine_sold_says_nothing(site: Site) -> None:
+def test_it_has_never_sold_anything(site: Site) -> None:
+    """A firmware that polls and tells no press: with another device it had sold."""
     sell(site, range(0, 24, 2))
-    assert selling_nothing([(site.other_machine.pk, site.device.pk, "")], NOON + DAY) == []
+    unassign_device(machine=site.machine)
+    assign_device(machine=site.machine, device=Device.objects.create(device_id="new"))
+    MachineDevice.objects.filter(is_active=True, machine=site.machine).update(assigned_date=NOON)
+    here = [(site.machine.pk, Device.objects.get(device_id="new").pk, "")]
+    assert selling_nothing(here, NOON + 12 * HOUR) == []
+    found = selling_nothing(here, NOON + 12 * HOUR + timedelta(minutes=1))
+    assert [(one.machine, one.last_press, one.rhythm) for one in found] == [(site.machine.pk, None, None)]
+
+
+def test_what_is_long_dead_stays(site: Site) -> None:
+    """After four weeks nothing is usual of it any more."""
+    sell(site, range(0, 24, 2))
+    assert [one.rhythm for one in selling_nothing(told(site), NOON + 60 * DAY)] == [None]
 
 
 def test_it_is_worked_out_once_a_day(site: Site) -> None:
