@@ -89,6 +89,7 @@ def main() -> int:
     needs.systemd_analyze()
     needs.faketime()
     needs.gcc()
+    needs.micropython()
     began = time.monotonic()
     with _postgres() as url, ThreadPoolExecutor((os.cpu_count() or 1) + 1) as threads:
         runs = [run for run in RUNS if url or not run.postgres]

@@ -1,29 +1,25 @@
 """The C core of clients/core, compiled here and run: cuts of the power, servers that misbehave, and the real one."""
 
-import os
 import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
+from tests.clients.devices import MAC, Device, Operator, until
 from tests.support import needs
 from tests.support.length import length
-from tests.support.server import ADMIN, PASSWORD, ROOT, LiveServer, fresh_database, live_server
+from tests.support.server import ROOT, LiveServer, fresh_database, live_server
 
 CORE = ROOT / "clients" / "core"
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
 CHECKED = ["-std=c99", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-MAC = "EC:E3:34:46:2B:C0"
 TEXT_LIMIT = 16 * 1024
 """Bytes of the core's code and constants on a chip."""
-SECONDS = 60.0
 
 pytestmark = [
     pytest.mark.sqlite_only,
@@ -118,86 +114,21 @@ def test_it_fits_a_chip(tmp_path: Path) -> None:
 # --------------------------------------------------------------------------- with the real server
 
 
-class Device:
-    """A process with the real core, its flash in a folder."""
-
-    def __init__(self, program: Path, folder: Path, port: int, *options: str) -> None:
-        folder.mkdir(exist_ok=True)
-        self.command = [str(program), str(folder), "127.0.0.1", str(port), MAC, *options]
-        self.heard: list[str] = []
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env={**os.environ}
-        )
-
-    def line(self) -> str:
-        assert self.process.stdout is not None
-        said = self.process.stdout.readline()
-        assert said, "the device ended"
-        return said.strip()
-
-    def ask(self, words: str) -> str:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{words}\n")
-        self.process.stdin.flush()
-        while (said := self.line()).startswith("command "):
-            self.heard.append(said.split()[1])
-        return said
-
-    def promised(self, words: str) -> bool:
-        return self.ask(words).startswith("promised")
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def waits_until(self, words: str, seconds: float = SECONDS) -> str:
-        return until(lambda: said if words in (said := self.ask("state")) else "", seconds)
-
-
-def until(found: Callable[[], Any], seconds: float = SECONDS) -> Any:
-    end = time.monotonic() + seconds
-    while not (result := found()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return result
-
-
-class Operator:
-    def __init__(self, server: LiveServer) -> None:
-        self.http = httpx.Client(base_url=server.url, timeout=10)
-        signed_in = self.http.post("/api/auth/token/", json={"username": ADMIN, "password": PASSWORD}).json()
-        self.http.headers["Authorization"] = f"Bearer {signed_in['data']['access_token']}"
-
-    def assign(self) -> None:
-        """Once it has shaken hands."""
-        until(lambda: self.http.patch(f"/api/devices/{MAC}/", json={"assigned": True}).is_success)
-
-    def command(self, command_type: str, **more: Any) -> str:
-        sent = self.http.post(f"/api/device/{MAC}/commands/create/", json={"command_type": command_type, **more})
-        assert sent.status_code == 201, sent.text
-        return str(sent.json()["command_id"])
-
-    def state(self, command_id: str) -> dict[str, Any]:
-        recent = self.http.get(f"/api/device/{MAC}/commands/status/").json()["recent_commands"]
-        return next(command for command in recent if command["command_id"] == command_id)
-
-    def events(self) -> list[dict[str, Any]]:
-        return list(self.http.get("/api/events/?limit=10000").json())
-
-
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("core") / "machine", "stores/*.c", "host/machine.c")
+
+
+def machine(program: Path, folder: Path, port: int, *options: str) -> Device:
+    folder.mkdir()
+    return Device(str(program), str(folder), "127.0.0.1", str(port), MAC, *options)
 
 
 @contextmanager
 def fleet_of_one(program: Path, folder: Path, *options: str) -> Iterator[tuple[LiveServer, Operator, Device]]:
     with fresh_database() as url, live_server(url) as server:
         operator = Operator(server)
-        device = Device(program, folder, server.port, *options)
+        device = machine(program, folder, server.port, *options)
         try:
             yield server, operator, device
         finally:
@@ -277,7 +208,7 @@ def test_a_meter_claims_and_sends_its_readings(program: Path, tmp_path: Path) ->
         operator = Operator(server)
         made = operator.http.post("/api/devices/", json={"name": "meter"}).json()
         token = operator.http.post(f"/api/devices/{made['device_id']}/provision", json={}).json()["token"]
-        device = Device(program, tmp_path / "flash", server.port, "meter", token)
+        device = machine(program, tmp_path / "flash", server.port, "meter", token)
         try:
             for value in range(60):
                 assert device.promised(f'reading {{"voltage": {value}, "of": {{"a": [1, "ü"]}} }}')

@@ -6,9 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from ozone_telemetry_client import (
 )
 from ozone_telemetry_client.conversation import Answer, Conversation
 
+from tests.clients.devices import until
 from tests.support.length import length
 from tests.support.server import ADMIN, PASSWORD, ROOT, LiveServer, fresh_database, live_server
 
@@ -37,14 +37,6 @@ PATIENCE = 330.0
 """As long as a device may wait before it tries again."""
 
 pytestmark = pytest.mark.sqlite_only
-
-
-def until(found: Callable[[], Any], seconds: float = SECONDS) -> Any:
-    end = time.monotonic() + seconds
-    while not (result := found()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return result
 
 
 # --------------------------------------------------------------------------- without a network

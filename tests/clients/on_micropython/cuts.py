@@ -1,0 +1,126 @@
+# Torn writes under VfsLfs2: cuts.py CLIENT COUNT. The flash is a RAM disk that dies in the middle of a block's write.
+import sys
+
+sys.path.insert(0, sys.argv[1])
+import os
+import random
+
+import ozone
+import vfs
+from ozone_wire import parse
+
+BLOCK, BLOCKS, PRESSES = 512, 96, 40
+
+
+class Flash:
+    def __init__(self):
+        self.bytes = bytearray(BLOCK * BLOCKS)
+        self.left = -1  # writes until the power goes; -1: it stays
+
+    def readblocks(self, block, into, offset=0):
+        at = block * BLOCK + offset
+        into[:] = memoryview(self.bytes)[at : at + len(into)]
+
+    def writeblocks(self, block, data, offset=0):
+        at, count = block * BLOCK + offset, len(data)
+        if self.left == 0:
+            return -5  # dead
+        if self.left > 0:
+            self.left -= 1
+            if self.left == 0:
+                count //= 2
+        memoryview(self.bytes)[at : at + count] = memoryview(data)[:count]
+        return 0 if count == len(data) else -5
+
+    def ioctl(self, what, argument):
+        if what == 4:
+            return BLOCKS
+        if what == 5:
+            return BLOCK
+        if what == 6:
+            if self.left == 0:
+                return -5
+            memoryview(self.bytes)[argument * BLOCK : (argument + 1) * BLOCK] = ERASED
+            return 0
+        return 0
+
+
+ERASED = b"\xff" * BLOCK
+stored = {}
+
+
+class Machine(ozone.Ozone):
+    def _open(self, one, budget):  # in place of a network: a server that stores, and whose reply is lost now and then
+        one["open"] = True
+        self._sock = self
+        return True
+
+    def close(self):
+        pass
+
+    def write(self, data):
+        self.said = getattr(self, "said", b"") + data
+        return len(data)
+
+    def read(self, count):
+        said, self.said = self.said, b""
+        head, _, body = said.partition(b"\r\n\r\n")
+        reply = '{"commands": []}'
+        if b"/handshake/" in head:
+            reply = '{"device_id": "m1", "token": "t", "assigned": true}'
+        elif b"/events/" in head:
+            events = ozone.json.loads(body)
+            for event in events if isinstance(events, list) else [events]:
+                stored.setdefault(event["event_id"], []).append((event["counter"], event.get("ts")))
+            reply = '{"ack": true}'
+        if not random.getrandbits(3):
+            return b""
+        told = "HTTP/1.1 200 OK\r\nDate: Fri, 27 Nov 2026 20:00:00 GMT\r\nContent-Length: %d\r\n\r\n%s"
+        return (told % (len(reply), reply)).encode()
+
+    def _later(self, job, retry_after):  # no waiting here
+        self._fine(job, 0)
+
+
+def life(flash, first, promised):
+    vfs.mount(vfs.VfsLfs2(flash), "/flash")
+    try:
+        machine = Machine("http://server", "/flash/q", mac="EC:E3:34:46:2B:C0", capacity=200, poll_ms=0, utc=lambda: 0)
+        for counter in range(first, PRESSES + 1):
+            first = counter + 1
+            machine.press("BASIC", counter)
+            promised.append(counter)
+            for _ in range(random.getrandbits(3)):
+                machine.tick(0)
+        for _ in range(3000):
+            if not machine.queued:
+                break
+            machine.tick(0)
+        assert not machine.queued, machine.why
+    except OSError:
+        if flash.left:
+            raise
+    finally:
+        vfs.umount("/flash")
+    return first
+
+
+assert parse(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", False)[2] == b"{}"
+os.chdir("/")
+tears = 0
+for cut in range(1, int(sys.argv[2]) + 1):
+    random.seed(cut)
+    flash, promised = Flash(), []
+    vfs.VfsLfs2.mkfs(flash)
+    stored.clear()
+    flash.left = 1 + random.getrandbits(11) % 250
+    first = life(flash, 1, promised)
+    tears += flash.left == 0
+    flash.left = -1
+    life(flash, first, promised)
+    told = [found[0][0] for found in stored.values()]
+    same = all(len(set(found)) == 1 for found in stored.values())
+    if sorted(set(told)) != sorted(told) or not set(promised) <= set(told) or not same:
+        print("cut", cut, "promised", promised, "stored", sorted(told), same)
+        sys.exit(1)
+print("cuts", sys.argv[2], "torn", tears)

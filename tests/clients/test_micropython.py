@@ -1,0 +1,102 @@
+"""The client of clients/micropython in MicroPython's interpreter: torn writes, TLS, the real server."""
+
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.clients.devices import MAC, Device, Operator, until
+from tests.clients.tls import KINDS, speakers
+from tests.support import needs
+from tests.support.length import length
+from tests.support.server import ROOT, LiveServer, fresh_database, live_server
+
+CLIENT = ROOT / "clients" / "micropython"
+PROGRAMS = ROOT / "tests" / "clients" / "on_micropython"
+
+pytestmark = [
+    pytest.mark.sqlite_only,
+    pytest.mark.skipif(needs.micropython() is None, reason="micropython is not here"),
+]
+
+
+def run(program: str, *arguments: str, heap: str = "4m") -> subprocess.CompletedProcess[str]:
+    command = [str(needs.micropython()), "-X", f"heapsize={heap}", str(PROGRAMS / program), str(CLIENT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+
+
+def test_torn_writes_lose_nothing() -> None:
+    count = length(40, 1000)
+    done = run("cuts.py", str(count))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(done.stdout.split()[3]) > count // 3
+
+
+@contextmanager
+def machine(folder: Path, url: str, *options: str) -> Iterator[Device]:
+    command = [str(needs.micropython()), "-X", "heapsize=64k", str(PROGRAMS / "machine.py"), str(CLIENT)]
+    device = Device(*command, str(folder), url, MAC, *options)
+    try:
+        yield device
+    finally:
+        device.kill()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LiveServer]:
+    with fresh_database() as url, live_server(url) as running:
+        yield running
+
+
+@pytest.mark.real_server
+def test_a_machine_lives_with_the_server_through_kills(server: LiveServer, tmp_path: Path) -> None:
+    operator = Operator(server)
+    promised: list[int] = []
+    with machine(tmp_path / "flash", server.url, "nodate") as device:
+        assert device.promised("press B 1")
+        promised.append(1)
+        device.waits_until("state 2")
+        operator.assign()
+        device.waits_until("state 3 queued 0")
+        asked = operator.command("UPDATE_SETTINGS", payload={"a": "ü"})
+        until(lambda: operator.state(asked)["status"] == "executed")
+        assert operator.state(asked)["message"] == "settings ü"
+        unknown = operator.command("UPDATE_FIRMWARE")
+        until(lambda: operator.state(unknown)["status"] == "failed")
+
+        for life in range(length(4, 200)):
+            for press in range(12):
+                counter = promised[-1] + 1
+                assert device.promised(f"press S {counter}")
+                promised.append(counter)
+                if press == 5 and life % 2:
+                    server.kill()
+                elif press == 5:
+                    device.kill()
+                    device.start()
+            if life % 2:
+                server.start()
+        device.waits_until("queued 0", 330)
+    events = operator.events()
+    assert Counter(event["counter"] for event in events) == Counter(promised)
+    assert not any(event["clock_suspect"] for event in events)
+
+
+def said_first(device: Device) -> str:
+    """What it says of itself after its first exchange."""
+    return str(until(lambda: said if "not connected yet" not in (said := device.ask("state")) else ""))
+
+
+@pytest.mark.real_server
+@pytest.mark.skipif(needs.nginx() is None, reason="nginx is not here")
+def test_tls_speaks_with_whom_the_ca_vouches_for(server: LiveServer, tmp_path: Path) -> None:
+    heard = {}
+    with speakers(str(needs.nginx()), tmp_path, server.port) as (ports, ca):
+        for kind in KINDS:
+            url = f"https://127.0.0.1:{ports[kind]}"
+            with machine(tmp_path / f"flash-{ports[kind]}", url, "ca", str(ca)) as device:
+                heard[kind] = "state 0" not in said_first(device)
+    assert heard == {"good": True, "tls 1.2": True, "other name": False, "foreign": False, "expired": False}
