@@ -38,6 +38,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "fairness": Bench.measure_fairness,
     "trouble": Bench.measure_trouble,
     "moving": Bench.measure_moving,
+    "money": Bench.measure_money,
 }
 """Each is measured once, after the runs that measure the rates."""
 
@@ -113,7 +114,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="one run of one second each, no scale, fairness, trouble, moving: does it work?",
+        help="one run of one second each, no scale, fairness, trouble, moving, money: does it work?",
     )
     parser.add_argument("--only", choices=["sqlite", "postgres"], help="one database instead of both")
     parts = [RATES, *PARTS]
@@ -122,7 +123,7 @@ def _arguments() -> argparse.Namespace:
     if options.quick:
         options.runs = options.seconds = 1
     # These take minutes, however short the measurements.
-    long = ("scale", "fairness", "trouble", "moving") if options.quick else ()
+    long = ("scale", "fairness", "trouble", "moving", "money") if options.quick else ()
     options.parts = options.parts or [part for part in parts if part not in long]
     if options.runs < 1 or options.seconds < 1:
         parser.error("--runs and --seconds must be 1 or more")

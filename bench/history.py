@@ -1,5 +1,5 @@
-"""`python -m bench.history EVENTS`: a year of events of 1,000 devices at 50 outlets, with their counts by hour and day,
-in the database of DATABASE_URL.
+"""`python -m bench.history EVENTS [OUTLETS]`: a year of events of 1,000 devices at 50 outlets, unless told, with their
+counts by hour and day, in the database of DATABASE_URL.
 
 Made inside the database by its own SQL: a client would take longer to send ten million rows than to measure them. Every
 day has as many events, between 8 and 20 o'clock; each device has its share of every day's.
@@ -51,7 +51,8 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     from django.db import connection
 
-    first = _make_places()
+    outlets = int(sys.argv[2]) if len(sys.argv) > 2 else OUTLETS
+    first = _make_places(outlets)
     vendor = connection.vendor
     per_day = max(100, int(sys.argv[1]) // DAYS)
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -61,7 +62,7 @@ def main() -> None:
         numbers=_NUMBERS[vendor].format(count=per_day * DAYS),
         per_day=per_day,
         devices=DEVICES,
-        outlets=OUTLETS,
+        outlets=outlets,
         start=start,
         opens=OPENS,
         open_seconds=OPEN_SECONDS,
@@ -102,20 +103,20 @@ def main() -> None:
             cursor.execute("ANALYZE")
 
 
-def _make_places() -> dict[str, int]:
-    """Devices, outlets, and a machine for each device; the first id of each."""
+def _make_places(number: int) -> dict[str, int]:
+    """Devices, so many outlets, and a machine for each device; the first id of each."""
     from device_gateway.models import Device, DeviceName, DeviceState
     from telemetry.models import Machine, MachineDevice, Outlet
 
     since = datetime.now(UTC) - timedelta(days=DAYS + 30)
-    outlets = Outlet.objects.bulk_create(Outlet(name=f"Outlet {number}") for number in range(OUTLETS))
+    outlets = Outlet.objects.bulk_create(Outlet(name=f"Outlet {place}") for place in range(number))
     devices = Device.objects.bulk_create(
         [Device(name=f"ESP32 {n}", device_id=f"bench-{n}", assigned=True, created_at=since) for n in range(DEVICES)]
     )
     DeviceName.objects.bulk_create(DeviceName(name=str(device.device_id), device=device) for device in devices)
     DeviceState.objects.bulk_create(DeviceState(device=device) for device in devices)
     machines = Machine.objects.bulk_create(
-        Machine(name=f"Machine {n}", outlet=outlets[n % OUTLETS], device=device) for n, device in enumerate(devices)
+        Machine(name=f"Machine {n}", outlet=outlets[n % number], device=device) for n, device in enumerate(devices)
     )
     MachineDevice.objects.bulk_create(
         MachineDevice(machine=machine, device=machine.device, outlet=machine.outlet, assigned_date=since)

@@ -84,6 +84,8 @@ TARGETS = (
     Target("s, a million events move in beside readings at half of the top rate", 300, False, ("moving", "seconds")),
     Target("ms, p99 of those readings", 100, False, ("moving", "p99_ms")),
     Target("replies to them that were no 201", 0, False, ("moving", "refused")),
+    Target("s, a month's statements of 500 outlets with 10 million events", 10, False, ("money", "month_s")),
+    Target("ms, the dashboard's beginning of 500 outlets", 150, False, ("money", "morning_ms")),
     Target("MB resident, 10,000 devices", 200, False, ("memory", "rss_mb")),
 )
 

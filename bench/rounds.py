@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import claims, events, fairness, moving, pages, scale, servers, stations, trouble
+from bench import claims, events, fairness, money, moving, pages, scale, servers, stations, trouble
 from bench.databases import Store, count_rows
 from bench.load import BATCH, INGEST, Load, device_key, reading, run_wrk, write_script
 
@@ -139,6 +139,17 @@ class Bench:
         """A million events of an earlier system move in beside meters that send."""
         with self._copy(f"fleet_{DEVICES}") as url:
             self._keep("moving", moving.measure(self.folder, url=url))
+
+    def measure_money(self) -> None:
+        """Statements and the dashboard of 500 outlets; on SQLite only: to make the history takes minutes."""
+        if self.store.name != "sqlite":
+            return
+        self.store.make_template("empty", _fill("bench.fleet", 0))
+        with self._copy("empty") as url:
+            self.say(f"{self.store.name:9} making {money.EVENTS:,} events at {money.OUTLETS} outlets")
+            _fill("bench.history", money.EVENTS, money.OUTLETS)(url)
+            env = servers.product_environment(url)
+            self._keep("money", json.loads(servers.run_module("bench.money", env=env)))
 
     def _measure_plain(self, figure: str, worker: str) -> dict[str, Any]:
         with (

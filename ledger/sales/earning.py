@@ -1,16 +1,21 @@
 """Presses times prices. A price changes at local midnight, so what is counted by day, or finer, has one price."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from django.db.models import Sum
+
 from device_gateway.registry.queries import visible_devices
 from ledger.prices.book import Book
+from ozone.intake.sql import plain_rows, read_moment
 from ozone.wire.times import people_zone
-from telemetry.figures.counting import NOTHING_BEFORE, Conditions, rows
-from telemetry.models import Outlet
+from telemetry.figures.counting import NOTHING_BEFORE, Conditions
+from telemetry.models import DailyCount, Outlet
+from telemetry.treatments import COUNTERS
 
+_KEYS: Final = ("starts_at", "outlet_id")
 _AHEAD: Final = timedelta(days=1)
 """A device's clock may be a little ahead of the server's."""
 
@@ -21,9 +26,6 @@ class Sold(NamedTuple):
     presses: int = 0
     revenue: int = 0
     unpriced: int = 0
-
-    def and_also(self, more: "Sold") -> "Sold":
-        return Sold(self.presses + more.presses, self.revenue + more.revenue, self.unpriced + more.unpriced)
 
 
 class DayAt(NamedTuple):
@@ -45,17 +47,13 @@ def sold(book: Book, outlet: int, day: date, numbers: Sequence[int]) -> Sold:
     return Sold(sum(numbers), revenue, unpriced)
 
 
-def total_of(found: Iterable[Sold]) -> Sold:
-    total = Sold()
-    for one in found:
-        total = total.and_also(one)
-    return total
-
-
 def by_day_and_outlet(book: Book, start: datetime, end: datetime, conditions: Conditions) -> Iterator[DayAt]:
-    """By day, from `start` and before `end`, both beginnings of local days; in one query."""
-    for instant, outlet, *numbers in rows("days", start, end, conditions, by=("outlet_id",)):
-        day = day_of(instant)
+    """In no order, from `start` and before `end`, both beginnings of local days; in one query."""
+    counts = DailyCount.objects.filter(starts_at__gte=start, starts_at__lt=end, **conditions).order_by()
+    sums = [Sum(name) for name in COUNTERS]
+    days: dict[Any, date] = {}
+    for at, outlet, *numbers in plain_rows(counts.values(*_KEYS).values_list(*_KEYS, *sums)):
+        day = days.get(at) or days.setdefault(at, _day_of(read_moment(at), people_zone()))
         yield DayAt(day, outlet, sold(book, outlet, day, numbers))
 
 

@@ -176,6 +176,16 @@ def read_moment(value: Any) -> datetime | None:
     return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
+def plain_rows(rows: "models.QuerySet[Any, Any]") -> list[tuple[Any, ...]]:
+    """Those of a `values_list` as the driver gives them (times: `read_moment`), without a call of Django's for each of
+    their values: more than half of what thousands of rows cost."""
+    connection = connections[rows.db]
+    statement, given = rows.query.get_compiler(rows.db).as_sql()
+    with connection.cursor() as cursor:
+        cursor.execute(statement, given)
+        return cursor.fetchall()
+
+
 def moment(connection: BaseDatabaseWrapper, value: datetime | None) -> Any:
     """An aware UTC time as the driver takes it: on SQLite the text that Django's own fields write."""
     if value is None or connection.vendor != "sqlite":

@@ -16,8 +16,9 @@ from ozone.wire.times import people_zone
 from pages.kit import charts
 from pages.kit.version import Scope, scope_of, version
 from telemetry.figures.rhythm import Silent, selling_nothing
+from telemetry.models import Outlet
 from telemetry.presence import Presence, presence
-from telemetry.visible import visible_machines, visible_outlets
+from telemetry.visible import visible_machines
 
 RANKED: Final = 25
 """Outlets that are shown unless all are asked for."""
@@ -69,11 +70,24 @@ class StoppedRow(NamedTuple):
 
 
 class Morning(NamedTuple):
-    rows: tuple[EarnedRow, ...]
-    total: EarnedRow
-    """`machines` and `working` of all."""
-    currency: str
+    """`ranked`: outlets, the one that earned most first; `working`: by outlet, whether each of its machines is."""
+
+    ranked: list[AtOutlet]
+    working: Mapping[int, list[bool]]
+    names: Mapping[int, str]
+    book: Book
     stopped: tuple[StoppedRow, ...]
+
+    def rows(self, most: int | None) -> list[EarnedRow]:
+        """The first of them."""
+        shown = enumerate(self.ranked[:most], 1)
+        return [_row(rank, one, self.names.get(one.outlet, NO_OUTLET), self.working, self.book) for rank, one in shown]
+
+    @property
+    def total(self) -> EarnedRow:
+        """All of them together."""
+        every = {0: [is_working for own in self.working.values() for is_working in own]}
+        return _row(0, total(self.ranked), "All", every, self.book)
 
 
 def spans(now: datetime) -> list[Span]:
@@ -118,23 +132,16 @@ def morning(actor: Any, span: Span, now: datetime) -> Morning:
 def remembered(scope: Scope, span: Span, minute: datetime, known: str) -> Morning:
     book = Book.read()
     found = by_outlet(book, scope, span.first, span.last)
-    names = dict(visible_outlets(scope, archived=True).values_list("pk", "name"))
     places = _machines(scope, minute)
     stopped = selling_nothing([(one.pk, one.device, one.hours) for one in places if one.is_online], minute)
     halted = {one.machine for one in stopped}
-    machines: dict[int, list[bool]] = {}
+    working: dict[int, list[bool]] = {}
     for one in places:
-        machines.setdefault(one.outlet, []).append(one.is_online and one.pk not in halted)
-    told = {one.outlet: one for one in found}
-    empty = [outlet for outlet in machines if outlet not in told]
-    nothing = total([])
-    ranked = [*found, *(nothing._replace(outlet=outlet) for outlet in sorted(empty))]
-    rows = tuple(
-        _row(rank, one, names.get(one.outlet, NO_OUTLET if not one.outlet else f"no. {one.outlet}"), machines, book)
-        for rank, one in enumerate(ranked, 1)
-    )
-    every = {0: [is_working for own in machines.values() for is_working in own]}
-    return Morning(rows, _row(0, total(found), "All", every, book), book.currency, _stopped(stopped, places, names))
+        working.setdefault(one.outlet, []).append(one.is_online and one.pk not in halted)
+    quiet = working.keys() - {one.outlet for one in found}
+    ranked = [*found, *(total([])._replace(outlet=outlet) for outlet in sorted(quiet))]
+    names = dict(Outlet.objects.filter(pk__in=[one.outlet for one in ranked]).values_list("pk", "name"))
+    return Morning(ranked, working, names, book, _stopped(stopped, places, names))
 
 
 class _Place(NamedTuple):

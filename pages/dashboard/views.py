@@ -46,9 +46,9 @@ def _clock() -> dict[str, Any]:
 def _screen(actor: Any, span: Span, is_whole: bool, now: datetime) -> Screen:
     fleet = overview(actor, now)
     earned = morning(actor, span, now)
-    ranked = earned.rows if is_whole else earned.rows[:RANKED]
-    shown: dict[str, Any] = {"total": earned.total, "currency": earned.currency, "span": span}
-    shown |= {"has_outlets": bool(ranked), "more": len(earned.rows) - len(ranked)}
+    ranked = earned.rows(None if is_whole else RANKED)
+    shown: dict[str, Any] = {"total": earned.total, "currency": earned.book.currency, "span": span}
+    shown |= {"has_outlets": bool(ranked), "more": len(earned.ranked) - len(ranked)}
     stations = overview_of_stations() if actor.is_staff and stations_enabled() else None
     person = {"is_staff": actor.is_staff, "username": "" if actor.is_staff else actor.get_username()}
     total, chart = last_hour(actor, now)

@@ -110,6 +110,8 @@ def selling_nothing(machines: Collection[Told], now: datetime) -> list[Silent]:
     held = _last_presses(machines)
     for told in machines:
         since, last = held.get(told[:2], (now, None))
+        if now - (last or since) <= MISSED * LEAST_GAP:
+            continue
         silence = read_opening_hours(told[2]).open_between(last or since, now, people_zone())
         if silence > MISSED * LEAST_GAP:
             quiet[told] = last, silence
