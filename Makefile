@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-fast nightly lint bench crash postman lock clean
+.PHONY: run test test-fast nightly lint bench crash ha postman lock clean
 
 run: $(VENV)/.installed
 	@exec $(BIN)/python manage.py serve --development
@@ -38,6 +38,11 @@ bench: $(VENV)/.installed-dev
 N ?= 50
 crash: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.live.crash --rounds $(N) $(ARGS)
+
+# A cluster of five hosts in network namespaces of this machine (root; Debian's packages): its primary killed 50 times and
+# once all else that may happen to it, under load. Half an hour; ARGS="--fault frozen --rounds 3" for less.
+ha: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.ha $(ARGS)
 
 # The API for Postman. BASE_URL=https://… for another server than that of `make run`.
 BASE_URL ?= http://localhost:8000

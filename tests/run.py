@@ -42,7 +42,12 @@ RUNS = (
     Run("live servers on SQLite, to m", "real_server", ("--ignore-glob=tests/live/test_[n-z]*",)),
     Run("live servers on SQLite, from n", "real_server", ("tests/live", "--ignore-glob=tests/live/test_[a-m]*")),
     Run("SQLite", "not browser and not real_server"),
-    Run("live servers on PostgreSQL", "real_server and not sqlite_only", ("tests/live", "tests/nodes"), postgres=True),
+    Run(
+        "live servers on PostgreSQL",
+        "real_server and not sqlite_only",
+        ("tests/ha", "tests/live", "tests/nodes"),
+        postgres=True,
+    ),
     Run(
         "PostgreSQL",
         "not browser and not real_server and not sqlite_only",
@@ -88,6 +93,7 @@ def main() -> int:
     needs.redis()
     needs.systemd_analyze()
     needs.faketime()
+    needs.cluster()
     needs.gcc()
     needs.micropython()
     began = time.monotonic()

@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.nodes.conftest import enrol
+from tests.support.length import length
 from tests.support.server import LiveServer
 from tests.support.staff import Answer, Staff
 
 pytestmark = pytest.mark.real_server
 
-DEVICES = 25
+DEVICES = length(25, 100)
 LONG = 10
 
 

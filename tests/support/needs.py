@@ -80,13 +80,38 @@ def micropython() -> str | None:
 
 
 @functools.cache
+def cluster() -> bool:
+    """Whether there is all for the cluster of tests/ha: its programs, and the right to make network namespaces."""
+    programs = (
+        _program("patroni", "patroni python3-etcd", ()),
+        _program("etcd", "etcd-server", ()),
+        _program("haproxy", "haproxy", ("/usr/sbin/haproxy",)),
+        _program("ip", "iproute2", ("/usr/sbin/ip",)),
+        nginx(),
+        postgresql(),
+    )
+    if not all(programs):
+        return False
+    # Inside a bridge, a cable and a namespace within: what a container may be refused each for itself.
+    trial = (
+        "mount -t tmpfs none /run/netns && ip netns add one && ip link add lab type bridge"
+        " && ip link add one type veth peer name eth0 netns one && ip link set one master lab"
+    )
+    command = ["unshare", "--net", "--mount", "sh", "-c", f"mkdir -p /run/netns && {trial}"]
+    tried = subprocess.run(command, capture_output=True, text=True, check=False)
+    if tried.returncode:
+        print(f"SKIPPED: the cluster needs network namespaces: {tried.stderr.strip()}", flush=True)
+    return not tried.returncode
+
+
+@functools.cache
 def _program(name: str, package: str, places: tuple[str, ...]) -> str | None:
-    """`places`: patterns of paths beside those of PATH."""
+    """`package`: one or more; `places`: patterns of paths beside those of PATH."""
     found = _find(name, places)
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
         print(f"Installing {package} for the tests that need it…", flush=True)
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", package]):
+        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", *package.split()]):
             subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL)
         found = _find(name, places)
     if found is None:

@@ -70,17 +70,41 @@ def nginx(program: str, folder: Path, server_port: int) -> Iterator[Proxy]:
         process.wait(10)
 
 
-def _site(proxy: Proxy, folder: Path, server_port: int) -> str:
+def of_cluster(folder: Path, upstream: str, address: str) -> Path:
+    """Makes the configuration of an nginx at that address with these servers behind it, its name for `nginx -c`."""
+    _make_certificate(folder / "fullchain.pem", folder / "privkey.pem")
     text = CONFIGURATION.read_text(encoding="utf-8")
-    for theirs, ours in (
-        ("    listen 80;\n", f"    listen 127.0.0.1:{proxy.plain};\n"),
-        ("    listen [::]:80;\n", ""),
-        ("    listen 443 ssl;\n", f"    listen 127.0.0.1:{proxy.tls} ssl;\n"),
-        ("    listen [::]:443 ssl;\n", ""),
+    ours = text[text.index("upstream ozone_telemetry {") :].partition("\n}\n")[0] + "\n}\n"
+    site = _moved(text.replace(ours, upstream), folder, f"{address}:80", f"{address}:443")
+    (folder / "site.conf").write_text(site)
+    (folder / "nginx.conf").write_text(_main(folder))
+    return folder / "nginx.conf"
+
+
+def _site(proxy: Proxy, folder: Path, server_port: int) -> str:
+    text = _moved(
+        CONFIGURATION.read_text(encoding="utf-8"), folder, f"127.0.0.1:{proxy.plain}", f"127.0.0.1:{proxy.tls}"
+    )
+    return _replaced(
+        text,
         ("server 127.0.0.1:8000;", f"server 127.0.0.1:{server_port};"),
-        (f"/etc/ssl/{NAME}/", f"{folder}/"),
         ("proxy_read_timeout    60s;", f"proxy_read_timeout    {PATIENCE}s;"),
-    ):
+    )
+
+
+def _moved(text: str, folder: Path, plain: str, tls: str) -> str:
+    return _replaced(
+        text,
+        ("    listen 80;\n", f"    listen {plain};\n"),
+        ("    listen [::]:80;\n", ""),
+        ("    listen 443 ssl;\n", f"    listen {tls} ssl;\n"),
+        ("    listen [::]:443 ssl;\n", ""),
+        (f"/etc/ssl/{NAME}/", f"{folder}/"),
+    )
+
+
+def _replaced(text: str, *pairs: tuple[str, str]) -> str:
+    for theirs, ours in pairs:
         assert theirs in text, theirs
         text = text.replace(theirs, ours)
     return text

@@ -48,8 +48,17 @@ class ServerError(RuntimeError):
 class LiveServer:
     """One server, started and ended any number of times on the same port and database."""
 
-    def __init__(self, folder: Path, database_url: str, settings: Mapping[str, str], files: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database_url: str,
+        settings: Mapping[str, str],
+        files: int | None = None,
+        prefix: tuple[str, ...] = (),
+    ) -> None:
         self.folder = folder
+        self.prefix = prefix
+        """A program that becomes the server, as `ip netns exec` does."""
         self.files = files
         """How many files each of its processes may open; None: as many as the tests may."""
         self.database_url = database_url
@@ -111,7 +120,7 @@ class LiveServer:
             raise ServerError("the server is running already")
         with self.log.open("ab") as log:
             self._process = process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve"],
+                [*self.prefix, sys.executable, "manage.py", "serve"],
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

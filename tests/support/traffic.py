@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Protocol, Self, cast
 
 import uvloop
 
@@ -50,16 +50,26 @@ class Loop:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(seconds)
 
 
+class Reached(Protocol):
+    """Whatever meters send to: where it is, and where it stores."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def database_url(self) -> str: ...
+
+
 class Traffic:
     """Meters under way. `journal` may be looked at while they are; it is whole after `end()`."""
 
-    def __init__(self, loop: Loop, server: LiveServer, devices: Sequence[Device], first: int, pause: float) -> None:
+    def __init__(self, loop: Loop, server: Reached, devices: Sequence[Device], first: int, pause: float) -> None:
         self._loop = loop
         self.journal = Journal()
         self.shared = loop.run(self._conditions(server, pause))
         self._done = asyncio.run_coroutine_threadsafe(fleet(self.shared, devices, first=first, seed=first), loop.loop)
 
-    async def _conditions(self, server: LiveServer, pause: float) -> Conditions:
+    async def _conditions(self, server: Reached, pause: float) -> Conditions:
         return Conditions(Endpoint.parse(server.url), self.journal, asyncio.Event(), pause=pause)
 
     def wait_for(self, acknowledged: int, seconds: float = 20) -> None:
@@ -77,7 +87,7 @@ class Traffic:
 
 
 @contextmanager
-def traffic(server: LiveServer, devices: Sequence[Device], *, pause: float = 0.0) -> Iterator[Traffic]:
+def traffic(server: Reached, devices: Sequence[Device], *, pause: float = 0.0) -> Iterator[Traffic]:
     """Meters that send for the length of the block, and are then ended, whatever happened in it."""
     first = int(time.time() * 1000) * 100_000  # no two runs number their readings alike
     with Loop() as loop:
@@ -88,7 +98,7 @@ def traffic(server: LiveServer, devices: Sequence[Device], *, pause: float = 0.0
             under_way.end()
 
 
-def check_stored(server: LiveServer, journal: Journal) -> Verdict:
+def check_stored(server: Reached, journal: Journal) -> Verdict:
     """Compares the journal with the database: fails unless all that was acknowledged is there, once."""
     database = Database(server.database_url)
     spans: dict[int, tuple[int, int]] = {}
