@@ -17,10 +17,24 @@ from bench.load import REPORT, find_wrk, run_wrk, write_script
 EVENTS = 1_000_000
 DEVICES = 200
 CONNECTIONS = 64
+"""Of the load that finds the top rate."""
+PACED = 256
+"""Connections of the load that comes at half of it, whatever the replies take, as long as one of them is free."""
 LONGEST = 1200
 """Seconds after which the load ends by itself."""
-TRIES = 4
-"""Runs of three seconds in which the pause between two requests is found."""
+_PACE = """
+local ffi = require("ffi")
+ffi.cdef("typedef struct { long seconds; long nanoseconds; } moment; int clock_gettime(int clock, moment *at);")
+local moment, slot = ffi.new("moment"), nil
+
+function delay()
+  ffi.C.clock_gettime(1, moment)
+  local now = tonumber(moment.seconds) * 1000 + tonumber(moment.nanoseconds) / 1e6
+  slot = (slot or now) + %(milliseconds).6f
+  return math.max(0, math.floor(slot - now + 0.5))
+end
+"""
+"""Each request has its time, by a clock that does not wait for replies: what is late is sent at once."""
 _TABLES = (
     "CREATE TABLE telemetry_device (id integer PRIMARY KEY, mac text, device_id text, token text, assigned bool)",
     "CREATE TABLE telemetry_telemetryevent (id integer PRIMARY KEY, device_id text, event_type text, event_id text,"
@@ -32,18 +46,19 @@ _TABLES = (
 def measure(folder: Path, *, url: str, events: int = EVENTS) -> dict[str, Any]:
     """A figure. `url`: the database of the product, with the meters that send.
 
-    `seconds`: of the move; `p50_ms`, `p99_ms`: of readings beside it, `alone_p99_ms` of those before, at the same
-    `rate`; `refused`: replies that were no 201; `differences`: what the two sides do not agree on.
+    `seconds`: of the move; `rate`: of readings beside it, and their `share` of the `top_rate`; `p50_ms`, `p99_ms`:
+    theirs, `alone_p99_ms` of those before; `refused`: replies that were no 201; `problems`: what the two sides do not
+    agree on.
     """
     source = folder / "first-generation.sqlite3"
     _fill(source, events)
     full = write_script(folder, "full", devices=DEVICES, batch=1)
     with servers.product(url) as server:
         top = run_wrk(full, server.port, connections=CONNECTIONS, seconds=5)
-        half = _throttled(full, top.rate / 2, server.port)
-        alone = run_wrk(half, server.port, connections=CONNECTIONS, seconds=10)
+        half = _paced(full, top.rate / 2)
+        alone = run_wrk(half, server.port, connections=PACED, seconds=10)
         began = time.monotonic()
-        load = [find_wrk(), "-t1", f"-c{CONNECTIONS}", f"-d{LONGEST}s", "--timeout", "10s", "-s", str(half)]
+        load = [find_wrk(), "-t1", f"-c{PACED}", f"-d{LONGEST}s", "--timeout", "10s", "-s", str(half)]
         beside = subprocess.Popen([*load, f"http://127.0.0.1:{server.port}"], stdout=subprocess.PIPE, text=True)
         report = folder / "report.json"
         command = [sys.executable, "manage.py", "move_in", str(source), "--report", str(report)]
@@ -55,10 +70,12 @@ def measure(folder: Path, *, url: str, events: int = EVENTS) -> dict[str, Any]:
         said = json.loads(beside.communicate(timeout=30)[0].strip().splitlines()[-1])
         found = json.loads(report.read_text()) if report.exists() else {"differences": [moved.stderr[-2000:]]}
         refused = said["bad_status"] + sum(server.refusals().values())
+    rate = said["requests"] / (said["microseconds"] / 1e6)
     return {
         "seconds": seconds,
         "events": events,
-        "rate": said["requests"] / (said["microseconds"] / 1e6),
+        "rate": rate,
+        "share": rate / top.rate,
         "top_rate": top.rate,
         "alone_p99_ms": alone.p99_ms,
         "p50_ms": said["p50_us"] / 1e3,
@@ -89,14 +106,9 @@ def _fill(path: Path, events: int) -> None:
         )
 
 
-def _throttled(script: Path, rate: float, port: int) -> Path:
-    """The same requests, each connection waiting so long that all of them together come at `rate`: found by trying."""
+def _paced(script: Path, rate: float) -> Path:
+    """The same requests, so many a second."""
     path = script.with_name("half.lua")
-    text = script.read_text().removesuffix(REPORT)
-    pause = 1000 * CONNECTIONS / rate / 2
-    for _ in range(TRIES):
-        # wrk takes whole milliseconds: a fraction is the chance of one more.
-        path.write_text(f"{text}\nfunction delay() return math.floor({pause:.3f} + math.random()) end\n{REPORT}")
-        found = run_wrk(path, port, connections=CONNECTIONS, seconds=3)
-        pause = max(0.0, pause + 1000 * CONNECTIONS * (1 / rate - 1 / found.rate))
+    pace = _PACE % {"milliseconds": 1000 / rate}
+    path.write_text(script.read_text().removesuffix(REPORT) + pace + REPORT)
     return path

@@ -82,6 +82,7 @@ TARGETS = (
     Target("hostile callers, those beside whom readings go on (p99)", 1, True, ("fairness", "share")),
     Target("ms, a reading's p99 beside the worst of them", 100, False, ("fairness", "worst_ms")),
     Target("s, a million events move in beside readings at half of the top rate", 300, False, ("moving", "seconds")),
+    Target("of the top rate, those readings", 0.49, True, ("moving", "share")),
     Target("ms, p99 of those readings", 100, False, ("moving", "p99_ms")),
     Target("replies to them that were no 201", 0, False, ("moving", "refused")),
     Target("s, a month's statements of 500 outlets with 10 million events", 10, False, ("money", "month_s")),

@@ -23,6 +23,8 @@ def text(value: Any, longest: int = 200) -> str:
 
 def whole(value: Any) -> int | None:
     """A number from 0 to 2**31 - 1, else None."""
+    if value is None:
+        return None
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -61,7 +63,7 @@ def day(value: Any) -> date | None:
 
 def json_object(value: Any) -> dict[str, Any] | None:
     """A JSON cell as an object; what is no object stands in one as `value`; None: unreadable, or not to be stored."""
-    if value in (None, ""):
+    if value in (None, "", "{}"):
         return {}
     try:
         found = jsonio.decode((value if isinstance(value, str) else json.dumps(value)).encode())

@@ -14,8 +14,8 @@ from django.db import DEFAULT_DB_ALIAS, connection
 from moving.sources import Row, Source, walk
 from ozone.intake.turns import LOOK_MILLISECONDS, begun
 
-WRITTEN_AT_ONCE: Final = 100
-"""Rows of one transaction, at most: on SQLite nobody else writes meanwhile."""
+WRITTEN_AT_ONCE: Final = 256
+"""Rows of one transaction, at most: on SQLite nobody else writes meanwhile. One statement takes that many."""
 STEP_SECONDS: Final = 0.01
 """After which a transaction takes no further row, where rows are written one by one."""
 BETWEEN: Final = 0.005

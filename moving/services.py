@@ -27,7 +27,7 @@ def move_in(
 ) -> Report:
     """Brings what the source holds and is not here yet. Raises NoSource before anything is written.
 
-    May be repeated, and goes on where it was cut off: each step of at most 100 rows is a transaction of its own.
+    May be repeated, and goes on where it was cut off: each step of at most 256 rows is a transaction of its own.
     """
     generation = generation_of(source)
     move = Move(source, generation, Report(generation.name, is_dry), zone, timezone.now(), since)

@@ -70,8 +70,9 @@ class Move:
 
     def device(self, named: object) -> MovedDevice | None:
         """By what a row of the source names it: its device_id, or its key. A number is a key: a name is text there."""
-        by_name, by_key = self.devices.get(str(named)), self.devices.get(f"#{named}")
-        return by_key or by_name if isinstance(named, int) else by_name or by_key
+        name, key = str(named), f"#{named}"
+        first, second = (key, name) if isinstance(named, int) else (name, key)
+        return self.devices.get(first) or self.devices.get(second)
 
     def key_of(self, table: str) -> str:
         return self.source.keys.get(table, self.source.columns[table][0])

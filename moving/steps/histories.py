@@ -1,10 +1,11 @@
 """Events and readings: each once, dated by the rules for those told here, in steps beside the devices' traffic."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from device_gateway.models import DeviceTelemetry
 from device_gateway.readings.payloads import Reading
@@ -17,9 +18,9 @@ from ozone.intake.sql import read_moment
 from ozone.wire import jsonio
 from ozone.wire.times import Told, believed
 from telemetry.events.payloads import MAX_EVENT_ID, TREATMENTS, Event
-from telemetry.events.storing import find_events, is_suspect, store_once
+from telemetry.events.storing import find_events, is_suspect, store_past
 from telemetry.models import DeviceStatus
-from telemetry.statuses.payloads import Flags
+from telemetry.statuses.payloads import NO_FLAGS, Flags
 
 STATUS: Final = "status"
 _MAX_WORDS: Final = 64
@@ -53,9 +54,9 @@ def move_events(move: Move, progress: Progress) -> None:
 
 
 def _events(move: Move, table: str, rows: list[Row]) -> Iterator[Moved]:
-    counted = move.table(table)
+    counted, key_column = move.table(table), move.key_of(table)
     for row in rows:
-        key, inserted = row[move.key_of(table)], moment(row.get("occurred_at"))
+        key, inserted = row[key_column], moment(row.get("occurred_at"))
         if move.since is not None and inserted is not None and inserted < move.since:
             continue
         counted.rows += 1
@@ -65,14 +66,16 @@ def _events(move: Move, table: str, rows: list[Row]) -> Iterator[Moved]:
             move.report.refuse(table, key, f"Its device {row.get('device_id')} is not in the source.")
         elif inserted is None:
             move.report.refuse(table, key, f"Its time {row.get('occurred_at')!r} cannot be read.")
-        elif kind.upper() not in TREATMENTS and kind.lower() != STATUS:
+        elif (treatment := kind.upper()) not in TREATMENTS and kind.lower() != STATUS:
             move.report.refuse(table, key, f"{kind!r} is neither a treatment nor a status.")
         else:
-            yield Moved(key, device, _event(move, table, key, row, device, kind, inserted))
+            said = treatment if treatment in TREATMENTS else None
+            yield Moved(key, device, _event(move, table, key, row, device, said, inserted))
 
 
-def _event(move: Move, table: str, key: object, row: Row, device: MovedDevice, kind: str, inserted: datetime) -> Event:
-    treatment = kind.upper() if kind.upper() in TREATMENTS else None
+def _event(
+    move: Move, table: str, key: object, row: Row, device: MovedDevice, treatment: str | None, inserted: datetime
+) -> Event:
     counts = [whole(row.get(f"count_{name}")) for name in ("basic", "standard", "premium")]
     basic, standard, premium = counts
     payload = json_object(row.get("payload"))
@@ -83,6 +86,7 @@ def _event(move: Move, table: str, key: object, row: Row, device: MovedDevice, k
     if counter is None and treatment is not None:
         counter = counts[TREATMENTS.index(treatment)]
     told_id = text(row.get("event_id"), MAX_EVENT_ID + 1)
+    wifi = text(row.get("wifi_status"), 64)
     if len(told_id) > MAX_EVENT_ID:
         move.report.note(table, key, "Its event_id is longer than 128 characters: it gets one of its own.")
     event = Event(
@@ -96,10 +100,10 @@ def _event(move: Move, table: str, key: object, row: Row, device: MovedDevice, k
         told=inserted,
         device_timestamp=words,
         received_at=inserted,
-        flags=Flags(wifi_status=text(row.get("wifi_status"), 64) or None),
+        flags=Flags(wifi_status=wifi) if wifi else NO_FLAGS,
         firmware=None,
         source="device" if told_id else "legacy",
-        payload=jsonio.encode(payload or {}).decode(),
+        payload=jsonio.encode(payload).decode() if payload else "{}",
     )
     return _dated(move, device, event)
 
@@ -124,36 +128,48 @@ def _after(told: Told, previous: datetime | None) -> datetime | None:
 
 
 def _move_events(move: Move, table: str, moved: list[Moved]) -> None:
+    connection = connections[DEFAULT_DB_ALIAS]
     counted = move.table(table)
-    by_key = {(item.event.device_id, item.event.event_id): item for item in reversed(moved)}
+    by_key: dict[tuple[int, str], Moved] = {}
     for item in moved:
-        _tell(move, item)
+        by_key.setdefault((item.event.device_id, item.event.event_id), item)
+    presses = {id(item): press for item in moved if (press := _tell(move, item))}
     if move.is_dry:
-        new = by_key.keys() - _stored(by_key).keys()
+        new = by_key.keys() - _stored(connection, by_key).keys()
     else:
         with step():
-            new = store_once(connection, [item.event for item in reversed(by_key.values())], is_history=True)
+            new = store_past(connection, {key: item.event for key, item in by_key.items()})
     counted.added += len(new)
     counted.there += len(moved) - len(new)
     if move.is_dry:
         return
-    for key, (treatment, occurred_at) in _stored(by_key).items():
+    for key, (treatment, occurred_at) in _stored(connection, by_key).items():
         if treatment:
-            move.report.stored[by_key[key].device.name, _month(move, occurred_at), treatment] += 1
+            item = by_key[key]
+            is_same = treatment == item.event.treatment and occurred_at == item.occurred_at
+            press = presses[id(item)] if is_same else (item.device.name, _local_day(move, occurred_at)[:7], treatment)
+            move.report.stored[press] += 1
 
 
-def _tell(move: Move, item: Moved) -> None:
-    if item.event.treatment:
-        move.report.told[item.device.name, _month(move, item.occurred_at), item.event.treatment] += 1
-        local = item.occurred_at.astimezone(move.zone)
-        move.report.days[item.device.name, local.date().isoformat(), item.event.treatment] += 1
+def _tell(move: Move, item: Moved) -> tuple[str, str, str] | None:
+    """Counts it where it is a press: device, month and treatment."""
+    treatment = item.event.treatment
+    if treatment is None:
+        return None
+    day = _local_day(move, item.occurred_at)
+    press = item.device.name, day[:7], treatment
+    move.report.told[press] += 1
+    move.report.days[item.device.name, day, treatment] += 1
+    return press
 
 
-def _month(move: Move, at: datetime) -> str:
-    return f"{at.astimezone(move.zone):%Y-%m}"
+def _local_day(move: Move, at: datetime) -> str:
+    return at.astimezone(move.zone).date().isoformat()
 
 
-def _stored(keys: dict[tuple[int, str], Moved]) -> dict[tuple[int, str], tuple[str | None, Any]]:
+def _stored(
+    connection: BaseDatabaseWrapper, keys: Mapping[tuple[int, str], Moved]
+) -> dict[tuple[int, str], tuple[str | None, Any]]:
     """Those of the events that stand here: their treatment, and when they occurred."""
     rows = find_events(connection, keys, ["treatment", "occurred_at"])
     return {(row[0], row[1]): (row[2], read_moment(row[3])) for row in rows}
@@ -178,9 +194,9 @@ def move_readings(move: Move, progress: Progress) -> None:
 
 
 def _readings(move: Move, table: str, rows: list[Row]) -> Iterator[Reading]:
-    counted = move.table(table)
+    counted, key_column = move.table(table), move.key_of(table)
     for row in rows:
-        key, received_at = row[move.key_of(table)], moment(row.get("received_at"))
+        key, received_at = row[key_column], moment(row.get("received_at"))
         if move.since is not None and received_at is not None and received_at < move.since:
             continue
         counted.rows += 1
@@ -214,4 +230,4 @@ def _move_readings(move: Move, table: str, readings: list[Reading]) -> None:
     counted.there += len(readings) - len(new)
     if new and not move.is_dry:
         with step():
-            store_history(connection, new)
+            store_history(connections[DEFAULT_DB_ALIAS], new)

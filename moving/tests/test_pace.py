@@ -11,7 +11,8 @@ from moving.tests.old import Old, person
 @pytest.mark.sqlite_only  # PostgreSQL has a queue of its own, and no pauses
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("seconds", "steps"), [pytest.param(60.0, 3, id="by number"), pytest.param(0.0, 201, id="by time")]
+    ("seconds", "steps"),
+    [pytest.param(60.0, 3, id="by number"), pytest.param(0.0, 2 * pace.WRITTEN_AT_ONCE + 1, id="by time")],
 )
 def test_people_come_in_steps(first: Old, monkeypatch: pytest.MonkeyPatch, seconds: float, steps: int) -> None:
     first.add("auth_user", *(person(n, f"p{n}") for n in range(2 * pace.WRITTEN_AT_ONCE + 1)))

@@ -36,7 +36,11 @@ def iso_or_none(moment: datetime | None) -> str | None:
 def _read_iso(text: str) -> datetime:
     """Aware where it has an offset. Raises ValueError. The + of an offset may have become a blank, as it does in a
     form or a query that was not percent-encoded."""
-    return datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", _LOST_PLUS.sub(r"\1+\2", text.strip())))
+    text = text.strip()
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", _LOST_PLUS.sub(r"\1+\2", text)))
 
 
 def parse_iso(text: str, zone: tzinfo = UTC) -> datetime | None:

@@ -1,7 +1,7 @@
 """Storing events: the event, its device's counters and flags, and the counts by hour and day, in one transaction."""
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -16,7 +16,7 @@ from telemetry.events.quarantine import keep_conflicts, keep_refused
 from telemetry.figures.rollups import Attribution, Tally
 from telemetry.models import TelemetryEvent
 from telemetry.statuses.payloads import Flags
-from telemetry.statuses.storing import LockedStatus, lock_statuses, save_statuses, select_of
+from telemetry.statuses.storing import LockedStatus, lock_devices, lock_statuses, save_statuses, select_of
 from telemetry.treatments import COUNTERS, TREATMENTS
 
 logger = logging.getLogger("telemetry")
@@ -90,14 +90,22 @@ def store_events(connection: BaseDatabaseWrapper, arrivals: list[EventArrival]) 
     return decided
 
 
-def store_once(
-    connection: BaseDatabaseWrapper, events: Iterable[Event], *, is_history: bool = False
-) -> set[tuple[int, str]]:
-    """Stores those of the events that are new, in their order, with all that follows from them. Returns their keys.
+class _Placed(NamedTuple):
+    """An event with its place: when it occurred, whether that is suspect, and who held its device."""
 
-    `is_history`: they were told to another system, which has judged their clocks (one that is suspect has no `told`);
-    what they did to their device's counters is past, and so is what was told twice.
-    """
+    event: Event
+    occurred_at: datetime
+    suspect: bool
+    held: Attribution
+
+    @property
+    def at(self) -> datetime:
+        """When it happened, or arrived if its clock is suspect."""
+        return self.event.received_at if self.suspect else self.occurred_at
+
+
+def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> None:
+    """Stores those of the events that are new, in their order, with all that follows from them."""
     once: dict[tuple[int, str], Event] = {}
     repeats: list[tuple[Event, Said]] = []
     for event in events:
@@ -106,42 +114,68 @@ def store_once(
             repeats.append((event, first.said))
     statuses = lock_statuses(connection, sorted({event.device_id for event in once.values()}))
     bindings = Bindings(connection, statuses)
-    rows = []
-    places: dict[tuple[int, str], tuple[Attribution, datetime, datetime]] = {}
+    placed: dict[tuple[int, str], _Placed] = {}
     for key, event in once.items():
         status = statuses[event.device_id]
         status.believe(event.received_at)
         if event.told_again is not None and status.has_events_after(event.told):
             # Daylight saving repeats this local time, and the queue is first in, first out: it is the second one.
             event = once[key] = event._replace(told=event.told_again)
-        suspect = is_suspect(event, status.registered_at, None if is_history else status.newest_ts)
-        occurred_at = event.told or event.received_at
-        at = event.received_at if suspect else occurred_at
-        held = bindings.holder(event.device_id, at)
-        places[key] = held, occurred_at, at
-        rows.append(_row(connection, event, occurred_at, suspect, held))
+        suspect = is_suspect(event, status.registered_at, status.newest_ts)
+        placed[key] = _place(bindings, event, suspect)
         if not suspect and event.told is not None and (status.newest_ts is None or event.told > status.newest_ts):
             status.newest_ts = event.told
-    # In the order told. No two processes wait for each other's ids: both would first have locked the device's status.
-    new = set(_insert.run(connection, rows))
-    tally = Tally()
+    new = _insert_new(connection, placed)
     changed = set()
-    for key, event in once.items():
-        if key not in new:
-            continue
-        held, occurred_at, at = places[key]
-        if event.treatment is not None:
-            tally.add(held, event.treatment, occurred_at)
-        if not is_history:
-            _take(statuses[event.device_id], event, at)
+    for key, (event, *_) in placed.items():
+        if key in new:
+            _take(statuses[event.device_id], event, placed[key].at)
             changed.add(event.device_id)
-    tally.store(connection)
     save_statuses(connection, [statuses[device] for device in sorted(changed)])
-    if len(new) < len(once) and not is_history:
+    if len(new) < len(once):
         known = {key: event for key, event in once.items() if key not in new}
         stored = find_events(connection, known, ["treatment", "counter", "device_timestamp"])
         repeats += [(known[row[0], row[1]], (row[2], row[3], row[4])) for row in stored]
     _note_repeats(repeats)
+
+
+def store_past(connection: BaseDatabaseWrapper, events: Mapping[tuple[int, str], Event]) -> set[tuple[int, str]]:
+    """Stores those of the events that are new, in their order, with the counts by hour and day. Returns their keys.
+
+    They were told to another system, which has judged their clocks (one that is suspect has no `told`); what they did
+    to their device's counters is past. By (device, event_id).
+    """
+    registered = lock_devices(connection, sorted({device for device, _ in events}))
+    bindings = Bindings(connection, registered)
+    return _insert_new(
+        connection,
+        {
+            key: _place(bindings, event, is_suspect(event, registered[event.device_id], None))
+            for key, event in events.items()
+        },
+    )
+
+
+def _place(bindings: "Bindings", event: Event, suspect: bool) -> _Placed:
+    occurred_at = event.told or event.received_at
+    held = bindings.holder(event.device_id, event.received_at if suspect else occurred_at)
+    return _Placed(event, occurred_at, suspect, held)
+
+
+def _insert_new(connection: BaseDatabaseWrapper, placed: Mapping[tuple[int, str], _Placed]) -> set[tuple[int, str]]:
+    """Inserts and counts what is not there. Returns the keys of that. In the order told: no two processes wait for
+    each other's ids, as both would first have locked the device's status."""
+    written: dict[datetime, Any] = {}
+    for event, occurred_at, *_ in placed.values():
+        for at in (occurred_at, event.received_at):
+            if at not in written:
+                written[at] = moment(connection, at)
+    new = set(_insert.run(connection, [_row(item, written) for item in placed.values()]))
+    tally = Tally()
+    for key, (event, occurred_at, _, held) in placed.items():
+        if event.treatment is not None and key in new:
+            tally.add(held, event.treatment, occurred_at)
+    tally.store(connection)
     return new
 
 
@@ -166,17 +200,16 @@ def _counters(event: Event, counts: Sequence[int]) -> Sequence[int]:
     return [event.counter if index == place else count for index, count in enumerate(counts)]
 
 
-def _row(
-    connection: BaseDatabaseWrapper, event: Event, occurred_at: datetime, suspect: bool, held: Attribution
-) -> tuple[Any, ...]:
-    """The columns of `_insert`."""
+def _row(placed: _Placed, written: Mapping[datetime, Any]) -> tuple[Any, ...]:
+    """The columns of `_insert`; `written` has times as the driver takes them."""
+    event, occurred_at, suspect, held = placed
     flags = event.flags
     return (
         *_told(event),
         *[flags[place] for place in _flags],
         *(event.own_counts or (None, None, None)),
-        moment(connection, occurred_at),
-        moment(connection, event.received_at),
+        written[occurred_at],
+        written[event.received_at],
         suspect,
         held.machine_id or None,
         held.outlet_id or None,

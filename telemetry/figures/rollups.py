@@ -59,7 +59,8 @@ class Tally:
 def _rows(
     connection: BaseDatabaseWrapper, counts: Mapping[tuple[Attribution, datetime], list[int]]
 ) -> list[tuple[Any, ...]]:
-    return [(*held, moment(connection, starts_at), *numbers) for (held, starts_at), numbers in sorted(counts.items())]
+    written = {starts_at: moment(connection, starts_at) for _, starts_at in counts}
+    return [(*held, written[starts_at], *numbers) for (held, starts_at), numbers in sorted(counts.items())]
 
 
 def starts(occurred_at: datetime) -> tuple[datetime, datetime]:

@@ -4,7 +4,7 @@ The row of DeviceStatus is the lock for all that its device tells: whoever holds
 newest event and its bindings until the commit, in every process.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -35,10 +35,9 @@ _save: Final = BulkInsert(
     _STATUS,
     "ON CONFLICT (device_id) DO UPDATE SET " + ", ".join(f"{column} = excluded.{column}" for column in _STATUS[1:]),
 )
-_SELECT: Final = (
-    f"SELECT d.created_at, {', '.join(f's.{column}' for column in _STATUS)} FROM telemetry_devicestatus s"
-    " JOIN device_gateway_device d ON d.id = s.device_id WHERE s.device_id"
-)
+_FROM: Final = "FROM telemetry_devicestatus s JOIN device_gateway_device d ON d.id = s.device_id WHERE s.device_id"
+_SELECT: Final = f"SELECT d.created_at, {', '.join(f's.{column}' for column in _STATUS)} {_FROM}"
+_SELECT_REGISTERED: Final = f"SELECT d.created_at, s.device_id {_FROM}"
 
 
 @dataclass(slots=True)
@@ -124,11 +123,12 @@ class LockedStatus:
 
 def lock_statuses(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> dict[int, LockedStatus]:
     """The devices' rows of DeviceStatus, locked until the commit; made where there are none. `devices` is sorted."""
-    found = _locked(connection, devices)
-    if len(found) < len(devices):
-        _make.run(connection, [(device,) for device in devices if device not in found])
-        found = _locked(connection, devices)
-    return found
+    return _locked(connection, _SELECT, devices, _status)
+
+
+def lock_devices(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> dict[int, datetime]:
+    """The same lock, for whoever asks for no more than when each was registered."""
+    return _locked(connection, _SELECT_REGISTERED, devices, lambda row: read_moment(row[0]))
 
 
 def save_statuses(connection: BaseDatabaseWrapper, statuses: Sequence[LockedStatus]) -> None:
@@ -151,38 +151,51 @@ def _note_firmware(connection: BaseDatabaseWrapper, told: Mapping[int, str]) -> 
                 )
 
 
-def _locked(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> dict[int, LockedStatus]:
-    rows = select_of(connection, _SELECT, devices, " ORDER BY s.device_id", " FOR UPDATE OF s")
-    return {
-        device: LockedStatus(
-            device,
-            [basic, standard, premium],
-            read_moment(counters_at),
-            read_moment(newest_ts),
-            read_moment(vitals_at),
-            read_moment(firmware_at),
-            mode,
-            device_timestamp,
-            resets,
-            flags,
-            read_moment(registered_at),  # type: ignore[arg-type]
-        )
-        for (
-            registered_at,
-            device,
-            basic,
-            standard,
-            premium,
-            counters_at,
-            newest_ts,
-            vitals_at,
-            firmware_at,
-            mode,
-            device_timestamp,
-            resets,
-            *flags,
-        ) in rows
-    }
+def _locked(
+    connection: BaseDatabaseWrapper, query: str, devices: Sequence[int], read: Callable[[tuple[Any, ...]], Any]
+) -> dict[int, Any]:
+    """What `query` finds, which begins with the registration and the number of a device."""
+
+    def lock() -> dict[int, Any]:
+        rows = select_of(connection, query, devices, " ORDER BY s.device_id", " FOR UPDATE OF s")
+        return {row[1]: read(row) for row in rows}
+
+    found = lock()
+    if len(found) < len(devices):
+        _make.run(connection, [(device,) for device in devices if device not in found])
+        found = lock()
+    return found
+
+
+def _status(row: tuple[Any, ...]) -> LockedStatus:
+    (
+        registered_at,
+        device,
+        basic,
+        standard,
+        premium,
+        counters_at,
+        newest_ts,
+        vitals_at,
+        firmware_at,
+        mode,
+        device_timestamp,
+        resets,
+        *flags,
+    ) = row
+    return LockedStatus(
+        device,
+        [basic, standard, premium],
+        read_moment(counters_at),
+        read_moment(newest_ts),
+        read_moment(vitals_at),
+        read_moment(firmware_at),
+        mode,
+        device_timestamp,
+        resets,
+        flags,
+        read_moment(registered_at),  # type: ignore[arg-type]
+    )
 
 
 def select_of(
