@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from device_gateway.models import Device
 from pages.tests.forms import filled_in, form_of
@@ -149,3 +151,13 @@ def test_sent_twice(root: Client, vera: User) -> None:
     again = form_of(root.get("/admin/telemetry/outlet/add/"))
     root.post("/admin/telemetry/outlet/add/", {**again, "name": "Twin"})
     assert Outlet.objects.filter(name="Twin").count() == 2
+
+
+@pytest.mark.parametrize("asked", [{"q": "vera " * 2_000}, {"q": "vera" + "\u0300" * 1_000}, {"o": "1." * 6_000}])
+def test_a_search_looks_at_a_few_words(root: Client, vera: User, asked: dict[str, str]) -> None:
+    """Django makes conditions of all of them: SQLite takes no thousand, and PostgreSQL seconds."""
+    with CaptureQueriesContext(connection) as seen:
+        shown = root.get("/admin/auth/user/", asked)
+    assert shown.status_code == 200
+    assert "vera" in shown.content.decode()
+    assert max(len(query["sql"]) for query in seen.captured_queries) < 10_000

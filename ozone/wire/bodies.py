@@ -15,6 +15,8 @@ Receive = Callable[[], Awaitable[Any]]
 MAX_MEMBERS: Final = 32
 """How many members one gzip body may have: thousands of empty ones would cost a tenth of a second, in which no other
 request is served."""
+MAX_CHUNKS: Final = 4096
+"""Of a body that comes in chunks: each costs the event loop a moment, also one of a single byte."""
 READ_ON_BYTES: Final = 1024 * 1024
 READ_ON_SECONDS: Final = 2.0
 
@@ -31,11 +33,13 @@ def check_length(headers: Mapping[str, str], limit: int | None = None) -> None:
 async def read_body(scope: Mapping[str, Any], receive: Receive, limit: int) -> bytes:
     """The whole body, within `limit` bytes and BODY_SECONDS.
 
-    Raises BodyTooLarge; BodyTimeout; Unavailable where too many others wait; BadEncoding where it ends too early.
+    Raises BodyTooLarge; BodyTimeout; Unavailable where too many others wait; BadEncoding where it ends too early, or
+    comes in too many chunks.
     Chunks that are none end it, too, and that client listens.
     """
+    most = MAX_CHUNKS if any(name == b"transfer-encoding" for name, _ in scope["headers"]) else None
     try:
-        body: bytes = await deadlines().within(options().BODY_SECONDS, _read(receive, limit))
+        body: bytes = await deadlines().within(options().BODY_SECONDS, _read(receive, limit, most))
         return body
     except TimeoutError:
         raise BodyTimeout from None
@@ -51,7 +55,8 @@ class _Unread(Exception):
         self.error = error
 
 
-async def _read(receive: Receive, limit: int) -> bytes:
+async def _read(receive: Receive, limit: int, most: int | None) -> bytes:
+    """`most`: in how many messages."""
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         whole: bytes = message.get("body", b"")
@@ -67,6 +72,8 @@ async def _read(receive: Receive, limit: int) -> bytes:
             try:
                 if size > limit:
                     raise BodyTooLarge(limit)
+                if most is not None and len(chunks) > most:
+                    raise BadEncoding(f"A body may have {most:,} chunks.", code="too_many_chunks")
                 held.add(len(chunk))
             except ApiError as error:
                 raise (_Unread(error) if message.get("more_body") else error) from None
@@ -95,7 +102,7 @@ async def _drop(receive: Receive) -> None:
         message = await receive()
         if not message.get("more_body"):
             return
-        left -= len(message.get("body", b""))
+        left -= max(len(message.get("body", b"")), READ_ON_BYTES // MAX_CHUNKS)
 
 
 def decompress(body: bytes, headers: Mapping[str, str]) -> bytes:

@@ -46,6 +46,24 @@ class TestDeviceRoute:
         one, read = self.exchanged(parts)
         assert (one.status, read) == (200, [b"one two"])
 
+    @pytest.mark.parametrize(("number", "status"), [(bodies.MAX_CHUNKS, 200), (bodies.MAX_CHUNKS + 2, 400)])
+    def test_one_in_very_many_chunks(self, number: int, status: int) -> None:
+        def crumbs(one: Exchange) -> None:
+            one.scope["headers"].append((b"transfer-encoding", b"chunked"))
+            one.parts = [b" "] * number
+
+        one, read = self.exchanged(crumbs)
+        assert (one.status, read) == (status, [b" " * number] if status == 200 else [])
+        assert status == 200 or b"too_many_chunks" in one.body
+
+    def test_one_that_a_sketch_writes_byte_by_byte(self) -> None:
+        def crumbs(one: Exchange) -> None:
+            one.scope["headers"].append((b"content-length", b"10000"))
+            one.parts = [b" "] * 10_000
+
+        one, read = self.exchanged(crumbs)
+        assert (one.status, read) == (200, [b" " * 10_000])
+
     def test_one_that_grows_past_the_limit_unannounced(self) -> None:
         def grows(one: Exchange) -> None:
             one.parts, one.ends = [b"x" * 200 * KIB, b"x" * 200 * KIB], False

@@ -34,6 +34,11 @@ def asked(words: str) -> str:
     return words.replace("\0", "").strip()[:LONGEST]
 
 
+def few_words(words: str) -> str:
+    """What Django's admin is given to look for: it makes a condition of each word for each of its fields."""
+    return " ".join(asked(words).split()[:_WORDS])
+
+
 def folded_words(words: str) -> list[str]:
     """The words to look for; a MAC is one, in whatever spelling."""
     mac = spelled_mac(words)

@@ -86,10 +86,28 @@ def test_not_json(body: bytes) -> None:
         (b"[" + b",".join([b"[]"] * 10_000) + b"]", "too_many_values"),
         (b"[" + b",".join([b'{"a":{}}'] * 5_000) + b"]", "too_many_values"),
         (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "too_deep"),
+        *[
+            (b"[" + b",".join([number] * 257) + b"]", "too_many_values")
+            for number in (b"1e300", b"4.9E-324", b"1e+308")
+        ],
+        (b"[" + b",".join([b"1e23"] * 10_001) + b"]", "too_many_values"),
     ],
 )
 def test_refused_with_a_code(body: bytes, code: str) -> None:
     assert refusal(body) == code
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [1e300] * 256,
+        [1.5e-7] * 10_000,
+        ["1e300", "e-320", 'e300\\" e300'] * 1_000,  # texts
+        [{"1e300": number} for number in range(1_000)],
+    ],
+)
+def test_exponents_that_are_not_too_many(value: Any) -> None:
+    assert jsonio.decode(json.dumps(value).encode()) == value
 
 
 def test_an_integer_of_very_many_digits_is_refused_and_not_computed() -> None:
