@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
 
+from device_gateway.leading import Lease as Lease
 from device_gateway.names import check_device_id, default_device_id, spelled_mac, validate_mac
 from device_gateway.secret import PREFIX_LENGTH, check_key
 from device_gateway.versions import WatchedQuerySet

@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from ledger.lines.urls import urlpatterns as lines
 from ledger.prices.urls import urlpatterns as prices
 from ledger.sales.urls import urlpatterns as sales
 from ledger.statements.urls import urlpatterns as statements
 
 app_name: Final = "ledger"
 
-urlpatterns = [*prices, *sales, *statements]
+urlpatterns = [*lines, *prices, *sales, *statements]

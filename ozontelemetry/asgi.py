@@ -35,6 +35,7 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402
 import device_gateway.routes  # noqa: E402
 import telemetry.device_side.routes  # noqa: E402
 from device_gateway.gate import DeviceRoute  # noqa: E402
+from ledger.following import follower  # noqa: E402
 from ozone.intake import write_path  # noqa: E402
 from ozone.wire.work import PASS_ON_SECONDS  # noqa: E402
 from ozontelemetry import checks, health  # noqa: E402
@@ -97,11 +98,13 @@ class Door:
 async def _lifespan(receive: Receive, send: Send) -> None:
     await receive()  # lifespan.startup
     room.close_at_sigterm()
+    follower.start()
     await send({"type": "lifespan.startup.complete"})
     # The server ends one run of the event loop here and begins another. A signal between them would be lost.
     await asyncio.sleep(LOOP_RUNS_AFTER)
     hear_ends()
     await receive()  # lifespan.shutdown
+    follower.stop()
     write_path.stop()
     await send({"type": "lifespan.shutdown.complete"})
 

@@ -10,7 +10,24 @@ from django.utils import timezone
 
 from device_gateway.models import Device
 from ozone.intake.finding import Folded, FoundModel, FoundQuerySet, Order
+from telemetry.counts import COVERED, DailyCount, HourlyCount, RollUp
 from telemetry.opening import opening_hours_field
+
+__all__ = [
+    "COVERED",
+    "Bulk",
+    "Command",
+    "DailyCount",
+    "DeviceStatus",
+    "HourlyCount",
+    "Machine",
+    "MachineDevice",
+    "Outlet",
+    "QuarantinedEvent",
+    "RollUp",
+    "TelemetryEvent",
+    "Treatment",
+]
 
 
 class Treatment(models.TextChoices):
@@ -167,8 +184,16 @@ class DeviceStatus(models.Model):
     firmware_at = models.DateTimeField(null=True)
     """When it told the firmware that the registry has of it, in whole seconds."""
 
+    touched = models.PositiveBigIntegerField(default=0, db_default=0)
+    """How often something was stored that bears on what the device's counters say."""
+    touched_from = models.DateTimeField(null=True)
+    """The earliest time of what was stored since the counters were last looked into; None: nothing since."""
+
     class Meta:
         verbose_name_plural = "device statuses"
+        indexes = [
+            models.Index(fields=["touched_from"], condition=models.Q(touched_from__isnull=False), name="status_touched")
+        ]
 
     def __str__(self) -> str:
         return f"status of {self.device_id}"
@@ -234,55 +259,13 @@ class TelemetryEvent(models.Model):
             models.Index(fields=["occurred_at"], name="event_occurred"),
             models.Index(fields=["machine", "id"], name="event_machine"),
             models.Index(fields=["device", "id"], condition=models.Q(clock_suspect=True), name="event_suspect"),
+            models.Index(
+                fields=["device", "received_at"], condition=models.Q(clock_suspect=True), name="event_suspect_received"
+            ),
         ]
 
     def __str__(self) -> str:
         return self.event_id
-
-
-class RollUp(models.Model):
-    """Treatments of one device, machine and outlet in one stretch of time; 0 stands for no machine, no outlet.
-
-    `starts_at` is the instant at which the local hour or day of STATS_TIME_ZONE begins.
-    """
-
-    device_id = models.BigIntegerField()
-    machine_id = models.BigIntegerField(default=0)
-    outlet_id = models.BigIntegerField(default=0)
-    starts_at = models.DateTimeField()
-    basic = models.IntegerField(default=0)
-    standard = models.IntegerField(default=0)
-    premium = models.IntegerField(default=0)
-
-    class Meta:
-        abstract = True
-
-    def __str__(self) -> str:
-        return f"device {self.device_id} from {self.starts_at}"
-
-
-COVERED = ["starts_at", "outlet_id", "machine_id", "basic", "standard", "premium"]
-"""What statistics of the fleet, an outlet or a machine read: the index is enough for them."""
-
-
-class HourlyCount(RollUp):
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["device_id", "starts_at", "machine_id", "outlet_id"], name="hour_once")
-        ]
-        indexes = [
-            models.Index(fields=COVERED, name="hour_covering"),
-            # An outlet has few of the hours' rows. Without the counts it is written once for each of them.
-            models.Index(fields=["outlet_id", "starts_at"], name="hour_outlet"),
-        ]
-
-
-class DailyCount(RollUp):
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["device_id", "starts_at", "machine_id", "outlet_id"], name="day_once")
-        ]
-        indexes = [models.Index(fields=COVERED, name="day_covering")]
 
 
 class QuarantinedEvent(models.Model):
@@ -392,6 +375,9 @@ class Command(models.Model):
             models.Index(fields=["device", "-id"], name="command_device"),
             models.Index(fields=["device"], condition=models.Q(status__in=("pending", "sent")), name="command_open"),
             models.Index(fields=["changed_at"], name="command_changed"),
+            models.Index(
+                fields=["device", "executed_at"], condition=models.Q(executed_at__isnull=False), name="command_executed"
+            ),
             models.Index(fields=["bulk", "status"], condition=models.Q(bulk__isnull=False), name="command_bulk"),
         ]
 

@@ -40,6 +40,8 @@ class Epoch(models.Model):
     last = models.IntegerField()
     presses = models.PositiveIntegerField()
     """Stored ones, those of its lines `twice` and `back` among them."""
+    pressed_at = models.DateTimeField(null=True)
+    """The newest press that raised its counter."""
 
     class Meta:
         ordering = ["device", "treatment", "number"]

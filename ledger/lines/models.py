@@ -91,7 +91,7 @@ class Line(models.Model):
 
     class Meta:
         ordering = ["at", "id"]
-        constraints = [models.UniqueConstraint(fields=["epoch", "kind", "first"], name="line_once")]
+        constraints = [models.UniqueConstraint(fields=["epoch", "kind", "first", "at"], name="line_once")]
         indexes = [
             models.Index(fields=["outlet", "at"], name="line_outlet"),
             models.Index(fields=["machine", "at"], name="line_machine"),

@@ -30,6 +30,7 @@ _MACHINE: Final = {"name": "CH1/027/2024", "outlet": 1, "is_active": True}
 EXAMPLES: Final[dict[str, Any]] = {
     "POST /api/admin/login": {"email": "admin@example.com", "password": "password"},
     "POST /api/admin/refresh": {"refresh_token": "<refresh-token>"},
+    "POST /api/ledger/lines/{number}/settle": {"reason": "counted", "count": 2, "note": "By the till's roll"},
     "POST /api/prices": {"outlet": None, "treatment": "BASIC", "price": "12.50", "valid_from": "2026-01-01"},
     "POST /api/shares": {"outlet": 1, "percent": "30", "valid_from": "2026-01-01"},
     "POST /api/auth/login": {"username": "admin", "password": "password"},

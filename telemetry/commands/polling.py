@@ -28,7 +28,7 @@ from telemetry.commands.lifecycle import (
 from telemetry.commands.types import is_unsafe, may_be_unsafe, type_named, unsafe
 from telemetry.models import Command
 from telemetry.statuses.payloads import NO_FLAGS, Flags
-from telemetry.statuses.storing import lock_statuses, save_statuses
+from telemetry.statuses.storing import lock_statuses, save_statuses, touch_statuses
 
 POLLS: Final = "polls"
 MOST: Final = 10
@@ -69,6 +69,8 @@ def store_polls(connection: BaseDatabaseWrapper, polls: list[Poll]) -> list[list
     wiped = [device for device, commands in delivered.items() if _opens_enrolment(commands)]
     if wiped:
         Enrolment.open_windows(wiped, now)
+    if cleared := _cleared(delivered, now):
+        touch_statuses(connection, cleared)
     mark_polled(connection, [(poll.device, poll.received_at) for poll in seated], new)
     return [delivered.pop(poll.device, []) if poll.seat == seats[poll.device] else None for poll in polls]
 
@@ -122,6 +124,15 @@ def _firmwares_to_mind(by_device: Mapping[int, Sequence[Command]]) -> dict[int, 
 
 def _opens_enrolment(commands: Sequence[Command]) -> bool:
     return any(type_named(command.command_type).opens_enrolment for command in commands)
+
+
+def _cleared(delivered: Mapping[int, Sequence[Command]], now: datetime) -> dict[int, datetime]:
+    """The devices whose memory is cleared now; those for which it is tried again since the first time."""
+    return {
+        device: min([now, *(command.sent_at for command in clearing if command.sent_at is not None)])
+        for device, commands in delivered.items()
+        if (clearing := [command for command in commands if type_named(command.command_type).clears_memory])
+    }
 
 
 def _open_commands(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> list[Command]:

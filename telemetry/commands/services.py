@@ -27,7 +27,7 @@ from telemetry.commands.polling import pending_commands
 from telemetry.commands.types import is_unsafe, type_named, unsafe
 from telemetry.commands.waiting import room
 from telemetry.models import Bulk, Command
-from telemetry.statuses.storing import lock_statuses, save_statuses
+from telemetry.statuses.storing import lock_statuses, save_statuses, touch_statuses
 from telemetry.treatments import COUNTERS
 
 MAX_TEXT: Final = 500
@@ -140,6 +140,8 @@ def retry(*, devices: Any, command_id: str, now: datetime) -> Command:
     command = _locked(Command.objects.filter(device__in=devices), command_id)
     if refusal := _why_not_again(command, command.device.firmware, now):
         raise refusal
+    if command.executed_at is not None and command.counters is not None:
+        touch_statuses(connection, {command.device_id: command.executed_at})  # what it told then is forgotten
     span = command.expires_at - (command.retried_at or command.created_at)
     command.status = PENDING
     command.retry_count += 1
@@ -207,6 +209,8 @@ def report(*, device: int, command_id: str, result: Result, received_at: datetim
     command.save()
     status = lock_statuses(connection, [device])[device]
     status.hear(counters, result.flags, received_at, has_reset=has_reset)
+    if counters is not None:
+        status.touch(received_at)
     save_statuses(connection, [status])
     return _heard(device, result.success, received_at)
 

@@ -23,6 +23,8 @@ class CommandType:
     """Its delivery opens the device's window for a new token: it may never manage to report."""
     resets_counters: bool = False
     """Once executed the device's counters are zeros, unless the result tells them."""
+    clears_memory: bool = False
+    """From its delivery on the device's counters may begin anew."""
     done_after: timedelta | None = None
     """A device that cannot report it has done it if it polls so long after the delivery."""
     harm: str = ""
@@ -52,6 +54,7 @@ _FIRMWARES: Final = (
         "CLEAR_MEMORY",
         "forget name and token, and enrol again",
         opens_enrolment=True,
+        clears_memory=True,
         harm="Each device forgets its name and its token, and has to enrol again.",
     ),
     CommandType(
@@ -74,6 +77,7 @@ _FIRMWARES: Final = (
 FIRMWARE_TYPES: Final = {kind.name: kind for kind in _FIRMWARES}
 """Those that the firmware knows, by name."""
 RESETTING: Final = [kind.name for kind in _FIRMWARES if kind.resets_counters]
+CLEARING: Final = [kind.name for kind in _FIRMWARES if kind.clears_memory]
 
 
 def type_named(name: str) -> CommandType:

@@ -34,6 +34,8 @@ ROWS: Final = (100, 10_000)
 LEAST_PAUSE: Final = 0.005
 DEVICES: Final = 20
 """Devices of one transaction."""
+DRAWN_FROM_EVENTS: Final[list[type[Model]]] = []
+"""Tables of other rooms, with a `device`, that are nothing without its events; those that point to others first."""
 objections: Final[list[Callable[[], None]]] = []
 """Of rooms above, asked before anything is done: each raises Conflict where what it has made needs what is here."""
 
@@ -57,7 +59,7 @@ def flush(*, actor: Any, now: datetime) -> Flushed:
     entry = LogEntry.objects.create(
         user=actor, action_flag=DELETION, object_repr="all telemetry", change_message=f"Begun. Backup: {backup}"
     )
-    tables = (TelemetryEvent, HourlyCount, DailyCount, DeviceStatus, DeviceTelemetry)
+    tables: list[type[Model]] = [*_of_events(), DeviceTelemetry]
     deleted = Counter(dict.fromkeys((model._meta.db_table for model in tables), 0))
     pace = _Pace(deleted)
     for model in (TelemetryEvent, DeviceTelemetry):
@@ -119,11 +121,16 @@ def _forget_events(devices: set[int], most: int) -> "Counter[str]":
     """
     free = _lock(DeviceStatus, devices)
     found: Counter[str] = Counter()
-    for model in (TelemetryEvent, HourlyCount, DailyCount, DeviceStatus):
+    for model in _of_events():
         found += _delete(model._default_manager.filter(device_id__in=free).order_by(), most - found.total())
     if found.total() < most:
         devices -= free
     return found
+
+
+def _of_events() -> list[type[Model]]:
+    """In the order in which their rows go."""
+    return [TelemetryEvent, HourlyCount, DailyCount, *DRAWN_FROM_EVENTS, DeviceStatus]
 
 
 def _forget_readings(devices: set[int], most: int) -> "Counter[str]":

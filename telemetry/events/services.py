@@ -14,7 +14,7 @@ from telemetry.events.quarantine import CONFLICT, decide, members
 from telemetry.events.storing import Bindings, store_once
 from telemetry.figures.rollups import Attribution, Tally
 from telemetry.models import QuarantinedEvent, TelemetryEvent
-from telemetry.statuses.storing import lock_statuses
+from telemetry.statuses.storing import lock_statuses, touch_statuses
 
 _STEM: Final = 100
 """Characters of a conflict's event_id that stay in the id of its own."""
@@ -25,7 +25,7 @@ REDATED_AT_ONCE: Final = 500
 @transaction.atomic
 def discard_refused(*, device: Device, number: int) -> None:
     """Drops a quarantined event: the device's next retry is acknowledged. Raises NotFound, Conflict."""
-    decide(device, number, QuarantinedEvent.State.DISCARDED)
+    _decide(device, number, QuarantinedEvent.State.DISCARDED)
 
 
 @transaction.atomic
@@ -36,7 +36,7 @@ def accept_refused(*, device: Device, number: int, correction: Mapping[str, Any]
     next retry is acknowledged. Returns the event_id.
     Raises Invalid where the result is still no event, NotFound, Conflict.
     """
-    row = decide(device, number, QuarantinedEvent.State.ACCEPTED)
+    row = _decide(device, number, QuarantinedEvent.State.ACCEPTED)
     left_out = {name for name, value in correction.items() if value is None}
     told = {name: value for name, value in {**members(row.body), **correction}.items() if name not in left_out}
     if row.code == CONFLICT and told.get("event_id") == row.event_id:
@@ -44,6 +44,13 @@ def accept_refused(*, device: Device, number: int, correction: Mapping[str, Any]
     event = read_event(told, device.pk, row.first_at, source="operator")
     store_once(connection, [event])
     return event.event_id
+
+
+def _decide(device: Device, number: int, state: str) -> QuarantinedEvent:
+    row = decide(device, number, state)
+    if row.code == CONFLICT:
+        touch_statuses(connection, {device.pk: row.first_at})
+    return row
 
 
 def redate(*, device: int, until: datetime | None) -> int:
@@ -70,6 +77,9 @@ def redate_some(*, device: int, until: datetime | None) -> int:
     events = list(suspect[:REDATED_AT_ONCE])
     bindings = Bindings(connection, [device])
     tally = Tally()
+    if events:
+        moments = [at for event in events for at in (event.occurred_at, event.received_at)]
+        touch_statuses(connection, {device: min(moments)})
     for event in events:
         held = bindings.holder(device, event.received_at)
         if event.treatment is not None:

@@ -16,7 +16,14 @@ from telemetry.events.quarantine import keep_conflicts, keep_refused
 from telemetry.figures.rollups import Attribution, Tally
 from telemetry.models import TelemetryEvent
 from telemetry.statuses.payloads import Flags
-from telemetry.statuses.storing import LockedStatus, lock_devices, lock_statuses, save_statuses, select_of
+from telemetry.statuses.storing import (
+    LockedStatus,
+    lock_devices,
+    lock_statuses,
+    save_statuses,
+    select_of,
+    touch_statuses,
+)
 from telemetry.treatments import COUNTERS, TREATMENTS
 
 logger = logging.getLogger("telemetry")
@@ -62,19 +69,19 @@ class EventArrival(NamedTuple):
     refused: Sequence[Refused] = ()
 
 
+def is_before_its_time(told: datetime, registered_at: datetime) -> bool:
+    """As a clock tells that was never set."""
+    return told < registered_at - BEFORE_REGISTRATION
+
+
 def is_suspect(event: Event, registered_at: datetime, newest: datetime | None) -> bool:
     """Contract, 2.1: an impossible time, one long before the device was registered, or one that falls back behind
     `newest`, the latest time that an earlier event has told."""
     if event.told is None:
         return event.device_timestamp is not None
-    if _is_before_its_time(event.told, registered_at):
+    if is_before_its_time(event.told, registered_at):
         return True
     return newest is not None and event.told < newest - FALLS_BACK
-
-
-def _is_before_its_time(told: datetime, registered_at: datetime) -> bool:
-    """As a clock tells that was never set."""
-    return told < registered_at - BEFORE_REGISTRATION
 
 
 def store_events(connection: BaseDatabaseWrapper, arrivals: list[EventArrival]) -> list[list[bool]]:
@@ -126,17 +133,21 @@ def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> None
         if not suspect and event.told is not None and (status.newest_ts is None or event.told > status.newest_ts):
             status.newest_ts = event.told
     new = _insert_new(connection, placed)
-    changed = set()
+    touched: dict[int, datetime] = {}
     for key, (event, *_) in placed.items():
         if key in new:
-            _take(statuses[event.device_id], event, placed[key].at)
-            changed.add(event.device_id)
-    save_statuses(connection, [statuses[device] for device in sorted(changed)])
+            status = statuses[event.device_id]
+            said_at = _said_at(event, status.registered_at)
+            touched[event.device_id] = min(said_at, touched.get(event.device_id, said_at))
+            _take(status, event, placed[key].at, said_at)
+    for device, said_at in touched.items():
+        statuses[device].touch(said_at)
+    save_statuses(connection, [statuses[device] for device in sorted(touched)])
     if len(new) < len(once):
         known = {key: event for key, event in once.items() if key not in new}
         stored = find_events(connection, known, ["treatment", "counter", "device_timestamp"])
         repeats += [(known[row[0], row[1]], (row[2], row[3], row[4])) for row in stored]
-    _note_repeats(repeats)
+    _note_repeats(connection, repeats)
 
 
 def store_past(connection: BaseDatabaseWrapper, events: Mapping[tuple[int, str], Event]) -> set[tuple[int, str]]:
@@ -147,13 +158,19 @@ def store_past(connection: BaseDatabaseWrapper, events: Mapping[tuple[int, str],
     """
     registered = lock_devices(connection, sorted({device for device, _ in events}))
     bindings = Bindings(connection, registered)
-    return _insert_new(
+    new = _insert_new(
         connection,
         {
             key: _place(bindings, event, is_suspect(event, registered[event.device_id], None))
             for key, event in events.items()
         },
     )
+    touched: dict[int, datetime] = {}
+    for device, event_id in new:
+        said_at = _said_at(events[device, event_id], registered[device])
+        touched[device] = min(said_at, touched.get(device, said_at))
+    touch_statuses(connection, touched)
+    return new
 
 
 def _place(bindings: "Bindings", event: Event, suspect: bool) -> _Placed:
@@ -179,16 +196,19 @@ def _insert_new(connection: BaseDatabaseWrapper, placed: Mapping[tuple[int, str]
     return new
 
 
-def _take(status: LockedStatus, event: Event, at: datetime) -> None:
+def _take(status: LockedStatus, event: Event, at: datetime, said_at: datetime) -> None:
     """What a new event says of its device now. `at` is when it happened, or arrived if its clock is suspect."""
     status.count(_counters(event, status.counts), at)
     status.mode = event.event_type
-    # One whose clock falls back may be of an old queue: only what was never set says nothing of when.
-    told = event.told
-    said_at = event.received_at if told is None or _is_before_its_time(told, status.registered_at) else told
     status.tell(event.flags, event.firmware, said_at)
     if event.device_timestamp:
         status.device_timestamp = event.device_timestamp[:64]
+
+
+def _said_at(event: Event, registered_at: datetime) -> datetime:
+    """One whose clock falls back may be of an old queue: only what was never set says nothing of when."""
+    told = event.told
+    return event.received_at if told is None or is_before_its_time(told, registered_at) else told
 
 
 def _counters(event: Event, counts: Sequence[int]) -> Sequence[int]:
@@ -249,7 +269,7 @@ def find_events(
         return cursor.fetchall()
 
 
-def _note_repeats(repeats: Sequence[tuple[Event, Said]]) -> None:
+def _note_repeats(connection: BaseDatabaseWrapper, repeats: Sequence[tuple[Event, Said]]) -> None:
     """Events under ids that are stored, and what is stored there. One that says something else is kept aside."""
     conflicts = [(event, first) for event, first in repeats if event.said != first]
     REPEATS.labels("same").inc(len(repeats) - len(conflicts))
@@ -260,4 +280,6 @@ def _note_repeats(repeats: Sequence[tuple[Event, Said]]) -> None:
             event.device_id,
             event.event_id,
         )
-    keep_conflicts(conflicts)
+    if conflicts:
+        keep_conflicts(conflicts)
+        touch_statuses(connection, {event.device_id: event.received_at for event, _ in reversed(conflicts)})

@@ -17,7 +17,7 @@ from device_gateway.models import Device
 from ozone.wire.errors import Conflict
 from ozone.wire.times import people_zone
 from telemetry.models import Machine, MachineDevice, Outlet
-from telemetry.statuses.storing import lock_statuses
+from telemetry.statuses.storing import lock_statuses, touch_statuses
 from telemetry.visible import find
 
 _TURN: Final = 0x6F7A6F6E65
@@ -230,6 +230,7 @@ def _rebind(machines: Sequence[Machine]) -> datetime:
         MachineDevice(machine=machine, device_id=device, outlet_id=machine.outlet_id, assigned_date=now)
         for machine, device in held.items()
     )
+    touch_statuses(connection, dict.fromkeys(devices, now))
     return now
 
 

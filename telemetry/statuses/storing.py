@@ -26,6 +26,8 @@ _STATUS: Final = (
     "mode",
     "device_timestamp",
     "resets",
+    "touched",
+    "touched_from",
     *Flags._fields,
 )
 """Columns of DeviceStatus, as LockedStatus has them."""
@@ -53,6 +55,8 @@ class LockedStatus:
     mode: str
     device_timestamp: str
     resets: int
+    touched: int
+    touched_from: datetime | None
     flags: list[Any]
     registered_at: datetime
     firmware: str | None = None
@@ -65,6 +69,8 @@ class LockedStatus:
             self.mode,
             self.device_timestamp,
             self.resets,
+            self.touched,
+            moment(connection, self.touched_from),
             *self.flags,
         )
 
@@ -75,6 +81,12 @@ class LockedStatus:
             at = getattr(self, name)
             if at is not None and at > latest:
                 setattr(self, name, None)
+
+    def touch(self, at: datetime) -> None:
+        """Something is stored that bears on what its counters say from that time on."""
+        self.touched += 1
+        if self.touched_from is None or at < self.touched_from:
+            self.touched_from = at
 
     def has_events_after(self, at: datetime | None) -> bool:
         return at is not None and self.newest_ts is not None and at < self.newest_ts
@@ -137,6 +149,19 @@ def save_statuses(connection: BaseDatabaseWrapper, statuses: Sequence[LockedStat
     _note_firmware(connection, {status.device: status.firmware for status in statuses if status.firmware})
 
 
+def touch_statuses(connection: BaseDatabaseWrapper, moments: Mapping[int, datetime]) -> None:
+    """As LockedStatus.touch, of devices whose rows are not saved besides."""
+    least = "MIN" if connection.vendor == "sqlite" else "LEAST"
+    with connection.cursor() as cursor:
+        for device, at in sorted(moments.items()):
+            earliest = moment(connection, at)
+            cursor.execute(
+                "UPDATE telemetry_devicestatus SET touched = touched + 1,"
+                f" touched_from = {least}(COALESCE(touched_from, %s), %s) WHERE device_id = %s",
+                [earliest, earliest, device],
+            )
+
+
 def _note_firmware(connection: BaseDatabaseWrapper, told: Mapping[int, str]) -> None:
     """Most tell what is known, and the registry's rows are left alone then."""
     if not told:
@@ -181,6 +206,8 @@ def _status(row: tuple[Any, ...]) -> LockedStatus:
         mode,
         device_timestamp,
         resets,
+        touched,
+        touched_from,
         *flags,
     ) = row
     return LockedStatus(
@@ -193,6 +220,8 @@ def _status(row: tuple[Any, ...]) -> LockedStatus:
         mode,
         device_timestamp,
         resets,
+        touched,
+        read_moment(touched_from),
         flags,
         read_moment(registered_at),  # type: ignore[arg-type]
     )

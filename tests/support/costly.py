@@ -85,6 +85,8 @@ TABLE: Final = """
 /api/test/stats-options/                                query
 /api/test/stats-export.csv                              query figures
 /api/flush/                                             json
+/api/ledger/                                            query
+/api/ledger/lines/<line>/settle/                        name json
 /api/prices/                                            query json
 /api/shares/                                            query json
 /api/statements/                                        query

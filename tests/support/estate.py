@@ -15,6 +15,8 @@ from django.utils import timezone
 from device_gateway.claims.services import issue_token
 from device_gateway.keys.credentials import set_key
 from device_gateway.models import Credential, Device
+from ledger.epochs.services import look_through
+from ledger.models import Epoch, Line
 from stations.models import PowerBank, Station, StationSlot
 from telemetry.commands import services as commands
 from telemetry.machines.bindings import add_machine, assign_device
@@ -78,6 +80,7 @@ def settle(word: str, owner: User | None) -> Estate:
         "statement": f"{outlet.pk}-{MONTH}",
         **states,
     }
+    named["line"] = str(_line(device).pk)
     long_ids = (str(device.pk), str(machine.pk), str(outlet.pk), str(spare.pk))
     marks = (word, mac, spare_mac, token.row.prefix, *long_ids, *states.values())
     return Estate(owner, key, named, marks)
@@ -91,6 +94,17 @@ def _speak(word: str, key: str, mac: str) -> None:
     assert _post("/api/device/events/", {**event, "event_id": f"{word}-e2", "counter": -1}, key).status == 400
     assert DjangoDoor().send("GET", f"/api/device/{word}-1/commands/", headers=_bearer(key)).status == 200
     assert _post("/api/handshake/", {"mac": mac, "firmware": word}, None).status == 403
+
+
+def _line(device: Device) -> Line:
+    """What nobody can explain of its presses."""
+    look_through(device.pk)
+    epoch = Epoch.objects.get(device=device)
+    place = TelemetryEvent.objects.values("machine", "outlet").get(device=device)
+    return Line.objects.create(
+        epoch=epoch, device=device, treatment="BASIC", kind="missing", first=1, last=4, count=4, at=epoch.started_at,
+        machine_id=place["machine"], outlet_id=place["outlet"],
+    )  # fmt: skip
 
 
 def _post(path: str, value: Any, key: str | None) -> Answer:

@@ -109,6 +109,8 @@ GET    /api/auth/check/                                              200      20
 """
 
 MONEY: Final = """
+GET    /api/ledger/                                                  401      200      200   200   200   401   401
+POST   /api/ledger/lines/<line>/settle/                              401      403      403   403   201   401   401
 GET    /api/prices/                                                  401      403      403   403   200   401   401
 POST   /api/prices/                                                  401      403      403   403   201   401   401
 GET    /api/revenue/                                                 401      200      200   200   200   401   401
@@ -272,6 +274,7 @@ BODIES: Final = {
     "POST /api/machines/register/": '{"device_id": "<spare>", "outlet_id": <outlet>}',
     "PUT /api/machines/<machine>/": '{"name": "New"}',
     "PATCH /api/machines/<machine>/": '{"name": "New"}',
+    "POST /api/ledger/lines/<line>/settle/": '{"reason": "lost"}',
     "POST /api/prices/": '{"treatment": "BASIC", "price": "5.00", "valid_from": "2026-01-01"}',
     "POST /api/shares/": '{"outlet": <outlet>, "percent": "30", "valid_from": "2026-01-01"}',
     "POST /api/auth/login/": _SIGN_IN,

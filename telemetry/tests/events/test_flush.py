@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.apps import apps
 from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.auth.models import User
 from django.db import connection, transaction
@@ -38,7 +39,8 @@ from tests.support.postgres import another_connection
 
 PATH = "/api/flush/"
 NOW = datetime(2026, 11, 21, 12, 0, 0, 5, tzinfo=UTC)
-TOLD = (TelemetryEvent, HourlyCount, DailyCount, DeviceStatus, DeviceTelemetry)
+DRAWN = (apps.get_model("ledger", "Line"), apps.get_model("ledger", "Epoch"))
+TOLD = (TelemetryEvent, HourlyCount, DailyCount, *DRAWN, DeviceStatus, DeviceTelemetry)
 KEPT = (Device, Credential, Outlet, Machine, MachineDevice, Command, QuarantinedEvent, User)
 INGEST = "/gateway/device-data/ingest"
 
@@ -96,8 +98,11 @@ def told(esp32: Esp32, neighbour: Esp32, root: User) -> None:
 
 
 def test_it_works(door: Door, told: None, esp32: Esp32, root: User, backups: Backups) -> None:
+    DRAWN[1].objects.create(
+        device=esp32.device, treatment="BASIC", number=1, cause="first", started_at=NOW, base=0, last=1, presses=1
+    )
     kept, deleted = counts(*KEPT), counts(*TOLD)
-    assert [*deleted.values()] == [6, 2, 2, 2, 4]
+    assert [*deleted.values()] == [6, 2, 2, 0, 1, 2, 4]
     heard = list(DeviceState.objects.order_by("pk").values_list("last_seen", "last_poll"))
     answer = flush(root, door)
     backup = backups.paths()[0].name if connection.vendor == "sqlite" else None

@@ -1,0 +1,190 @@
+"""A device's epochs and lines, from where what is stored of them still holds, to a moment or to the end."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Final, NamedTuple
+
+from django.db.models import Q
+
+from ledger.epochs.found import LONG_AGO, RESTART, FoundEpoch, FoundLine, Press, Reset, in_order
+from ledger.epochs.history import DOUBT, History
+from ledger.epochs.models import Epoch
+from ledger.epochs.reading import (
+    ClosedMonths,
+    DeviceFacts,
+    Told,
+    latest_presses,
+    nth_after,
+    presses_of,
+    read_between,
+    read_events,
+    told_zero_before,
+    zeros_of,
+)
+from ledger.lines.models import Kind, Line
+from telemetry.treatments import TREATMENTS
+
+EVENTS_AT_ONCE: Final = 5_000
+_CANDIDATES: Final = (40, 2_000)
+"""Presses among which one is looked for with which to begin, at first and then."""
+
+
+class Start(NamedTuple):
+    """A press at whose time nothing of its epoch is in doubt: all that was pressed up to then is accounted for."""
+
+    epoch: Epoch
+    number: int
+    at: datetime
+
+    def runs(self) -> "list[Line]":
+        """Lines of several presses that may go on after it."""
+        of_several = Line.objects.filter(epoch=self.epoch, kind__in=[Kind.UNPLACED, Kind.LATE])
+        reaching = list(of_several.filter(first__lte=self.number, last__gte=self.number))
+        return list(of_several.filter(at__in=[line.at for line in reaching])) if reaching else []
+
+    def resumed(self) -> FoundEpoch:
+        epoch = self.epoch
+        return FoundEpoch(
+            lines=[self._run(list(some)) for _, some in groupby(sorted(self.runs(), key=_run_of), key=_run_of)],
+            cause=epoch.cause,
+            machine=epoch.machine_id,
+            started_at=epoch.started_at,
+            base=epoch.base,
+            last=self.number,
+            command=epoch.command_id,
+            pressed_at=self.at,
+        )
+
+    def _run(self, parts: "list[Line]") -> FoundLine:
+        """As it was at its time. Parts of it may have been settled."""
+        first = min(part.first for part in parts)
+        line = parts[0]
+        return FoundLine(
+            line.kind, first, self.number, self.number - first + 1, line.at, line.machine_id, line.outlet_id
+        )
+
+
+def _run_of(line: Line) -> tuple[str, datetime]:
+    return line.kind, line.at
+
+
+@dataclass
+class Account:
+    """Of one treatment: the epochs from `start` on, the first of them resumed there; None: from the beginning."""
+
+    treatment: str
+    start: Start | None
+    epochs: list[FoundEpoch]
+
+
+class Found(NamedTuple):
+    accounts: list[Account]
+    until: datetime | None
+    """What happened from then on is not accounted for yet; None: all is."""
+
+
+def account(facts: DeviceFacts, since: datetime) -> Found:
+    """Of those treatments of which something may have changed since, for some EVENTS_AT_ONCE."""
+    until = nth_after(facts, since, EVENTS_AT_ONCE)
+    events = read_events(facts, since, until)
+    closed = ClosedMonths({told.outlet for told in events if told.outlet is not None})
+    found = []
+    for treatment in TREATMENTS:
+        newest = Epoch.objects.filter(device=facts.device, treatment=treatment).order_by("-number").first()
+        if _is_concerned(facts, treatment, newest, events, since):
+            found.append(_account(facts, treatment, newest, events, since, until, closed))
+    return Found(found, until)
+
+
+def _is_concerned(
+    facts: DeviceFacts, treatment: str, newest: Epoch | None, events: Sequence[Told], since: datetime
+) -> bool:
+    if any(told.treatment == treatment and told.number is not None for told in events):
+        return True
+    if newest is None:
+        return False  # only a press begins the first epoch
+    if newest.started_at >= since or (newest.pressed_at is not None and newest.pressed_at >= since):
+        return True
+    if newest.pressed_at is not None and zeros_of(events, treatment):
+        return True  # of one without a press it says nothing new
+    return bool(facts.resets(treatment, since)) or any(held.since >= since for held in facts.holdings)
+
+
+def _account(
+    facts: DeviceFacts,
+    treatment: str,
+    newest: Epoch | None,
+    events: Sequence[Told],
+    since: datetime,
+    until: datetime | None,
+    closed: ClosedMonths,
+) -> Account:
+    start = _start(facts, treatment, newest, since)
+    resets = facts.resets(treatment, start.at if start else LONG_AGO)
+    earlier: Sequence[Told] = []
+    if start is not None:
+        earlier = read_between(facts, treatment, start.at, since)
+    elif newest is not None:
+        earlier = read_events(facts, LONG_AGO, since)
+    elif (zero := told_zero_before(facts, treatment, since)) is not None:
+        resets.append(zero)
+    told = [one for one in (*earlier, *events) if start is None or one.at > start.at]
+    resets = [reset for reset in resets if until is None or reset.at < until] + zeros_of(told, treatment)
+    history = History(sorted(resets, key=_place), facts.holdings, start.resumed() if start else None)
+    history.tell(in_order(presses_of(told, treatment, closed)))
+    return Account(treatment, start, history.end())
+
+
+def _place(reset: Reset) -> tuple[datetime, int]:
+    return reset.at, reset.order
+
+
+def _start(facts: DeviceFacts, treatment: str, newest: Epoch | None, since: datetime) -> Start | None:
+    """The latest press before `since` that is no repeat and no step back, with no reset near it; None where there is
+    none among those that are looked at."""
+    if newest is None:
+        return None
+    of_treatment = Epoch.objects.filter(device=facts.device, treatment=treatment)
+    epoch = newest if newest.pressed_at is not None else of_treatment.filter(number=newest.number - 1).first()
+    if epoch is not None and epoch.pressed_at is not None and epoch.pressed_at < since:
+        start = Start(epoch, epoch.last, epoch.pressed_at)
+        if _holds(facts, start):
+            return start
+    before = since
+    for number in _CANDIDATES:
+        for start in _candidates(facts, treatment, before, number):
+            if _holds(facts, start):
+                return start
+        near = facts.resets(treatment, before - 2 * DOUBT)
+        before = min([before, *(reset.at - DOUBT for reset in near if reset.at - DOUBT < before)])
+    return None
+
+
+def _candidates(facts: DeviceFacts, treatment: str, before: datetime, number: int) -> Iterator[Start]:
+    """Of each moment the press that comes last, the latest first."""
+    latest = latest_presses(facts, treatment, before, number)
+    moments = [list(some) for _, some in groupby(latest, key=lambda told: told.at)]
+    if len(latest) == number:
+        moments.pop()  # which may be cut
+    of_treatment = Epoch.objects.filter(device=facts.device, treatment=treatment, pressed_at__isnull=False)
+    for some in moments:
+        last = in_order(Press(told.at, told.order, told.number or 0) for told in some)[-1]
+        epoch = of_treatment.filter(started_at__lte=last.at).order_by("-number").first()
+        if epoch is not None:
+            yield Start(epoch, last.number, last.at)
+
+
+def _holds(facts: DeviceFacts, start: Start) -> bool:
+    epoch = start.epoch
+    if not epoch.base < start.number <= epoch.last or (epoch.ended_at is not None and epoch.ended_at < start.at):
+        return False
+    if epoch.cause == RESTART and epoch.started_at == start.at and start.number > 1:
+        return False  # the press after it has shown that it was one
+    near = facts.resets(epoch.treatment, start.at - DOUBT)
+    if any(reset.at <= start.at + DOUBT for reset in near):
+        return False
+    # What came at its time after it, or has its number besides, is told by lines.
+    same = Q(first__lte=start.number, last__gte=start.number) | Q(at=start.at)
+    return not Line.objects.filter(same, epoch=epoch, kind__in=[Kind.TWICE, Kind.BACK]).exists()

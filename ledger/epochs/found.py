@@ -1,0 +1,91 @@
+"""What a history is made of, and what is found in it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Before anything is told: no time before 2020 is believed (DEVICE_EPOCH)."""
+
+FIRST, RESET, CLEARED, ZERO, RESTART, SWAP = "first", "reset", "cleared", "zero", "restart", "swap"
+MISSING, TWICE, BACK, LATE, UNPLACED = "missing", "twice", "back", "late", "unplaced"
+
+
+class Press(NamedTuple):
+    """`order` is the order in which presses of one moment were told. Of one that is not `is_dated` nobody knows more of
+    its time than that it was not after `at`. Machine and outlet are those it was given to."""
+
+    at: datetime
+    order: int
+    number: int
+    is_dated: bool = True
+    machine: int | None = None
+    outlet: int | None = None
+    is_late: bool = False
+
+
+class Reset(NamedTuple):
+    """A known one. `base`: what the counter was after it; None: it may have gone on. `order` places it among presses of
+    its moment; `is_exact`: the device itself told it in their order, by the same clock."""
+
+    at: datetime
+    cause: str
+    base: int | None = None
+    command: int | None = None
+    order: int = -1
+    is_exact: bool = False
+
+
+class Holding(NamedTuple):
+    """Which machine held the device from then on, until the next one."""
+
+    since: datetime
+    machine: int | None
+
+
+@dataclass
+class FoundLine:
+    kind: str
+    first: int
+    last: int
+    count: int
+    at: datetime
+    machine: int | None = None
+    outlet: int | None = None
+
+
+@dataclass
+class FoundEpoch:
+    """As the model has it; `presses` among `lines` only, for an epoch that is resumed has more of them."""
+
+    cause: str
+    machine: int | None
+    started_at: datetime
+    base: int
+    last: int
+    command: int | None = None
+    ended_at: datetime | None = None
+    pressed_at: datetime | None = None
+    """Its newest press."""
+    first_at: datetime | None = None
+    """Its first press; None also of one that is resumed, whose first press is long past."""
+    lines: list[FoundLine] = field(default_factory=list)
+
+
+def in_order(presses: Iterable[Press]) -> list[Press]:
+    """By time, then as told; but those of one moment that are one unbroken run of numbers go by number, because whole
+    seconds hold several presses, and one of them may come late."""
+    ordered = sorted(presses, key=lambda press: (press.at, press.order))
+    start = 0
+    while start < len(ordered):
+        end = start + 1
+        while end < len(ordered) and ordered[end].at == ordered[start].at:
+            end += 1
+        if end - start > 1:
+            some = ordered[start:end]
+            found = {press.number for press in some}
+            if len(found) == len(some) == max(found) - min(found) + 1:
+                ordered[start:end] = sorted(some, key=lambda press: press.number)
+        start = end
+    return ordered

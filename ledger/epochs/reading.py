@@ -1,0 +1,231 @@
+"""What histories are made of, as it is stored: presses, known resets, who held the device, closed months."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+from django.db import connection
+
+from device_gateway.models import Device
+from ledger.epochs.found import CLEARED, LONG_AGO, RESET, ZERO, Holding, Press, Reset
+from ledger.statements.models import Statement
+from ledger.statements.months import Month
+from ozone.intake.sql import moment, read_moment
+from ozone.wire.times import believed
+from telemetry.commands.types import CLEARING, type_named
+from telemetry.events.storing import BEFORE_REGISTRATION
+from telemetry.models import Command, MachineDevice
+from telemetry.treatments import COUNTERS, TREATMENTS
+
+_COLUMNS: Final = (
+    "id, treatment, counter, count_basic, count_standard, count_premium, occurred_at, received_at, clock_suspect,"
+    " device_timestamp, machine_id, outlet_id"
+)
+_MARGIN: Final = timedelta(days=1)
+"""Commands before a moment are read so much farther back, so that they are read once."""
+_EVENTS: Final = f"SELECT {_COLUMNS} FROM telemetry_telemetryevent WHERE device_id = %s"
+
+
+class Told(NamedTuple):
+    """An event that bears on counters. `zeros`: the treatments whose counters it told as 0, at its own time."""
+
+    at: datetime
+    order: int
+    treatment: str | None
+    number: int | None
+    is_dated: bool
+    received_at: datetime
+    zeros: tuple[str, ...]
+    machine: int | None
+    outlet: int | None
+
+
+class DeviceFacts:
+    """What is known of a device beside its events."""
+
+    def __init__(self, device: int, registered_at: datetime) -> None:
+        self.device = device
+        self.dated_since = registered_at - BEFORE_REGISTRATION
+        """Whatever says that it happened before has a clock that was never set."""
+        self.holdings = _holdings(device)
+        self._commands: list[tuple[str, Reset]] = []
+        self._since: datetime | None = None
+
+    def resets(self, treatment: str, since: datetime) -> list[Reset]:
+        """As commands tell of them, from then on."""
+        if self._since is None or since < self._since:
+            self._since = max(since, LONG_AGO + _MARGIN) - _MARGIN
+            self._commands = _commands(self.device, self._since)
+        return [reset for name, reset in self._commands if name == treatment and reset.at >= since]
+
+
+def facts_of(device: int) -> DeviceFacts | None:
+    """None where there is no such device."""
+    registered_at = Device.objects.filter(pk=device).values_list("created_at", flat=True).first()
+    return None if registered_at is None else DeviceFacts(device, registered_at)
+
+
+def _holdings(device: int) -> list[Holding]:
+    """By time, each until the next; machines that follow each other at once leave no gap."""
+    spans = MachineDevice.objects.filter(device=device).order_by("assigned_date", "id")
+    found: list[Holding] = []
+    for machine, start, end in spans.values_list("machine_id", "assigned_date", "deactivated_date"):
+        if found and found[-1].since == start:
+            found.pop()
+        found.append(Holding(start, machine))
+        if end is not None:
+            found.append(Holding(end, None))
+    return [held for place, held in enumerate(found) if place == 0 or held.machine != found[place - 1].machine]
+
+
+def _commands(device: int, since: datetime) -> list[tuple[str, Reset]]:
+    columns = ("pk", "command_type", "status", "executed_at", "sent_at", "counters")
+    executed = Command.objects.filter(device=device, executed_at__gte=since, counters__isnull=False)
+    cleared = Command.objects.filter(device=device, command_type__in=CLEARING, sent_at__gte=since)
+    found = []
+    for pk, kind, status, executed_at, _, counters in executed.order_by().values_list(*columns):
+        is_reset = status == Command.Status.EXECUTED and type_named(kind).resets_counters
+        for treatment, name in zip(TREATMENTS, COUNTERS, strict=True):
+            if is_reset:
+                found.append((treatment, Reset(executed_at, RESET, counters.get(name, 0), pk)))
+            elif counters.get(name) == 0:
+                found.append((treatment, Reset(executed_at, ZERO, 0, pk)))
+    for pk, _, _, _, sent_at, _ in cleared.order_by().values_list(*columns):
+        found += [(treatment, Reset(sent_at, CLEARED, None, pk)) for treatment in TREATMENTS]
+    return sorted(found, key=lambda one: one[1].at)
+
+
+def read_events(facts: DeviceFacts, since: datetime, until: datetime | None) -> list[Told]:
+    """Those that happened in [since, until), as far as anybody knows."""
+    dated = _select(facts, "occurred_at", max(since, facts.dated_since), until)
+    lost = _select(facts, "received_at", since, until, " AND clock_suspect AND occurred_at < %s", facts.dated_since)
+    return _placed(facts, [*dated, *lost])
+
+
+def read_between(facts: DeviceFacts, treatment: str, since: datetime, until: datetime) -> list[Told]:
+    """Those in (since, until) that bear on one treatment; enough of them where they say no more than that it was 0."""
+    zero = f"count_{COUNTERS[TREATMENTS.index(treatment)]} = 0"
+    rows = _select(
+        facts, "occurred_at", max(since, facts.dated_since), until, f" AND (treatment = %s OR {zero})", treatment
+    )
+    lost = _select(
+        facts, "received_at", since, until, " AND clock_suspect AND occurred_at < %s AND treatment = %s",
+        facts.dated_since, treatment,
+    )  # fmt: skip
+    return [told for told in _placed(facts, [*rows, *lost]) if told.at > since]
+
+
+def told_zero_before(facts: DeviceFacts, treatment: str, before: datetime) -> Reset | None:
+    """Whether the counter was 0 at any time before."""
+    zero = f"count_{COUNTERS[TREATMENTS.index(treatment)]} = 0"
+    rows = _select(facts, "occurred_at", facts.dated_since, before, f" AND {zero} ORDER BY occurred_at DESC LIMIT 1")
+    resets = [reset for told in _placed(facts, rows) for reset in zeros_of([told], treatment)]
+    return resets[0] if resets else None
+
+
+def nth_after(facts: DeviceFacts, since: datetime, number: int) -> datetime | None:
+    """The time of the event so many places on; None where there are fewer."""
+    found = []
+    for column, first, more in (
+        ("occurred_at", max(since, facts.dated_since), ""),
+        ("received_at", since, " AND clock_suspect"),
+    ):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {column} FROM telemetry_telemetryevent WHERE device_id = %s AND {column} >= %s{more}"
+                f" ORDER BY {column} LIMIT 1 OFFSET {number}",
+                [facts.device, moment(connection, first)],
+            )
+            found += [read_moment(row[0]) for row in cursor.fetchall()]
+    later = [at for at in found if at is not None and at > since]
+    return min(later) if later else None
+
+
+def latest_presses(facts: DeviceFacts, treatment: str, before: datetime, number: int) -> list[Told]:
+    """So many of a treatment's dated presses before a moment, the latest first."""
+    order = f" AND treatment = %s ORDER BY occurred_at DESC, id DESC LIMIT {number}"
+    found = _placed(facts, _select(facts, "occurred_at", facts.dated_since, before, order, treatment))
+    return [told for told in reversed(found) if told.is_dated]
+
+
+def zeros_of(events: Iterable[Told], treatment: str) -> list[Reset]:
+    """What the device itself told: before the presses of the same second, for no more is known."""
+    return [Reset(told.at, ZERO, 0, is_exact=True) for told in events if treatment in told.zeros and told.is_dated]
+
+
+def presses_of(events: Iterable[Told], treatment: str, closed: "ClosedMonths") -> list[Press]:
+    return [
+        Press(
+            told.at, told.order, told.number, told.is_dated, told.machine, told.outlet,
+            closed.has(told.outlet, told.at, told.received_at),
+        )
+        for told in events
+        if told.treatment == treatment and told.number is not None
+    ]  # fmt: skip
+
+
+class ClosedMonths:
+    """When the statements of some outlets were closed."""
+
+    def __init__(self, outlets: Collection[int]) -> None:
+        rows = Statement.objects.filter(outlet__in=outlets) if outlets else Statement.objects.none()
+        self._closed = {
+            (outlet, Month.of(month)): at for outlet, month, at in rows.values_list("outlet_id", "month", "closed_at")
+        }
+
+    def has(self, outlet: int | None, at: datetime, received_at: datetime) -> bool:
+        """Whether the month of `at` was closed there before the press was received."""
+        if not self._closed or outlet is None:
+            return False
+        closed_at = self._closed.get((outlet, Month.at(at)))
+        return closed_at is not None and received_at > closed_at
+
+
+def _select(
+    facts: DeviceFacts, column: str, since: datetime, until: datetime | None, more: str = "", *values: Any
+) -> list[tuple[Any, ...]]:
+    span = f" AND {column} >= %s" + (f" AND {column} < %s" if until is not None else "")
+    ends = [moment(connection, since), *([moment(connection, until)] if until is not None else [])]
+    given = [moment(connection, value) if isinstance(value, datetime) else value for value in values]
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_EVENTS}{span}{more}", [facts.device, *ends, *given])
+        return cursor.fetchall()
+
+
+def _placed(facts: DeviceFacts, rows: Sequence[tuple[Any, ...]]) -> list[Told]:
+    """By time, then as told.
+
+    What has no time of its own was pressed before whatever was told after it: a device's queue is first in, first out.
+    A press that tells an earlier time than one before it is late, and says nothing of the others.
+    """
+    found = sorted((_told(facts, row) for row in rows), key=attrgetter("order"))
+    newest, bounds = LONG_AGO, []
+    for told in found:
+        is_newest = told.is_dated and told.at >= newest
+        newest = told.at if is_newest else newest
+        bounds.append(told.at if is_newest else None)
+    placed, bound = [], None
+    for told, at in zip(reversed(found), reversed(bounds), strict=True):
+        bound = at or bound
+        placed.append(told if told.is_dated or bound is None or told.at < bound else told._replace(at=bound))
+    return sorted(placed, key=attrgetter("at", "order"))
+
+
+def _told(facts: DeviceFacts, row: tuple[Any, ...]) -> Told:
+    pk, treatment, number, basic, standard, premium, occurred, received, is_suspect, words, machine, outlet = row
+    occurred_at, received_at = read_moment(occurred), read_moment(received)
+    assert occurred_at is not None and received_at is not None
+    is_lost = is_suspect and occurred_at < facts.dated_since
+    # What has its arrival for its time, be it because an operator redated it, does not tell when it was pressed.
+    is_arrival = words is not None and occurred_at == received_at and believed(words, received_at).moment != occurred_at
+    is_dated = not is_lost and not is_arrival
+    zeros: tuple[str, ...] = ()
+    if 0 in (basic, standard, premium):
+        counts = dict(zip(TREATMENTS, (basic, standard, premium), strict=True))
+        if treatment is None or counts[treatment] == number:  # else it tells of another moment
+            zeros = tuple(name for name, count in counts.items() if count == 0 and name != treatment)
+    return Told(
+        received_at if is_lost else occurred_at,
+        pk, treatment, number, is_dated, received_at, zeros, machine, outlet,
+    )  # fmt: skip

@@ -1,0 +1,76 @@
+"""Looking into what counters say: a step at a time, of a device that was touched.
+
+Whoever stores something that bears on a device's counters touches its status, in the same transaction: `touched` grows,
+and `touched_from` is the earliest time of it. Whoever looks into it reads both first and everything else after it, and
+clears the mark in the transaction that writes the result, if nothing was stored since. So nothing stored is overlooked,
+and any number of processes may look into the same device at once: one of them writes, the others look again.
+"""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from ledger.epochs.account import account
+from ledger.epochs.found import LONG_AGO
+from ledger.epochs.keeping import NO_CHANGES, Changes, keep
+from ledger.epochs.reading import facts_of
+from telemetry.models import DeviceStatus
+
+logger = logging.getLogger("ledger")
+
+TRIES: Final = 50
+"""How often somebody begins again because the device told something meanwhile, before it is left to the next time."""
+
+
+class _Mark(NamedTuple):
+    touched: int
+    since: datetime
+
+
+class Looked(NamedTuple):
+    is_done: bool
+    """Whether nothing is left to look into."""
+    changes: Changes
+
+
+def touched_devices() -> "QuerySet[DeviceStatus]":
+    return DeviceStatus.objects.filter(touched_from__isnull=False)
+
+
+def look_into(device: int) -> Looked:
+    """One step, of some EVENTS_AT_ONCE events of the device."""
+    mark = _mark(device)
+    facts = facts_of(device) if mark is not None else None
+    if mark is None or facts is None:
+        return Looked(True, NO_CHANGES)
+    found = account(facts, mark.since)
+    with transaction.atomic():
+        status = DeviceStatus.objects.filter(device=device, touched=mark.touched, touched_from=mark.since)
+        if not status.update(touched_from=found.until):
+            return Looked(False, NO_CHANGES)
+        return Looked(found.until is None, keep(device, found, mark.since))
+
+
+def look_through(device: int) -> Changes:
+    """All steps; of a device that tells more without a pause some."""
+    changes = NO_CHANGES
+    for _ in range(TRIES):
+        looked = look_into(device)
+        changes += looked.changes
+        if looked.is_done:
+            break
+    return changes
+
+
+def begin_again(devices: Iterable[int]) -> None:
+    """Everything of the devices is to be looked into."""
+    DeviceStatus.objects.filter(device__in=devices).update(touched=F("touched") + 1, touched_from=LONG_AGO)
+
+
+def _mark(device: int) -> _Mark | None:
+    row = touched_devices().filter(device=device).values_list("touched", "touched_from").first()
+    return None if row is None or row[1] is None else _Mark(row[0], row[1])

@@ -1,0 +1,305 @@
+"""`GET /api/ledger/`: epochs and their lines, who sees which, and what a person says of a line."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from ledger.models import Epoch, Line, Settlement
+from telemetry.commands.payloads import Result
+from telemetry.commands.services import create, report
+from telemetry.events.services import accept_refused, discard_refused, redate_some
+from telemetry.events.storing import store_once
+from telemetry.machines.bindings import assign_device, unassign_device
+from telemetry.models import Command, MachineDevice, QuarantinedEvent
+from telemetry.statuses.payloads import NO_FLAGS
+from telemetry.tests.cast import DAY, HOUR, NOON, Site, event
+
+LEDGER = "/api/ledger/"
+
+
+@pytest.fixture
+def site(db: None) -> Site:
+    """Its machines have had their devices for long."""
+    site = Site.make()
+    MachineDevice.objects.update(assigned_date=NOON - 200 * DAY)
+    return site
+
+
+def tell(site: Site, *numbers: int, since: int = 0, **members: Any) -> None:
+    """Presses of BASIC, an hour apart, each told as it happens."""
+    for place, number in enumerate(numbers):
+        at = NOON + (since + place) * HOUR
+        store_once(connection, [event(site.device, at, counter=number, **members)])
+
+
+def read(site: Site, query: str = "") -> list[dict[str, Any]]:
+    said = site.olga.read(f"{LEDGER}{query}")
+    assert (said["next"], said["lines_left_out"], said["devices_pending"]) == (None, 0, 0)
+    return list(said["epochs"])
+
+
+def lines_of(site: Site) -> list[str]:
+    return [f"{line['kind']} {line['numbers']}" for epoch in reversed(read(site)) for line in epoch["lines"]]
+
+
+def hour(number: int) -> str:
+    return f"2026-03-{1 + (12 + number) // 24:02}T{(12 + number) % 24:02}:00:00Z"
+
+
+def test_it_works(site: Site) -> None:
+    tell(site, 2, 9, 9, 5)
+    lines = {line.kind: line.pk for line in Line.objects.all()}
+    assert lines == {}  # nobody has asked yet
+    said = site.olga.read(LEDGER)
+    lines = {line.kind: line.pk for line in Line.objects.all()}
+    place = {"outlet_id": site.outlet.pk, "settled": None}
+    assert said == {
+        "epochs": [
+            {
+                "machine": {"id": site.machine.pk, "name": "CH1/027/2024"},
+                "device_id": "esp32-001",
+                "treatment": "BASIC",
+                "epoch": 1,
+                "cause": "first",
+                "command_id": None,
+                "ordered_by": None,
+                "from": hour(0),
+                "to": None,
+                "base": 1,
+                "last": 9,
+                "presses": 4,
+                "difference": 8,
+                "lines": [
+                    {"id": lines["missing"], "kind": "missing", "numbers": "3–8", "first": 3, "last": 8, "count": 6,
+                     "at": hour(1), **place},
+                    {"id": lines["twice"], "kind": "twice", "numbers": "9", "first": 9, "last": 9, "count": 1,
+                     "at": hour(2), **place},
+                    {"id": lines["back"], "kind": "back", "numbers": "5", "first": 5, "last": 5, "count": 1,
+                     "at": hour(3), **place},
+                ],
+            }
+        ],
+        "next": None,
+        "lines_left_out": 0,
+        "devices_pending": 0,
+    }  # fmt: skip
+
+
+def test_what_comes_late_closes_its_line(site: Site) -> None:
+    tell(site, 1, 2, 5)
+    assert lines_of(site) == ["missing 3–4"]
+    kept = Line.objects.get().pk
+    told = [event(site.device, NOON + 1.2 * HOUR, received_at=NOON + 4 * HOUR, counter=3)]
+    store_once(connection, told)
+    assert lines_of(site) == ["missing 4"]
+    store_once(connection, [event(site.device, NOON + 1.5 * HOUR, received_at=NOON + 5 * HOUR, counter=4)])
+    assert lines_of(site) == []
+    assert not Line.objects.filter(pk=kept).exists()
+
+
+def test_a_reset_that_was_ordered_is_named(site: Site) -> None:
+    tell(site, 7, 8)
+    command = reset(site, 2)
+    tell(site, 3, since=3)
+    after, before = read(site)
+    assert (before["cause"], before["base"], before["last"], before["to"]) == ("first", 6, 8, hour(2))
+    assert (after["cause"], after["from"], after["base"], after["last"]) == ("reset", hour(2), 0, 3)
+    assert (after["command_id"], after["ordered_by"]) == (str(command.command_id), "olga")
+    assert lines_of(site) == ["missing 1–2"]
+
+
+def reset(site: Site, hours: int) -> Command:
+    at = NOON + hours * HOUR
+    fields = {"command_type": "RESET_COUNTERS", "payload": {}, "expires_in_hours": 1}
+    command = create(device=site.device, fields=fields, author=site.olga.user, now=at)
+    Command.objects.update(status="sent", sent_at=at)
+    done = Result(True, "done", "", None, None, NO_FLAGS)
+    report(device=site.device.pk, command_id=str(command.command_id), result=done, received_at=at)
+    return command
+
+
+def test_a_board_that_was_put_away_is_unplaced(site: Site) -> None:
+    tell(site, 1, 2)
+    assign_device(machine=site.machine, device=site.other_device, move=True)
+    MachineDevice.objects.filter(device=site.device).update(deactivated_date=NOON + 1.5 * HOUR)
+    tell(site, 3, 4, since=2)
+    after, before = read(site)
+    assert (before["machine"]["name"], before["to"]) == ("CH1/027/2024", "2026-03-01T13:30:00Z")
+    assert (after["machine"], after["cause"], after["base"], after["last"]) == (None, "swap", 2, 4)
+    assert lines_of(site) == ["unplaced 3–4"]
+
+
+def test_a_conflict_is_a_line_until_it_is_decided(site: Site) -> None:
+    tell(site, 1, 2, event_id="the-same")
+    assert lines_of(site) == ["conflict 2"]
+    row = QuarantinedEvent.objects.get()
+    discard_refused(device=site.device, number=row.pk)
+    assert lines_of(site) == []
+
+
+def test_a_conflict_that_is_accepted_is_a_press(site: Site) -> None:
+    tell(site, 1, 3, event_id="the-same")
+    assert lines_of(site) == ["conflict 3"]
+    accept_refused(device=site.device, number=QuarantinedEvent.objects.get().pk, correction={})
+    assert lines_of(site) == ["missing 2"]
+
+
+def test_redating_is_seen(site: Site) -> None:
+    """An old queue tells a time that nobody believes in the end."""
+    tell(site, 5, 6)
+    store_once(connection, [event(site.device, NOON - HOUR, received_at=NOON + 2 * HOUR, counter=7)])
+    assert lines_of(site) != []
+    redate_some(device=site.device.pk, until=None)
+    assert lines_of(site) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", 2),
+        ("?machine_id=<machine>", 1),
+        ("?outlet_id=<outlet>", 1),
+        ("?device_id=esp32-002", 1),
+        ("?month=2026-03", 2),
+        ("?month=2026-02", 0),
+        ("?machine_id=<machine>&device_id=esp32-002", 0),
+    ],
+)
+def test_it_can_be_narrowed(site: Site, query: str, found: int) -> None:
+    tell(site, 1)
+    store_once(connection, [event(site.other_device, NOON, counter=1)])
+    query = query.replace("<machine>", str(site.machine.pk)).replace("<outlet>", str(site.outlet.pk))
+    assert len(read(site, query)) == found
+
+
+@pytest.mark.parametrize("query", ["?machine_id=999", "?outlet_id=999", "?device_id=nobody"])
+def test_what_is_not_there_is_404(site: Site, query: str) -> None:
+    assert site.olga.get(LEDGER + query).status == 404
+
+
+@pytest.mark.parametrize("query", ["?month=2026-13", "?month=March", "?machine_id=x", "?limit=0", "?before=x"])
+def test_what_cannot_be_read_is_400(site: Site, query: str) -> None:
+    answer = site.olga.get(LEDGER + query)
+    assert (answer.status, answer.json()["code"]) == (400, "invalid")
+
+
+def test_it_goes_on_where_a_reply_ended(site: Site) -> None:
+    tell(site, 5, 1, 1, 1)
+    whole = [epoch["epoch"] for epoch in read(site)]
+    assert whole == [4, 3, 2, 1]
+    first = site.olga.read(f"{LEDGER}?limit=3")
+    assert [epoch["epoch"] for epoch in first["epochs"]] == whole[:3]
+    rest = site.olga.read(f"{LEDGER}?limit=3&before={first['next']}")
+    assert ([epoch["epoch"] for epoch in rest["epochs"]], rest["next"]) == (whole[3:], None)
+
+
+def test_an_owner_sees_what_holds_theirs(site: Site) -> None:
+    tell(site, 1)
+    store_once(connection, [event(site.other_device, NOON, counter=1)])
+    assert [epoch["device_id"] for epoch in site.vera.read(LEDGER)["epochs"]] == ["esp32-001"]
+    assert site.mallory.read(LEDGER)["epochs"] == []
+    assert site.vera.get(f"{LEDGER}?machine_id={site.other_machine.pk}").status == 404
+    assert site.nobody.get(LEDGER).status == 401
+
+
+def settle(site: Site, line: Line, **said: Any) -> Any:
+    return site.olga.post(f"{LEDGER}lines/{line.pk}/settle/", said)
+
+
+def test_settling_is_an_entry_of_its_own(site: Site) -> None:
+    tell(site, 1, 5)
+    read(site)
+    line = Line.objects.get()
+    answer = settle(site, line, reason="counted", count=2, note="By the till")
+    assert answer.status == 201
+    assert answer.json()["settled"] == {
+        "reason": "counted", "count": 2, "note": "By the till", "by": "olga",
+        "at": answer.json()["settled"]["at"],
+    }  # fmt: skip
+    assert settle(site, line, reason="lost").status == 201
+    assert [(one.reason, one.count, one.presses) for one in Settlement.objects.order_by("pk")] == [
+        ("counted", 2, 3),
+        ("lost", None, 3),
+    ]
+    assert read(site)[0]["lines"][0]["settled"]["reason"] == "lost"
+
+
+def test_what_is_settled_stays_so_whatever_comes(site: Site) -> None:
+    tell(site, 1, 6)
+    read(site)
+    settle(site, Line.objects.get(), reason="lost")
+    store_once(connection, [event(site.device, NOON + 0.5 * HOUR, received_at=NOON + 2 * HOUR, counter=4)])
+    assert [(line["numbers"], line["settled"]["reason"]) for line in read(site)[0]["lines"]] == [
+        ("2–3", "lost"),
+        ("5", "lost"),
+    ]
+    tell(site, 9, since=3)
+    found = [(line["numbers"], line["settled"] is not None) for line in read(site)[0]["lines"]]
+    assert found == [("2–3", True), ("5", True), ("7–8", False)]
+
+
+def test_a_line_that_grows_is_not_settled_with_what_is_new(site: Site) -> None:
+    unassign_device(machine=site.machine)
+    MachineDevice.objects.all().delete()
+    tell(site, 1, 2, 3)
+    read(site)
+    settle(site, Line.objects.get(), reason="test")
+    tell(site, 4, 5, since=3)
+    assert [(line["numbers"], line["settled"] is not None) for line in read(site)[0]["lines"]] == [
+        ("1–3", True),
+        ("4–5", False),
+    ]
+    before = list(Line.objects.order_by("pk").values_list("pk", "first", "last", "settlement"))
+    call_command("reconcile")
+    assert list(Line.objects.order_by("pk").values_list("pk", "first", "last", "settlement")) == before
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ({}, "reason"),
+        ({"reason": "theft"}, "reason"),
+        ({"reason": "counted"}, "count"),
+        ({"reason": "lost", "count": 1}, "count"),
+        ({"reason": "counted", "count": 4}, "count"),
+        ({"reason": "counted", "count": -1}, "count"),
+        ({"reason": "lost", "note": "x" * 501}, "note"),
+        ({"reason": "lost", "who": "me"}, "who"),
+    ],
+)
+def test_what_cannot_be_said_is_refused(site: Site, said: dict[str, Any], named: str) -> None:
+    tell(site, 1, 5)
+    read(site)
+    answer = settle(site, Line.objects.get(), **said)
+    assert (answer.status, list(answer.json()["errors"])) == (400, [named])
+    assert not Settlement.objects.exists()
+
+
+def test_only_staff_settle(site: Site) -> None:
+    tell(site, 1, 5)
+    read(site)
+    path = f"{LEDGER}lines/{Line.objects.get().pk}/settle/"
+    assert site.vera.post(path, {"reason": "lost"}).status == 403
+    assert site.olga.post(f"{LEDGER}lines/999/settle/", {"reason": "lost"}).status == 404
+
+
+def test_reconcile_says_what_was_wrong(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    tell(site, 1, 5, 6, 6)
+    read(site)
+    call_command("reconcile")
+    assert "Rows that differed: 0 epochs, 0 lines." in capsys.readouterr().out
+    Epoch.objects.update(presses=99)
+    Line.objects.filter(kind="missing").delete()
+    call_command("reconcile", device="esp32-001")
+    assert "Devices looked into: 1. Rows that differed: 1 epochs, 1 lines." in capsys.readouterr().out
+    assert lines_of(site) == ["missing 2–4", "twice 6"]
+    assert read(site)[0]["presses"] == 4
+
+
+def test_command_ids_are_uuids(site: Site) -> None:
+    tell(site, 1)
+    reset(site, 1)
+    assert UUID(read(site)[0]["command_id"])
