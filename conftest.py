@@ -1,6 +1,7 @@
 """What every test gets: nothing remembered from the test before, and the two doors of a device route."""
 
 import asyncio
+import gc
 import os
 import shutil
 import threading
@@ -17,6 +18,12 @@ from tests.support.doors import AsgiDoor, DjangoDoor, Door
 def pytest_configure() -> None:
     if folder := _own_folder():
         folder.mkdir(mode=0o700)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all modules stay: the collector need not look at them after each few requests."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure() -> None:

@@ -1,9 +1,9 @@
 """`make test`: the whole suite, as several runs of pytest side by side.
 
-A run with servers waits most of the time, so one run more than there are processors is under way. Each has a temporary
-folder of its own, which is removed with it. What a run says is printed whole when it has ended, and pytest's closing
-lines stand together at the end. Arguments are handed to every pytest (`python -m tests.run -k claim`). With
-LONG_TESTS=1 (`make nightly`) what has a long form takes it.
+A run with servers waits half of the time, so two runs more than there are processors are under way. Each has a
+temporary folder of its own, which is removed with it. What a run says is printed whole when it has ended, and
+pytest's closing lines stand together at the end. Arguments are handed to every pytest (`python -m tests.run -k
+claim`). With LONG_TESTS=1 (`make nightly`) what has a long form takes it.
 
 With CI=true a missing part is a failure; elsewhere it is installed when we are root, else skipped and said so.
 """
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support import needs
+from tests.support.length import IS_LONG
 
 NO_TESTS = 5
 """pytest's exit code where `-k` leaves a run nothing."""
@@ -35,34 +36,44 @@ class Run:
     postgres: bool = False
 
 
-# The longest first.
+# By day PostgreSQL is asked what it stores, finds, counts and locks. What pages and replies look like is the same on
+# either database; their queries run once each in tests/test_query_budgets.py.
+ON_POSTGRESQL = (
+    "device_gateway",
+    "ledger",
+    "moving",
+    "ozone/accounts",
+    "ozone/intake",
+    "pages/tests/finding",
+    "pages/tests/money",
+    "stations",
+    "telemetry",
+    "tests",
+)
+AT_NIGHT = ("ozone/webapi", "pages")
+# How a process hears signals, and ends while it starts, is the same on either.
+ALIKE = ("--ignore=tests/live/test_signals.py", "--ignore=tests/live/test_starting.py")
+
+# The longest first. A run names its folders where it can: to read and compile all tests takes half a minute.
 RUNS = (
-    Run("browser", "browser"),
-    # Halves by name: one after the other they would take longer than all the rest.
-    Run("live servers on SQLite, to m", "real_server", ("--ignore-glob=tests/live/test_[n-z]*",)),
-    Run("live servers on SQLite, from n", "real_server", ("tests/live", "--ignore-glob=tests/live/test_[a-m]*")),
+    Run("live servers on SQLite, to m", "real_server", ("tests/live", "--ignore-glob=tests/live/test_[n-z]*")),
+    Run(
+        "live servers on SQLite, from n",
+        "real_server",
+        ("tests/live", "tests/clients", "moving", "ozontelemetry", "stations", "--ignore-glob=tests/live/test_[a-m]*"),
+    ),
+    Run("browser", "browser", ("tests/browser",)),
     Run("SQLite", "not browser and not real_server"),
     Run(
         "live servers on PostgreSQL",
         "real_server and not sqlite_only",
-        ("tests/ha", "tests/live", "tests/nodes"),
+        ("tests/ha", "tests/live", "tests/nodes", *(() if IS_LONG else ALIKE)),
         postgres=True,
     ),
     Run(
         "PostgreSQL",
         "not browser and not real_server and not sqlite_only",
-        # Of databases: not the simulators, which speak HTTP only, nor the wire formats and the texts of the checks.
-        (
-            "--ignore=ozone/wire",
-            "device_gateway",
-            "ledger",
-            "moving",
-            "ozone",
-            "pages",
-            "stations",
-            "telemetry",
-            "tests",
-        ),
+        (*ON_POSTGRESQL, *(AT_NIGHT if IS_LONG else ())),
         postgres=True,
     ),
 )
@@ -97,7 +108,7 @@ def main() -> int:
     needs.gcc()
     needs.micropython()
     began = time.monotonic()
-    with _postgres() as url, ThreadPoolExecutor((os.cpu_count() or 1) + 1) as threads:
+    with _postgres() as url, ThreadPoolExecutor((os.cpu_count() or 1) + 2) as threads:
         runs = [run for run in RUNS if url or not run.postgres]
         print(f"{len(runs)} runs side by side: {', '.join(run.name for run in runs)}", flush=True)
         waiting = [threads.submit(_run, run, arguments, url) for run in runs]

@@ -1,8 +1,11 @@
 """The house: no room with too many files side by side, no file that asks to be two."""
 
+import re
 import subprocess
 from collections import Counter
 from pathlib import Path
+
+from tests.run import RUNS
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 400
@@ -32,3 +35,12 @@ def test_no_folder_is_crowded() -> None:
         if folder != "." and count > BY_SUBJECT.get(Path(folder).parts[0], MODULES)
     }
     assert crowded == {}
+
+
+def test_every_live_test_is_in_a_run() -> None:
+    """The runs of live servers name their folders."""
+    named = [Path(argument) for run in RUNS for argument in run.arguments if "not real_server" not in run.marks]
+    files = [file for file in ROOT.rglob("test_*.py") if ".venv" not in file.parts]
+    live = [file.relative_to(ROOT) for file in files if re.search(r"mark\.(real_server|browser)\b", file.read_text())]
+    assert live
+    assert [str(file) for file in live if not any(file.is_relative_to(folder) for folder in named)] == []
