@@ -227,7 +227,7 @@ def hostile_fleet(lab: Lab) -> Iterator[list[str]]:
     """Ozone machines on a bad network beside the block; what went wrong with them is in the list then."""
     command = [sys.executable, "manage.py", "simulate", "ozone", "--hostile", "--url", f"http://{EDGE}"]
     command += ["--devices", "20", "--presses-per-minute", "30", "--seconds", f"{FLEET_SECONDS}", "--time-scale", "10"]
-    command += ["--command-timeout", "60"]
+    command += ["--command-timeout", "60", "--allow-remote"]
     environment = {**lab.nodes[0].environment, "SIMULATE_PASSWORD": PASSWORD}
     problems: list[str] = []
     with tempfile.TemporaryFile("w+") as said:
