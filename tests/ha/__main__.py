@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Never
 
 from tests.ha.lab import DIRECT, EDGE, Lab, LabError, run, until
 from tests.support import needs
@@ -250,7 +250,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="an empty one for the hosts' files and logs, which stays")
     options = parser.parse_args()
     if INSIDE not in os.environ:
-        return _in_namespaces()
+        _in_namespaces()
     _be_init()
     run("mount", "-t", "tmpfs", "none", "/run/netns")
     began = time.monotonic()
@@ -272,14 +272,15 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _in_namespaces() -> int:
+def _in_namespaces() -> Never:
     """The same in a network, a mount and a process namespace of its own, which leave nothing behind."""
     if not needs.cluster():
-        return 0
+        sys.exit("There can be no cluster here.")
     Path("/run/netns").mkdir(exist_ok=True)
     command = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    environment = {**os.environ, INSIDE: "1"}
-    return subprocess.run([*command, sys.executable, "-m", "tests.ha", *sys.argv[1:]], env=environment).returncode
+    os.environ[INSIDE] = "1"
+    # In place of this process: whoever kills it ends all of it.
+    os.execvp(command[0], [*command, sys.executable, "-m", "tests.ha", *sys.argv[1:]])
 
 
 def _be_init() -> None:
