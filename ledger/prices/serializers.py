@@ -49,7 +49,7 @@ class Day(serializers.DateField):
 
 
 class PriceRequest(serializers.Serializer[Any]):
-    outlet = existing_outlet(allow_null=True, required=False, default=None)
+    outlet = existing_outlet(allow_null=True, help_text="null: everywhere else")
     treatment = serializers.ChoiceField(choices=Treatment.choices)
     price = Money(allow_null=True, help_text="null: from then on there is none of its own")
     valid_from = Day()

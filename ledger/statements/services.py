@@ -80,8 +80,9 @@ def _objection(
     if last and month != last.next:
         return Conflict(f"Close {last.next} of {outlet} first.", code="months_out_of_order")
     if draft.unpriced:
+        presses = "press" if draft.unpriced == 1 else "presses"
         return Conflict(
-            f"{outlet} has {draft.unpriced:,} presses without a price in what is to be closed. Set it first.",
+            f"{outlet} has {draft.unpriced:,} {presses} without a price in what is to be closed. Set it first.",
             code="price_missing",
         )
     return None

@@ -86,15 +86,15 @@ class PricesForm(_FromADay):
     basic = Amount(label="Basic", required=False)
     standard = Amount(label="Standard", required=False)
     premium = Amount(label="Premium", required=False)
-    ends = forms.BooleanField(
-        label="No prices of its own any more",
+    ends = forms.ChoiceField(
+        label="Prices of its own",
+        choices=[("", "As told above"), ("ends", "End, and those that hold everywhere hold there")],
         required=False,
-        help_text="From that day on the outlet goes by the prices that hold everywhere.",
     )
 
     def clean(self) -> dict[str, Any]:
         told = [name for name in COUNTERS if self.cleaned_data.get(name) is not None]
-        if not self.errors and not told and not self.cleaned_data["ends"]:
+        if not self.errors and not told and not self.cleaned_data.get("ends"):
             raise ValidationError("Fill in at least one price.", code="required")
         if self.cleaned_data.get("ends") and (told or self.cleaned_data.get("outlet") is None):
             raise ValidationError("Prices end at an outlet, and without new ones.", code="invalid")

@@ -275,7 +275,7 @@ BODIES: Final = {
     "PUT /api/machines/<machine>/": '{"name": "New"}',
     "PATCH /api/machines/<machine>/": '{"name": "New"}',
     "POST /api/ledger/lines/<line>/settle/": '{"reason": "lost"}',
-    "POST /api/prices/": '{"treatment": "BASIC", "price": "5.00", "valid_from": "2026-01-01"}',
+    "POST /api/prices/": '{"outlet": null, "treatment": "BASIC", "price": "5.00", "valid_from": "2026-01-01"}',
     "POST /api/shares/": '{"outlet": <outlet>, "percent": "30", "valid_from": "2026-01-01"}',
     "POST /api/auth/login/": _SIGN_IN,
     "POST /api/auth/token/": _SIGN_IN,

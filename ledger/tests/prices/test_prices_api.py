@@ -87,6 +87,12 @@ def test_what_is_refused(site: Site, change: dict[str, Any], field: str) -> None
     assert not Price.objects.exists()
 
 
+def test_everywhere_is_said(site: Site) -> None:
+    """A client that forgets the outlet would set the price of all."""
+    said = site.olga.post(PRICES, {name: value for name, value in PRICE.items() if name != "outlet"})
+    assert (said.status, said.json()["errors"]) == (400, {"outlet": ["This field is required."]})
+
+
 def test_a_deleted_outlet_gets_no_price(site: Site) -> None:
     archive_outlet(outlet=site.outlet)
     assert site.olga.post(PRICES, {**PRICE, "outlet": site.outlet.pk}).status == 400

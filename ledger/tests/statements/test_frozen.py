@@ -112,7 +112,7 @@ def closed_down(site: Site) -> None:
 
 
 def another_price(site: Site) -> None:
-    told = {"treatment": "BASIC", "price": "9.99", "valid_from": "2026-03-01"}
+    told = {"outlet": None, "treatment": "BASIC", "price": "9.99", "valid_from": "2026-03-01"}
     assert site.olga.post("/api/prices/", told).status == 201
     assert site.olga.post("/api/prices/", {**told, "outlet": site.outlet.pk}).status == 201
 
@@ -123,9 +123,9 @@ def refused_prices(site: Site) -> None:
         {"treatment": "BASIC", "price": "9.99", "valid_from": "2026-02-28", "outlet": site.outlet.pk},
         {"treatment": "BASIC", "price": "9.99", "valid_from": "2026-02-16", "outlet": site.outlet.pk},
         {"treatment": "BASIC", "price": None, "valid_from": "2026-02-20", "outlet": site.outlet.pk},
-        {"treatment": "BASIC", "price": "9.99", "valid_from": "2026-02-10"},
-        {"treatment": "PREMIUM", "price": "9.99", "valid_from": "2026-01-01"},
-        {"treatment": "PREMIUM", "price": "9.99", "valid_from": "2026-02-28"},
+        {"treatment": "BASIC", "price": "9.99", "valid_from": "2026-02-10", "outlet": None},
+        {"treatment": "PREMIUM", "price": "9.99", "valid_from": "2026-01-01", "outlet": None},
+        {"treatment": "PREMIUM", "price": "9.99", "valid_from": "2026-02-28", "outlet": None},
         {"treatment": "PREMIUM", "price": "9.99", "valid_from": "2025-06-01", "outlet": site.outlet.pk},
     ]:
         refused = site.olga.post("/api/prices/", told)
@@ -139,7 +139,7 @@ def prices_of_elsewhere(site: Site) -> None:
     """The same day, where nothing is closed; and what holds everywhere, on days on which the outlet has its own."""
     told = {"treatment": "PREMIUM", "price": "9.99", "valid_from": "2026-02-10", "outlet": site.other_outlet.pk}
     assert site.olga.post("/api/prices/", told).status == 201
-    told = {"treatment": "BASIC", "price": "9.99", "valid_from": "2026-02-20"}
+    told = {"outlet": None, "treatment": "BASIC", "price": "9.99", "valid_from": "2026-02-20"}
     assert site.olga.post("/api/prices/", told).status == 201
 
 
@@ -206,7 +206,7 @@ def test_a_row_never_changes(sold: Site) -> None:
 def test_a_price_where_there_was_none(sold: Site) -> None:
     """Nothing without a price is ever closed, so that day may still get one; a late press then counts."""
     sold.olga.post(f"{STATEMENTS}{sold.other_outlet.pk}-2025-12/close/")
-    told = {"treatment": "BASIC", "price": "4.00", "valid_from": "2025-12-10"}
+    told = {"outlet": None, "treatment": "BASIC", "price": "4.00", "valid_from": "2025-12-10"}
     assert sold.olga.post("/api/prices/", told).status == 201
     press(sold.other_device, NOON - 75 * DAY, received_at=NOON)
     said = sold.olga.read(f"{STATEMENTS}{sold.other_outlet.pk}-2026-01/")
@@ -238,7 +238,12 @@ def test_any_history(site: Site, history: list[tuple[str, int, str]]) -> None:
             if what == "press":
                 press(site.device, at, treatment=treatment, received_at=now - SECOND)
             elif what == "price":
-                told = {"treatment": treatment, "price": f"{place + 1}.00", "valid_from": str(at.date())}
+                told = {
+                    "outlet": None,
+                    "treatment": treatment,
+                    "price": f"{place + 1}.00",
+                    "valid_from": str(at.date()),
+                }
                 with time_machine.travel(now, tick=False):
                     assert site.olga.post("/api/prices/", told).status in (200, 201, 409)
             else:

@@ -41,7 +41,7 @@ def test_it_works(site: Site, staff: Client, settings: Settings) -> None:
 
 def test_prices_of_an_outlet_end(site: Site, staff: Client) -> None:
     staff.post("/prices/set/", {"outlet": str(site.outlet.pk), "valid_from": "2026-02-01", "basic": "4.00"})
-    told = {"outlet": str(site.outlet.pk), "valid_from": "2026-03-01", "ends": "on"}
+    told = {"outlet": str(site.outlet.pk), "valid_from": "2026-03-01", "ends": "ends"}
     assert staff.post("/prices/set/", told).status_code == 302
     assert rows(staff, "places") == ["Everywhere — — — — Set"]
     ends = Price.objects.filter(valid_from=date(2026, 3, 1))
@@ -53,7 +53,7 @@ def test_what_is_wrong_stands_on_the_form(site: Site, staff: Client) -> None:
         ({"valid_from": "2026-03-01"}, "Fill in at least one price."),
         ({"valid_from": "2026-03-01", "basic": "1.234"}, "An amount of EUR, with at most 2 decimal places."),
         ({"valid_from": "1999-01-01", "basic": "1"}, "A day of the years 2000 to 2199."),
-        ({"valid_from": "2026-03-01", "ends": "on"}, "Prices end at an outlet, and without new ones."),
+        ({"valid_from": "2026-03-01", "ends": "ends"}, "Prices end at an outlet, and without new ones."),
     ]:
         reply = staff.post("/prices/set/", {"outlet": "", **told})
         assert words in reply.content.decode(), told

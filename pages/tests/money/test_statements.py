@@ -67,7 +67,7 @@ def test_a_correction(february: Site, staff: Client) -> None:
 def test_all_of_a_month(february: Site, staff: Client) -> None:
     assert staff.post("/statements/close/2026-02/").status_code == 302
     said = words(staff.get("/statements/?month=2026-02").content.decode())
-    assert "1 statement of 2026-02 closed. Bedok has 1 presses without a price" in said
+    assert "1 statement of 2026-02 closed. Bedok has 1 press without a price" in said
     assert [row.outlet.name for row in Statement.objects.all()] == ["Chai Chee"]
 
 
