@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from django.db.models import Q, QuerySet
 
+from ledger.epochs.queries import Scope, look_now
 from ledger.prices.book import Book
 from ledger.statements.document import as_csv, as_json, written
 from ledger.statements.figures import drafts, sellers
@@ -29,11 +30,14 @@ class Told(NamedTuple):
     csv_sha256: str | None = None
 
 
-def find_statement(name: str, now: datetime) -> Told:
-    """By its id, `<outlet>-<month>`. Raises NotFound."""
+def find_statement(name: str, *, actor: Any, now: datetime) -> Told:
+    """By its id, `<outlet>-<month>`. A draft first looks into what was told just before. Raises NotFound."""
     outlet, month = named(name)
     closed = Statement.objects.filter(outlet=outlet, month=month.first).first()
-    return _kept(closed) if closed else _draft(outlet, month, now)
+    if closed:
+        return _kept(closed)
+    look_now(Scope(actor, outlet=outlet))
+    return _draft(outlet, month, now)
 
 
 def named(name: str) -> tuple[Outlet, Month]:

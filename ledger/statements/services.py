@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.db import transaction
 
+from ledger.epochs.queries import Scope, look_now
 from ledger.prices.book import Book
 from ledger.statements.document import Closing, as_csv, as_json, written
 from ledger.statements.figures import Draft, closed_months, drafts
@@ -20,8 +21,9 @@ AT_ONCE: Final = 20
 
 
 def close(*, outlet: Outlet, month: Month, actor: Any, now: datetime) -> Statement:
-    """Raises Conflict where it is closed, the month is not over, months would be closed out of their order, or there
-    are presses without a price."""
+    """First looks into what was told just before. Raises Conflict where it is closed, the month is not over, months
+    would be closed out of their order, or there are presses without a price."""
+    look_now(Scope(actor, outlet=outlet))
     closed, refused = _close_some([outlet], month, actor, now)
     if refused:
         raise next(iter(refused.values()))
@@ -33,6 +35,7 @@ def close_all(
 ) -> tuple[int, dict[Outlet, Conflict]]:
     """Closes what can be closed, in short transactions; how many, and by outlet why the others were not. Those that are
     closed already are neither."""
+    look_now(Scope(actor))
     number, reasons = 0, dict[Outlet, Conflict]()
     waiting = list(outlets)
     for start in range(0, len(waiting), AT_ONCE):

@@ -70,7 +70,9 @@ class OneStatement(ApiView):
     @extend_schema(operation_id="statement_read", responses={200: StatementDocument, **PROBLEMS}, tags=["money"])
     def get(self, request: Request, statement: str) -> HttpResponse:
         """Of a closed one the bytes that were kept when it was closed."""
-        return HttpResponse(queries.find_statement(statement, timezone.now()).document, "application/json")
+        return HttpResponse(
+            queries.find_statement(statement, actor=request.user, now=timezone.now()).document, "application/json"
+        )
 
 
 class StatementSheet(ApiView):
@@ -87,7 +89,7 @@ class StatementSheet(ApiView):
     def get(self, request: Request, statement: str) -> HttpResponse:
         """Of a closed one the bytes that were kept; with `bom` these three before them."""
         asked = SheetQuery.read(request.query_params)
-        sheet = queries.find_statement(statement, timezone.now()).sheet
+        sheet = queries.find_statement(statement, actor=request.user, now=timezone.now()).sheet
         disposition = f'attachment; filename="statement-{statement}.csv"'
         head = BOM.encode() if asked.bom else b""
         return HttpResponse(head + sheet, "text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
@@ -108,4 +110,4 @@ class CloseStatement(ApiView):
         outlet, month = queries.named(statement)
         now = timezone.now()
         services.close(outlet=outlet, month=month, actor=request.user, now=now)
-        return Response(StatementReply.of(queries.find_statement(statement, now)))
+        return Response(StatementReply.of(queries.find_statement(statement, actor=request.user, now=now)))

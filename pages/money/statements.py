@@ -117,7 +117,7 @@ def _totals(found: list[queries.Told]) -> list[Totals]:
 @require_safe
 def statement(request: HttpRequest, statement: str) -> HttpResponse:
     def build() -> Screen:
-        told = queries.find_statement(statement, timezone.now())
+        told = queries.find_statement(statement, actor=request.user, now=timezone.now())
         return screen(parts=[part("sheet", "pages/money/sheet.html", sheet(told))], said=told.said)
 
     return live_page(request, "pages/money/statement.html", FOLLOWS, build)
@@ -132,7 +132,7 @@ def close(request: HttpRequest, statement: str) -> HttpResponse:
         closed = services.close(outlet=outlet, month=month, actor=request.user, now=timezone.now())
         return f"{month} of {outlet} is closed: statement {closed.number}."
 
-    said = queries.find_statement(statement, timezone.now()).said["totals"]["statement"]
+    said = queries.find_statement(statement, actor=request.user, now=timezone.now()).said["totals"]["statement"]
     lead = f"{said['presses']:,} treatments. It gets a number and never changes again; what arrives later is a"
     return action(
         request,

@@ -97,9 +97,10 @@ def _speak(word: str, key: str, mac: str) -> None:
 
 
 def _line(device: Device) -> Line:
-    """What nobody can explain of its presses."""
+    """What nobody can explain of its presses: before its fifth there were four."""
     look_through(device.pk)
     epoch = Epoch.objects.get(device=device)
+    Epoch.objects.filter(pk=epoch.pk).update(base=0)
     place = TelemetryEvent.objects.values("machine", "outlet").get(device=device)
     return Line.objects.create(
         epoch=epoch, device=device, treatment="BASIC", kind="missing", first=1, last=4, count=4, at=epoch.started_at,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ledger.epochs.models import Epoch
+from ledger.epochs.services import look_through
 from ledger.lines.models import Line, Settlement
 from telemetry.tests.cast import DAY, NOON, Site
 
@@ -13,6 +14,7 @@ STATEMENTS = "/api/statements/"
 
 
 def line(site: Site, kind: str, count: int, at: datetime = NOON - 5 * DAY) -> Line:
+    look_through(site.device.pk)  # what the device has told says nothing of it
     epoch, _ = Epoch.objects.get_or_create(
         device=site.device, treatment="BASIC", number=1,
         defaults={"cause": "first", "started_at": NOON - 100 * DAY, "base": 0, "last": 99, "presses": 3},
