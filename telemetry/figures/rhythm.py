@@ -21,7 +21,6 @@ LEAST_PRESSES: Final = 20
 LEAST_GAP: Final = timedelta(hours=1)
 MISSED: Final = 3
 """Usual gaps without a treatment: it has stopped."""
-_HOUR: Final = timedelta(hours=1)
 
 
 Told = tuple[int, int, str]
@@ -34,7 +33,7 @@ NEVER_AFTER: Final = timedelta(hours=12)
 
 class Rhythm(NamedTuple):
     """`usual_gap`: the longest open time between two treatments on a usual day, the median of all days that had any; an
-    hour at least. Where no opening hours are told that is the night. `a_day`: treatments in 24 open hours."""
+    hour at least. Where no opening hours are told that is the night. `a_day`: treatments of a day."""
 
     usual_gap: timedelta
     a_day: float
@@ -99,8 +98,8 @@ def rhythm_of(hours: Sequence[tuple[datetime, int]], opening: OpeningHours) -> R
     for (before, _), (after, _) in pairwise(hours):
         gap, day = opening.open_between(before, after, zone), after.astimezone(zone).date()
         longest[day] = max(gap, longest.get(day, gap))
-    spent = opening.open_between(hours[0][0], hours[-1][0] + _HOUR, zone)
-    return Rhythm(max(median_low(longest.values()), LEAST_GAP), presses / max(spent / timedelta(days=1), 1 / 24))
+    first, last = (at.astimezone(zone).date() for at in (hours[0][0], hours[-1][0]))
+    return Rhythm(max(median_low(longest.values()), LEAST_GAP), presses / ((last - first).days + 1))
 
 
 def selling_nothing(machines: Collection[Told], now: datetime) -> list[Silent]:
