@@ -207,10 +207,14 @@ class Lab:
         return None
 
     def is_whole(self) -> bool:
-        """Whether one is primary, and both others follow it."""
+        """Whether one is primary, and both others follow it and could take over: one that still recovers could not."""
         primary = self.primary()
         following = self.databases[primary].status().get("replication", ()) if primary else ()
-        return len([one for one in following if one["state"] == "streaming"]) == 2 and self.synchronous() is not None
+        return (
+            len([one for one in following if one["state"] == "streaming"]) == 2
+            and self.synchronous() is not None
+            and all(host.status().get("state") == "running" for host in self.databases.values())
+        )
 
     def switch_over(self) -> None:
         """To the synchronous standby, in order."""
