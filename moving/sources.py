@@ -63,7 +63,7 @@ def count(source: Source, table: str) -> int:
 class SqliteSource:
     def __init__(self, path: Path) -> None:
         try:
-            self._connection = _open_read_only(path)
+            self._connection = open_read_only(path)
             self._connection.row_factory = sqlite3.Row
             # What is not UTF-8 must not end the move: it arrives with replacement characters.
             self._connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
@@ -84,16 +84,19 @@ class SqliteSource:
         self._connection.close()
 
 
-def _open_read_only(path: Path) -> sqlite3.Connection:
-    """Beside its server, with that server's log; or, on a medium that takes no lock, as it stands."""
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Beside its server, with that server's log; or, on a medium that takes no lock, as it stands, where there is no
+    log that would be missed."""
     address = f"file:{quote(str(path.resolve()))}?mode=ro"
-    for tail in ("", "&immutable=1"):
+    log = Path(f"{path.resolve()}-wal")
+    tails = [""] if log.is_file() and log.stat().st_size else ["", "&immutable=1"]
+    for tail in tails:
         connection = sqlite3.connect(address + tail, uri=True, timeout=10, check_same_thread=False)
         try:
             connection.execute("SELECT 1 FROM sqlite_master")
         except sqlite3.OperationalError:
             connection.close()
-            if tail:
+            if tail == tails[-1]:
                 raise
         else:
             return connection

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from errno import ENOSPC
 from pathlib import Path
@@ -14,21 +15,26 @@ SPARE: Final = 64 * 1024 * 1024
 """Bytes of the disk that a copy leaves to the database's own log."""
 
 
-def back_up(source: Path, target: Path) -> None:
+def back_up(source: Path, target: Path, progress: Callable[[int, int], None] = lambda *_: None) -> None:
     """Copies the database as it is at one moment into a new file that only its owner may read, and syncs it.
 
-    It is one long read: until it ends, SQLite's log grows with what is written meanwhile. Raises OSError or
-    sqlite3.Error; then nothing is left of the copy.
+    `progress` is told how many pages of how many are done. It is one long read: until it ends, SQLite's log grows with
+    what is written meanwhile. Raises OSError or sqlite3.Error; then nothing is left of the copy.
     """
-    if shutil.disk_usage(source.parent).free < source.stat().st_size + SPARE:
-        raise OSError(ENOSPC, f"no room for a copy of {source.name}")
+    if shutil.disk_usage(target.parent).free < source.stat().st_size + SPARE:
+        raise OSError(ENOSPC, f"no room for a copy of {source.name} in {target.parent}")
     file = os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+
+    def look(_: int, left: int, pages: int) -> None:
+        os.fsync(file)
+        progress(pages - left, pages)
+
     try:
         with closing(sqlite3.connect(source, isolation_level=None)) as reader, closing(sqlite3.connect(target)) as copy:
             # In a read transaction: else SQLite's backup starts over with every commit of another connection.
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            reader.backup(copy, pages=STEP, progress=lambda *_: os.fsync(file))
+            reader.backup(copy, pages=STEP, progress=look)
         os.fsync(file)
     except BaseException:
         target.unlink()

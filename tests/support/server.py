@@ -227,7 +227,7 @@ def live_server(
         file = (folder or own) / "db.sqlite3"
         database_url = f"sqlite:///{file}"
         if folder is None:
-            shutil.copy(_migrated_file(), file)
+            shutil.copy(migrated_file(), file)
     named = {"DEVICE_DATA_KEY": DATA_KEY, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     if production:
         named |= {
@@ -269,7 +269,7 @@ def _postgres_database(url: str, template: str) -> Iterator[str]:
 
 
 @cache
-def _migrated_file() -> Path:
+def migrated_file() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="ozone-migrated-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     _migrate(f"sqlite:///{folder}/db.sqlite3")

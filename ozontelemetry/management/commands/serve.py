@@ -21,6 +21,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from moving.across.state import is_unfinished
 from ozone.wire.address import is_loopback
 from ozontelemetry.checks import sound_or_exit
 from ozontelemetry.environment import env
@@ -47,6 +48,7 @@ class Command(BaseCommand):
         _must_be_free(host, port)
         on_loopback = host == "localhost" or is_loopback(host)
         with _alone():
+            _must_be_whole()
             _migrate()
             self.keep_files_private()
             self.first_operator(on_loopback=on_loopback)
@@ -129,6 +131,18 @@ def _must_be_free(host: str, port: int) -> None:
             probe.bind(address)
     except OSError as error:
         raise CommandError(f"Cannot listen on {host}:{port} ({error.strerror}). Set another HOST or PORT.") from None
+
+
+def _must_be_whole() -> None:
+    """Half of a database would answer 401 to the devices that it does not have yet, and meters erase their keys then.
+
+    Raises CommandError.
+    """
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        if is_unfinished(cursor):
+            raise CommandError("This database is being moved into: let `manage.py move` come to its end first.")
 
 
 def _metrics_folder(port: int) -> str:

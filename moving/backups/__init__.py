@@ -1,0 +1,1 @@
+"""Copies of the whole database beside a serving server, and the way back: `backup`, `restore`."""
