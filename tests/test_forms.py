@@ -92,6 +92,7 @@ ACTS: Final = {
     "/devices/<device>/quarantine/<quarantined>/discard/": Act({}, spends=True),
     "/devices/<device>/quarantine/<quarantined>/accept/": Act({"body": _CORRECTED}, spends=True),
     "/machines/add/": Act({"name": "Twin", "is_active": "True"}),
+    "/machines/<machine>/ledger/<line>/settle/": Act({"reason": "lost"}),
     "/machines/<machine>/edit/": Act({"name": "Another"}),
     "/machines/<machine>/assign/": Act({"device": ""}, spends=True),
     "/machines/<machine>/unassign/": Act({}, spends=True),

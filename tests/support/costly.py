@@ -144,6 +144,8 @@ TABLE: Final = """
 /machines/add/                                          query form
 /machines/deleted/                                      query
 /machines/<machine>/logs/                               name query
+/machines/<machine>/ledger/                             name query
+/machines/<machine>/ledger/<line>/settle/               name query form
 /machines/<machine>/edit/                               name query form
 /machines/<machine>/assign/                             name query form
 /machines/<machine>/unassign/                           name query form

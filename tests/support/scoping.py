@@ -185,6 +185,9 @@ GET    /machines/add/                                                login    40
 POST   /machines/add/                                                login    403      403   403   200   login login
 GET    /machines/deleted/                                            login    403      403   403   200   login login
 GET    /machines/<machine>/logs/                                     login    404      200   404   200   login login
+GET    /machines/<machine>/ledger/                                   login    404      200   404   200   login login
+GET    /machines/<machine>/ledger/<line>/settle/                     login    403      403   403   200   login login
+POST   /machines/<machine>/ledger/<line>/settle/                     login    403      403   403   200   login login
 GET    /machines/<machine>/edit/                                     login    403      403   403   200   login login
 POST   /machines/<machine>/edit/                                     login    403      403   403   302   login login
 GET    /machines/<machine>/assign/                                   login    403      403   403   200   login login
