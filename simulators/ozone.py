@@ -10,6 +10,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,8 +18,16 @@ from rich.markup import escape
 from simulators.network import Weather
 from simulators.ozone_machine import LONGEST_DELAY, Machine, until_one_ends
 from simulators.ozone_operator import Operator, Shown
-from simulators.ozone_records import OzoneOptions, Records
-from simulators.ozone_verdict import Commands, OzoneVerdict, Presses, compare_commands, compare_presses
+from simulators.ozone_records import TREATMENTS, OzoneOptions, Records
+from simulators.ozone_verdict import (
+    Commands,
+    OzoneVerdict,
+    Presses,
+    Withheld,
+    compare_commands,
+    compare_ledger,
+    compare_presses,
+)
 from simulators.progress import Row, progress
 from simulators.staff import Staff, some_at_once
 
@@ -41,6 +50,7 @@ class OzoneFleet:
         self._calm_since = self._began = time.monotonic()
         self._drained = 0.0
         self._lagging: list[str] = []
+        self._lines: list[list[dict[str, Any]]] = []
 
     async def run(self) -> OzoneVerdict:
         """The whole run. Raises SimulationError when the operator's calls are refused or get no answer."""
@@ -85,8 +95,14 @@ class OzoneFleet:
         self._lagging = await self._with_wrong_counters(plain)
         await asyncio.sleep(SETTLING)
         for machine in self.machines:
-            machine.press(all_counters=True)
+            for treatment in TREATMENTS if options.withhold else (None,):
+                machine.press(all_counters=True, treatment=treatment)
         await self._until(self._is_drained, longest_delay + SLACK)
+        if options.withhold:
+            self._lines = await some_at_once(self.operator.lines(machine) for machine in self.machines)
+            for machine in self.machines:
+                machine.send_withheld()
+            await self._until(self._is_drained, longest_delay + SLACK)
         for machine in self.machines:
             await machine.network.settled()
 
@@ -128,7 +144,9 @@ class OzoneFleet:
 
     def _judge(self, shown: list[Shown]) -> OzoneVerdict:
         records, options = self.records, self.options
-        presses, commands = Presses(), Commands()
+        presses, commands, withheld = Presses(), Commands(), Withheld()
+        for machine, seen, lines in zip(self.machines, shown, self._lines, strict=False):
+            withheld += compare_ledger(machine.presses, seen.events, lines, seen.ledger)
         for machine, seen in zip(self.machines, shown, strict=True):
             presses += compare_presses(machine.presses, seen.events)
             created = self.operator.created[machine.number]
@@ -158,6 +176,7 @@ class OzoneFleet:
             outages=records.outages,
             p50_ms=records.latencies.quantile_ms(0.5),
             p99_ms=records.latencies.quantile_ms(0.99),
+            withheld=withheld,
         )
 
 

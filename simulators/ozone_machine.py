@@ -60,6 +60,7 @@ class Machine:
         self.enrolled = asyncio.Event()
         self.queue: deque[Press] = deque()
         self.presses: list[Press] = []
+        self.withheld: list[Press] = []
         self.counters = dict.fromkeys(TREATMENTS, 0)
         self.resets = 0
         self.commands: dict[str, Command] = {}
@@ -130,9 +131,9 @@ class Machine:
             if self.presses_by_itself:
                 self.press()
 
-    def press(self, *, all_counters: bool | None = None) -> None:
+    def press(self, *, all_counters: bool | None = None, treatment: str | None = None) -> None:
         """Somebody presses a button. `all_counters`: with current_counters or without; None: as it happens."""
-        treatment = self._chance.choice(TREATMENTS)
+        treatment = treatment or self._chance.choice(TREATMENTS)
         self.counters[treatment] += 1
         counter = self.counters[treatment]
         uptime = int(time.monotonic() - self._booted)
@@ -155,9 +156,22 @@ class Machine:
         }
         if all_counters or (all_counters is None and self._chance.random() < 0.5):
             body["current_counters"] = self._current_counters()
-        press = Press(body["event_id"], treatment, counter, body, told, not self._clock_set, spoiled)
+        press = Press(body["event_id"], treatment, counter, body, told, not self._clock_set, spoiled, self.resets)
         self.presses.append(press)
+        may_wait = self._options.withhold and self.presses_by_itself and self._clock_set and not spoiled
+        if may_wait and self._chance.random() < self._options.withhold:
+            press.fate, press.was_withheld = Fate.WITHHELD, True
+            self.withheld.append(press)
+            return
         self.queue.append(press)
+        self._queued.set()
+
+    def send_withheld(self) -> None:
+        """Late, and after what was pressed later."""
+        for press in self.withheld:
+            press.fate = Fate.QUEUED
+        self.queue.extend(self.withheld)
+        self.withheld.clear()
         self._queued.set()
 
     def _current_counters(self) -> dict[str, int]:

@@ -51,6 +51,7 @@ class Shown:
     quarantined: list[dict[str, Any]] = field(default_factory=list)
     outcomes: dict[str, str] = field(default_factory=dict)  # of commands, by command_id
     unended: int = 0  # commands pending or sent
+    ledger: list[dict[str, Any]] = field(default_factory=list)  # lines, with their treatments
 
 
 class Operator:
@@ -214,8 +215,24 @@ class Operator:
         """All that the server shows of the machine."""
         unended, outcomes = await self._commands(machine)
         return Shown(
-            await self._events(machine), await self.counts(machine), await self.quarantine(machine), outcomes, unended
+            await self._events(machine),
+            await self.counts(machine),
+            await self.quarantine(machine),
+            outcomes,
+            unended,
+            await self.lines(machine) if self._options.withhold else [],
         )
+
+    async def lines(self, machine: Machine) -> list[dict[str, Any]]:
+        """What the ledger cannot explain."""
+        what = f"The ledger of {machine.known_as} could not be read"
+        while True:
+            reply = await self.staff.call("GET", f"/api/ledger/?device_id={machine.known_as}&limit=5000")
+            if not member(_expect(reply, 200, what), "devices_pending"):
+                break
+            await asyncio.sleep(GLANCE_SECONDS)
+        epochs = member(reply, "epochs")
+        return [{**line, "treatment": epoch["treatment"]} for epoch in epochs for line in epoch["lines"]]
 
     async def _events(self, machine: Machine) -> list[dict[str, Any]]:
         events: list[dict[str, Any]] = []

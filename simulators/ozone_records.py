@@ -23,7 +23,8 @@ class OzoneOptions:
 
     `presses_per_minute`: of each machine. `time_scale`: how many times faster the firmware's delays (poll, retry,
     boot) pass; the 5 s of a request and `seconds` are real ones. `utc_offset`: hours of the machines' local time,
-    which the server knows as DEVICE_TIME_ZONE. `command_timeout`: the server's COMMAND_RESULT_SECONDS.
+    which the server knows as DEVICE_TIME_ZONE. `command_timeout`: the server's COMMAND_RESULT_SECONDS. `withhold`: the
+    share of presses that are sent only when the ledger has been read without them.
     """
 
     endpoint: Endpoint
@@ -38,6 +39,7 @@ class OzoneOptions:
     utc_offset: float = 0.0
     command_timeout: float = 120.0
     seed: int | None = None
+    withhold: float = 0.0
 
 
 class Fate(Enum):
@@ -45,13 +47,14 @@ class Fate(Enum):
 
     QUEUED = "queued"
     ACKNOWLEDGED = "acknowledged"
+    WITHHELD = "withheld"  # not in the queue yet
     CLEARED = "cleared"  # by CLEAR_QUEUE, stored before or not
 
 
 @dataclass(slots=True)
 class Press:
-    """One press. `told`: the instant its `ts` means; `blind`: without a set clock; `ruling`: the operator's, on a
-    refused one, `discarded` or `accepted`."""
+    """One press. `told`: the instant its `ts` means; `blind`: without a set clock; `life`: how often the counters were
+    reset before; `ruling`: the operator's, on a refused one, `discarded` or `accepted`."""
 
     event_id: str
     treatment: str
@@ -60,6 +63,8 @@ class Press:
     told: datetime
     blind: bool
     spoiled: bool
+    life: int = 0
+    was_withheld: bool = False
     fate: Fate = Fate.QUEUED
     ruling: str = ""
 

@@ -48,7 +48,7 @@ class LineRow(NamedTuple):
     kind: str
     meaning: str
     numbers: str
-    count: int
+    presses: int
     settled: str
     note: str
     may_settle: bool

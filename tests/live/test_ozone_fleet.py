@@ -1,4 +1,5 @@
-"""A hostile fleet of Ozone machines against a server that is killed twice: nothing lost, nothing counted twice."""
+"""A hostile fleet of Ozone machines against a server that is killed twice: nothing lost, nothing counted twice,
+and what is withheld is missing in the ledger until it comes."""
 
 import json
 import subprocess
@@ -32,6 +33,8 @@ def test_a_hostile_fleet_and_a_server_killed_twice(tmp_path: Path) -> None:
             str(SCALE),
             "--command-timeout",
             "12",
+            "--withhold",
+            "0.1",
             "--json",
             str(verdict),
         ]
@@ -50,4 +53,7 @@ def test_a_hostile_fleet_and_a_server_killed_twice(tmp_path: Path) -> None:
     found = json.loads(verdict.read_text())
     assert found["failures"] == []
     assert found["presses"]["stored"] > DEVICES * 5
+    withheld = found["withheld"]
+    assert withheld["presses"] >= withheld["shown"] > DEVICES / 4
+    assert (withheld["unnamed"], withheld["unclosed"], withheld["false"]) == (0, 0, 0)
     assert (found["presses"]["lost"], found["presses"]["duplicated"], found["stuck"]) == (0, 0, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import asyncio
 import json
 import os
@@ -68,6 +69,12 @@ class Command(BaseCommand):
         )
         ozone.add_argument(
             "--command-timeout", type=_positive, default=120.0, help="the server's COMMAND_RESULT_SECONDS (120)"
+        )
+        ozone.add_argument(
+            "--withhold",
+            type=_share,
+            default=0.0,
+            help="the share of presses that are sent only when the ledger has been read without them (0)",
         )
         ozone.add_argument("--seed", type=int, help="the same chances in every run with this number")
         _add_server_arguments(ozone)
@@ -142,6 +149,7 @@ def _ozone(options: dict[str, Any], console: Console) -> Run:
         utc_offset=options["utc_offset"],
         command_timeout=options["command_timeout"],
         seed=options["seed"],
+        withhold=options["withhold"],
     )
     return simulate_ozone(fleet, console)
 
@@ -194,6 +202,13 @@ def _positive(text: str) -> float:
     value = float(text)
     if not 0 < value <= 1_000_000:
         raise argparse.ArgumentTypeError("must be more than 0 and at most 1,000,000")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError("must be from 0 to below 1")
     return value
 
 
@@ -255,6 +270,11 @@ def _show_ozone(console: Console, verdict: OzoneVerdict) -> None:
         ("lost", f"{presses.lost:,}"),
         ("counted twice", f"{presses.duplicated:,}"),
         ("altered, invented", f"{presses.altered:,}, {presses.invented:,}"),
+        ("withheld, of these to be shown", f"{verdict.withheld.presses:,}, {verdict.withheld.shown:,}"),
+        (
+            "lines lacking, left open, false",
+            "{unnamed:,}, {unclosed:,}, {false:,}".format(**dataclasses.asdict(verdict.withheld)),
+        ),
         ("cleared by CLEAR_QUEUE", f"{presses.cleared:,}"),
         ("refused: discarded, accepted", f"{presses.discarded:,}, {presses.accepted:,}"),
         ("in quarantine, of them open", f"{verdict.quarantined:,}, {verdict.quarantine_open:,}"),
