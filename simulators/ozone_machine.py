@@ -89,7 +89,7 @@ class Machine:
     def is_plain(self) -> bool:
         """Nothing has happened that may set the server's counters apart from the machine's for a while."""
         return self.resets == 0 and not any(
-            press.blind or press.spoiled or press.fate is Fate.CLEARED for press in self.presses
+            press.blind or press.spoiled or press.was_withheld or press.fate is Fate.CLEARED for press in self.presses
         )
 
     # --- a machine's life ---

@@ -65,11 +65,10 @@ def _tells(row: dict[str, Any], press: Press) -> bool:
         occurred_at = datetime.fromisoformat(row["occurred_at"])
     except (KeyError, TypeError, ValueError):
         return False
-    told = (press.treatment, press.counter, press.told, press.body["ts"], press.blind)
-    said = tuple(row.get(name) for name in ("treatment", "counter", "device_timestamp", "clock_suspect"))
-    if press.was_withheld:  # whose clock has seemed to fall back
-        said, told = said[:3], told[:4]
-    return (*said[:2], occurred_at, *said[2:]) == told
+    told = (press.treatment, press.counter, press.told, press.body["ts"])
+    said = (row.get("treatment"), row.get("counter"), occurred_at, row.get("device_timestamp"))
+    # The clock of one that was withheld may have seemed to fall back.
+    return said == told and (press.was_withheld or row.get("clock_suspect") == press.blind)
 
 
 @dataclass(slots=True)

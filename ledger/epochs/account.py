@@ -17,6 +17,7 @@ from ledger.epochs.reading import (
     Told,
     latest_presses,
     nth_after,
+    placed,
     presses_of,
     read_between,
     read_events,
@@ -130,10 +131,14 @@ def _account(
         earlier = read_events(facts, LONG_AGO, since)
     elif (zero := told_zero_before(facts, treatment, since)) is not None:
         resets.append(zero)
-    told = [one for one in (*earlier, *events) if start is None or one.at > start.at]
-    resets = [reset for reset in resets if until is None or reset.at < until] + zeros_of(told, treatment)
+    told = list({one.order: one for one in (*earlier, *events)}.values())
+    after = start.at if start else LONG_AGO
+    resets = [reset for reset in (*resets, *zeros_of(told, treatment)) if until is None or reset.at < until]
+    resets = [reset for reset in resets if reset.at > after]
+    presses = placed(one for one in told if one.treatment == treatment and one.number is not None)
     history = History(sorted(resets, key=_place), facts.holdings, start.resumed() if start else None)
-    history.tell(in_order(presses_of(told, treatment, closed)))
+    presses = [one for one in presses if one.at > after and (until is None or one.at < until)]
+    history.tell(in_order(presses_of(presses, closed)))
     return Account(treatment, start, history.end())
 
 

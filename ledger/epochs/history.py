@@ -144,7 +144,7 @@ class History:
             self._begin_elsewhere(press, held)
         elif pending is None:
             self._count(press)
-        elif press.number == epoch.last + 1 and _may_be_before(press, pending):
+        elif press.number > epoch.last and _may_be_before(press, pending, epoch.last):
             self._raise(press)
         elif self._lower is not None and _near(pending, self._lower[0]) and self._lower[0].number < press.number:
             self._pending = None
@@ -257,8 +257,12 @@ class History:
 
     def _begin_elsewhere(self, press: Press, held: Holding) -> None:
         """The first press of all, or of another machine: its counter goes on, unless it was reset."""
-        pending, self._pending = self._pending, None
         epoch = self.epochs[-1] if self.epochs else None
+        if epoch is None and not press.is_dated:
+            self._open(FIRST, held.machine, press.at, press.number - 1)  # before any reset, as far as anybody knows
+            self._raise(press)
+            return
+        pending, self._pending = self._pending, None
         if epoch is None:
             base = press.number - 1 if pending is None else self._base_after(pending, press.number)
             is_reset = pending is not None and pending.cause == RESET
@@ -325,7 +329,7 @@ def _near(reset: Reset, press: Press) -> bool:
     return not reset.is_exact and reset.at - DOUBT <= press.at
 
 
-def _may_be_before(press: Press, reset: Reset) -> bool:
+def _may_be_before(press: Press, reset: Reset, last: int) -> bool:
     """Whether a press that comes after the reset may have been pressed before it: it waited in the device, or both are
-    of one second."""
-    return not press.is_dated or (reset.is_exact and press.at == reset.at)
+    of one second and it is the next one."""
+    return not press.is_dated or (reset.is_exact and press.at == reset.at and press.number == last + 1)

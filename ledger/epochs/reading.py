@@ -1,6 +1,6 @@
 """What histories are made of, as it is stored: presses, known resets, who held the device, closed months."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -97,14 +97,16 @@ def _commands(device: int, since: datetime) -> list[tuple[str, Reset]]:
 
 
 def read_events(facts: DeviceFacts, since: datetime, until: datetime | None) -> list[Told]:
-    """Those that happened in [since, until), as far as anybody knows."""
+    """Those that happened in [since, until), and those of later arrival of whose time nobody knows more: `placed` tells
+    them apart."""
     dated = _select(facts, "occurred_at", max(since, facts.dated_since), until)
-    lost = _select(facts, "received_at", since, until, " AND clock_suspect AND occurred_at < %s", facts.dated_since)
-    return _placed(facts, [*dated, *lost])
+    unknown = " AND clock_suspect AND (occurred_at < %s OR occurred_at = received_at)"
+    lost = _select(facts, "received_at", since, None, unknown, facts.dated_since)
+    return [_told(facts, row) for row in {row[0]: row for row in (*dated, *lost)}.values()]
 
 
 def read_between(facts: DeviceFacts, treatment: str, since: datetime, until: datetime) -> list[Told]:
-    """Those in (since, until) that bear on one treatment; enough of them where they say no more than that it was 0."""
+    """Those in [since, until) that bear on one treatment."""
     zero = f"count_{COUNTERS[TREATMENTS.index(treatment)]} = 0"
     rows = _select(
         facts, "occurred_at", max(since, facts.dated_since), until, f" AND (treatment = %s OR {zero})", treatment
@@ -113,14 +115,14 @@ def read_between(facts: DeviceFacts, treatment: str, since: datetime, until: dat
         facts, "received_at", since, until, " AND clock_suspect AND occurred_at < %s AND treatment = %s",
         facts.dated_since, treatment,
     )  # fmt: skip
-    return [told for told in _placed(facts, [*rows, *lost]) if told.at > since]
+    return [_told(facts, row) for row in (*rows, *lost)]
 
 
 def told_zero_before(facts: DeviceFacts, treatment: str, before: datetime) -> Reset | None:
     """Whether the counter was 0 at any time before."""
     zero = f"count_{COUNTERS[TREATMENTS.index(treatment)]} = 0"
     rows = _select(facts, "occurred_at", facts.dated_since, before, f" AND {zero} ORDER BY occurred_at DESC LIMIT 1")
-    resets = [reset for told in _placed(facts, rows) for reset in zeros_of([told], treatment)]
+    resets = zeros_of((_told(facts, row) for row in rows), treatment)
     return resets[0] if resets else None
 
 
@@ -145,8 +147,8 @@ def nth_after(facts: DeviceFacts, since: datetime, number: int) -> datetime | No
 def latest_presses(facts: DeviceFacts, treatment: str, before: datetime, number: int) -> list[Told]:
     """So many of a treatment's dated presses before a moment, the latest first."""
     order = f" AND treatment = %s ORDER BY occurred_at DESC, id DESC LIMIT {number}"
-    found = _placed(facts, _select(facts, "occurred_at", facts.dated_since, before, order, treatment))
-    return [told for told in reversed(found) if told.is_dated]
+    found = (_told(facts, row) for row in _select(facts, "occurred_at", facts.dated_since, before, order, treatment))
+    return [told for told in found if told.is_dated]
 
 
 def zeros_of(events: Iterable[Told], treatment: str) -> list[Reset]:
@@ -154,14 +156,14 @@ def zeros_of(events: Iterable[Told], treatment: str) -> list[Reset]:
     return [Reset(told.at, ZERO, 0, is_exact=True) for told in events if treatment in told.zeros and told.is_dated]
 
 
-def presses_of(events: Iterable[Told], treatment: str, closed: "ClosedMonths") -> list[Press]:
+def presses_of(events: Iterable[Told], closed: "ClosedMonths") -> list[Press]:
     return [
         Press(
             told.at, told.order, told.number, told.is_dated, told.machine, told.outlet,
             closed.has(told.outlet, told.at, told.received_at),
         )
         for told in events
-        if told.treatment == treatment and told.number is not None
+        if told.number is not None
     ]  # fmt: skip
 
 
@@ -193,23 +195,23 @@ def _select(
         return cursor.fetchall()
 
 
-def _placed(facts: DeviceFacts, rows: Sequence[tuple[Any, ...]]) -> list[Told]:
-    """By time, then as told.
+def placed(events: Iterable[Told]) -> list[Told]:
+    """Presses of one treatment by time, then as told.
 
     What has no time of its own was pressed before whatever was told after it: a device's queue is first in, first out.
     A press that tells an earlier time than one before it is late, and says nothing of the others.
     """
-    found = sorted((_told(facts, row) for row in rows), key=attrgetter("order"))
+    found = sorted(events, key=attrgetter("order"))
     newest, bounds = LONG_AGO, []
     for told in found:
         is_newest = told.is_dated and told.at >= newest
         newest = told.at if is_newest else newest
         bounds.append(told.at if is_newest else None)
-    placed, bound = [], None
+    put, bound = [], None
     for told, at in zip(reversed(found), reversed(bounds), strict=True):
         bound = at or bound
-        placed.append(told if told.is_dated or bound is None or told.at < bound else told._replace(at=bound))
-    return sorted(placed, key=attrgetter("at", "order"))
+        put.append(told if told.is_dated or bound is None or told.at < bound else told._replace(at=bound))
+    return sorted(put, key=attrgetter("at", "order"))
 
 
 def _told(facts: DeviceFacts, row: tuple[Any, ...]) -> Told:

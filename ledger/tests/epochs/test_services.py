@@ -35,6 +35,8 @@ class Told(NamedTuple):
     number: int
     life: int
     counts: dict[str, int] | None
+    blind: bool = False
+    """Its clock was not set yet: only where presses arrive in their order."""
 
 
 class Truth(NamedTuple):
@@ -55,6 +57,7 @@ def truths(draw: st.DrawFn) -> Truth:
     resets: list[tuple[int, int]] = []
     for device in (0, 1):
         counts, life, minute = dict.fromkeys(TREATMENTS, 0), 0, 0
+        is_blind = draw(st.booleans())
         for what in draw(st.lists(st.sampled_from(["BASIC", "BASIC", "BASIC", "PREMIUM", "reset"]), max_size=14)):
             minute += draw(st.integers(2, 40))
             if what == "reset":
@@ -63,12 +66,13 @@ def truths(draw: st.DrawFn) -> Truth:
                 continue
             counts[what] += 1
             told = {name.lower(): value for name, value in counts.items()} if draw(st.booleans()) else None
-            press = Told(device, minute, what, counts[what], life, told and {"standard": 0, **told})
+            is_blind = is_blind and not life and draw(st.integers(0, 3)) > 0
+            press = Told(device, minute, what, counts[what], life, told and {"standard": 0, **told}, is_blind)
             (presses if draw(st.integers(0, 2)) else lost).append(press)
     return Truth(presses, lost, resets, draw(st.integers(0, 300)) * 2 + 1)
 
 
-def missing(truth: Truth, device: int, treatment: str) -> list[int]:
+def missing(truth: Truth, device: int, treatment: str, is_fifo: bool) -> list[int]:
     """The numbers of lost presses that something shows, in the order of time."""
     found: list[int] = []
     began = False
@@ -79,14 +83,21 @@ def missing(truth: Truth, device: int, treatment: str) -> list[int]:
         numbers = [press.number for press in lived]
         if not numbers:
             continue
-        base = 0 if began or life or _told_zero(truth, device, treatment, min(lived).minute) else min(numbers) - 1
+        base = 0 if began or life or _told_zero(truth, device, treatment, min(lived), is_fifo) else min(numbers) - 1
         began = True
         found += [number for number in range(base + 1, max(numbers)) if number not in numbers]
     return found
 
 
-def _told_zero(truth: Truth, device: int, treatment: str, before: int) -> bool:
-    told = (press for press in truth.presses if press.device == device and press.minute < before and press.counts)
+def _told_zero(truth: Truth, device: int, treatment: str, first: Told, is_fifo: bool) -> bool:
+    """By a press whose time is known, before the first one; what was before one without a time nobody knows."""
+    if is_fifo and first.blind:
+        return False
+    told = (
+        press
+        for press in truth.presses
+        if press.device == device and press.minute < first.minute and not (is_fifo and press.blind)
+    )
     return any(press.counts[treatment.lower()] == 0 for press in told if press.counts)
 
 
@@ -98,6 +109,7 @@ class Fleet:
     def __init__(self, truth: Truth) -> None:
         number = next(_names)
         self.truth = truth
+        self.is_fifo = False
         self.machine = Machine.objects.create(name=f"M{number}")
         self.devices = [
             Device.objects.create(device_id=f"fleet-{number}-{place}", name="", created_at=BEGAN - 100 * DAY)
@@ -114,7 +126,8 @@ class Fleet:
         """Everything that reaches the server, some of it twice, in any order, a few at a time."""
         all_of_it: list[Any] = [*self.truth.presses, *self.truth.resets]
         all_of_it += chance.sample(self.truth.presses, len(self.truth.presses) // 3)
-        if chance.random() < 0.7:
+        self.is_fifo = chance.random() < 0.3
+        if not self.is_fifo:
             chance.shuffle(all_of_it)
         while all_of_it:
             some = chance.randint(1, 6)
@@ -134,7 +147,9 @@ class Fleet:
 
     def _event(self, press: Told, arrival: datetime) -> Any:
         name = f"{press.device}-{press.treatment}-{press.life}-{press.number}"
-        more = {"current_counters": press.counts} if press.counts else {}
+        more: dict[str, Any] = {"current_counters": press.counts} if press.counts else {}
+        if self.is_fifo and press.blind:
+            more["ts"] = "2025-01-01T00:00:16Z"
         return event(
             self.devices[press.device], at(press.minute), received_at=arrival, event_id=name,
             treatment=press.treatment, counter=press.number, **more,
@@ -177,13 +192,13 @@ def test_it_works(truth: Truth, chance: random.Random, at_once: int) -> None:
     assert fleet.kept() == followed
     for place, number in enumerate(numbers):
         for treatment in TREATMENTS:
-            _check(truth, place, number, treatment)
+            _check(truth, place, number, treatment, fleet.is_fifo)
 
 
-def _check(truth: Truth, place: int, device: int, treatment: str) -> None:
+def _check(truth: Truth, place: int, device: int, treatment: str, is_fifo: bool) -> None:
     lines = Line.objects.filter(device=device, treatment=treatment).order_by("epoch__number", "at", "first")
     named = [number for line in lines if line.kind == "missing" for number in range(line.first, line.last + 1)]
-    assert named == missing(truth, place, treatment)
+    assert named == missing(truth, place, treatment, is_fifo)
     assert {line.kind for line in lines} <= {"missing", "unplaced"}
     told = [press for press in truth.presses if (press.device, press.treatment) == (place, treatment)]
     epochs = Epoch.objects.filter(device=device, treatment=treatment)
