@@ -38,6 +38,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "fairness": Bench.measure_fairness,
     "trouble": Bench.measure_trouble,
     "moving": Bench.measure_moving,
+    "ledger": Bench.measure_ledger,
     "money": Bench.measure_money,
 }
 """Each is measured once, after the runs that measure the rates."""

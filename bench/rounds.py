@@ -140,6 +140,13 @@ class Bench:
         with self._copy(f"fleet_{DEVICES}") as url:
             self._keep("moving", moving.measure(self.folder, url=url))
 
+    def measure_ledger(self) -> None:
+        """What the ledger costs in the write path."""
+        self.store.make_template("empty", _fill("bench.fleet", 0))
+        with self._copy("empty") as url:
+            env = servers.product_environment(url)
+            self._keep("ledger", json.loads(servers.run_module("bench.ledger", env=env)))
+
     def measure_money(self) -> None:
         """Statements and the dashboard of 500 outlets; on SQLite only: to make the history takes minutes."""
         if self.store.name != "sqlite":
