@@ -1,6 +1,6 @@
 """`make test`: the whole suite, as several runs of pytest side by side.
 
-A run with servers waits half of the time, so two runs more than there are processors are under way. Each has a
+A run with servers waits half of the time, so one run more than there are processors is under way. Each has a
 temporary folder of its own, which is removed with it. What a run says is printed whole when it has ended, and
 pytest's closing lines stand together at the end. Arguments are handed to every pytest (`python -m tests.run -k
 claim`). With LONG_TESTS=1 (`make nightly`) what has a long form takes it.
@@ -108,7 +108,7 @@ def main() -> int:
     needs.gcc()
     needs.micropython()
     began = time.monotonic()
-    with _postgres() as url, ThreadPoolExecutor((os.cpu_count() or 1) + 2) as threads:
+    with _postgres() as url, ThreadPoolExecutor((os.cpu_count() or 1) + 1) as threads:
         runs = [run for run in RUNS if url or not run.postgres]
         print(f"{len(runs)} runs side by side: {', '.join(run.name for run in runs)}", flush=True)
         waiting = [threads.submit(_run, run, arguments, url) for run in runs]

@@ -81,6 +81,7 @@ class Furnisher:
             "machine": str(self._send("GET", "/api/machines/", bearer=self._staff)[0]["id"]),
             **self._troubles(keys[0]),
             **self._commands(keys[0]),
+            "line": self._gap(keys[0]),
             "station": SERIAL,
             "month": MONTH,
             "statement": f"{outlets[0]}-{MONTH}",
@@ -121,6 +122,18 @@ class Furnisher:
                 "wifi_status": "connected -61",
             }
             self._send("POST", "/api/device/events/", event, key)
+
+    def _gap(self, key: str) -> str:
+        """The id of the line of the ledger that says which presses of the first machine are missing."""
+        (basic,) = (
+            device["counts"]["basic"]
+            for device in self._send("GET", "/api/devices/", bearer=self._staff)["devices"]
+            if device["device_id"] == "OZ-001"
+        )
+        press = {"event_id": "e-gap", "event": "treatment", "treatment": "BASIC", "counter": basic + 3}
+        self._send("POST", "/api/device/events/", press, key)
+        epochs = self._send("GET", "/api/ledger/?device_id=OZ-001", bearer=self._staff)["epochs"]
+        return next(str(line["id"]) for epoch in epochs for line in epoch["lines"] if line["kind"] == "missing")
 
     def _hour(self) -> float:
         return self._chance.triangular(0, 24, 14)

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.browser.furnished import filled, furnished_server, pages_for
 from tests.browser.harness import MIDDLE, SMALL, WIDE, Visit, visitor
+from tests.support.length import IS_LONG
 from tests.support.server import PASSWORD
 
 pytestmark = pytest.mark.browser
@@ -17,9 +18,10 @@ pytestmark = pytest.mark.browser
 GRAVE: Final = ("serious", "critical")
 LOOKS: Final[tuple[tuple[ViewportSize, Literal["light", "dark"]], ...]] = (
     (WIDE, "light"),
-    (SMALL, "light"),
-    (SMALL, "dark"),  # a colour is the same on a wide window
+    *(((SMALL, "light"), (WIDE, "dark")) if IS_LONG else ()),
+    (SMALL, "dark"),
 )
+"""By day each size and scheme once, all four at night."""
 COLOURS: Final = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}
 """All that the scheme changes."""
 EVERYTHING: Final = {"resultTypes": ["violations"]}

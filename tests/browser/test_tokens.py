@@ -15,7 +15,7 @@ TOKENS = "/gateway/device-tokens"
 
 def open_from_menu(page: Page) -> None:
     page.goto("/")
-    page.locator("summary").click()
+    page.locator('summary[aria-label="Menu"]').click()
     page.get_by_role("link", name="Device Token Management", exact=True).click()
     page.wait_for_url(f"**{TOKENS}")
 
@@ -115,7 +115,7 @@ def test_by_keyboard(visit: Visit) -> None:
     page.wait_for_url("/")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
-    menu = page.locator("summary")
+    menu = page.locator('summary[aria-label="Menu"]')
     for _ in range(10):
         page.keyboard.press("Tab")
         if menu.evaluate("element => element === document.activeElement"):

@@ -152,7 +152,8 @@ class Site:
             if isinstance(values, dict):
                 values |= {name: thing for name, thing in self.names.items() if name in values}
                 if "number" in values:
-                    values["number"] = next(n for path, n in self.numbers.items() if case.path.startswith(path))
+                    known = (number for path, number in self.numbers.items() if case.path.startswith(path))
+                    values["number"] = next(known, values["number"])
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def chromium() -> str | None:
-    """The path of a Chromium, or None."""
-    return _program("chromium", "chromium", ("/usr/bin/chromium",))
+    """The path of Chromium's headless shell, else of Chromium, or None.
+
+    The whole one draws windows that nobody sees, for 2.5 times the processor.
+    """
+    shell = "chromium-headless-shell"
+    return _find(shell, ()) or _program("chromium", "chromium", ("/usr/bin/chromium",))
 
 
 def postgresql() -> str | None:
