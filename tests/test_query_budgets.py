@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from device_gateway.claims.services import issue_token
 from device_gateway.models import Device, DeviceTelemetry, HandshakeAttempt
+from ledger.epochs.services import look_into, touched_devices
 from stations.models import PowerBank, PowerBankReturn, Station, StationSlot, SyncLog
 from telemetry.commands import services as commands
 from telemetry.events.payloads import read_event
@@ -133,6 +134,9 @@ def measured(django_db_setup: None, django_db_blocker: Any) -> dict[tuple[str, s
             for _ in range(number):
                 neighbours(owner)
                 history(owner, device, station)
+            for touched in touched_devices().values_list("device_id", flat=True):  # as the follower does in a second
+                while not look_into(touched).is_done:
+                    pass
             found.append(
                 {
                     (path, caller): asked(re.sub(r"<(\w+)>", lambda name: named[name[1]], path), clients[caller])

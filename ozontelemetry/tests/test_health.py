@@ -59,12 +59,13 @@ def test_a_probe_needs_no_tls(door: Door, path: str, settings: Settings) -> None
     assert door.send("GET", path).status == 200
 
 
-def test_a_dead_writer(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("lane", ["_quick", "_slow"])
+def test_a_dead_writer(door: Door, monkeypatch: pytest.MonkeyPatch, lane: str) -> None:
     dead = threading.Thread(target=lambda: None)
     dead.start()
     dead.join()
     with monkeypatch.context() as patch:
-        patch.setattr(write_path, "_thread", dead)
+        patch.setattr(getattr(write_path, lane), "_thread", dead)
         answer = door.send("GET", "/healthz")
         assert refusal(answer) == (503, "writer_dead")
         assert "retry-after" in answer.headers

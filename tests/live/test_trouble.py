@@ -88,8 +88,11 @@ def test_another_process_holds_the_write_lock(
                 claims.append(staff.call("POST", CLAIM, {"token": token}))
                 reads.append(latest(staff, devices[0]))
         load.wait_for(50)
-    assert {answer.status for answer in claims} == {503}
-    assert all(answer.headers["retry-after"].isdigit() for answer in claims)
+    if server.database_url.startswith("postgres"):  # a claim waits neither for that table nor behind those that do
+        assert {answer.status for answer in claims} == {201}
+    else:
+        assert {answer.status for answer in claims} == {503}
+        assert all(answer.headers["retry-after"].isdigit() for answer in claims)
     assert staff.claim(token).api_key
     assert {status for status, _ in reads} == {200}
     # The event loop does not wait with the writer: one that did would take a second (ozone/wire/tracebacks.py).
