@@ -16,9 +16,10 @@ class DeviceGatewayConfig(AppConfig):
 
         credentials.connect_signals()
         memory.connect_signals()
+        # The order of what is written last: a handshake has the credential before the state.
+        memory.register_kind()
         states.register_store()
         versions.register_stores()
         claims.register_kind()
-        memory.register_kind()
         storing.register_kind()
         refusals.register_kind()

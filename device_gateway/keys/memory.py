@@ -20,6 +20,7 @@ from device_gateway.keys.identity import Identity
 from device_gateway.models import Credential, Device
 from device_gateway.versions import EVERYONE, RegistryVersion
 from ozone.intake import Watcher, write_path
+from ozone.intake.last import last_writes
 from ozone.intake.sql import within
 from ozone.wire.address import limit_key
 from ozone.wire.conf import options
@@ -219,7 +220,15 @@ keyring = Keyring()
 
 
 def store_key_uses(connection: BaseDatabaseWrapper, uses: list[tuple[int, datetime]]) -> None:
-    """Notes when credentials were last used, not for every request: see Keyring.note_use."""
+    """Notes when credentials were last used, not for every request: see Keyring.note_use.
+
+    After what the devices said: a handshake has its device's status first and the credential then, and of two processes
+    in different orders each would wait for the other.
+    """
+    last_writes.add(connection, write_key_uses, uses)
+
+
+def write_key_uses(connection: BaseDatabaseWrapper, uses: list[tuple[int, datetime]]) -> None:
     with connection.cursor() as cursor:
         for credential, used_at in sorted(dict(uses).items()):
             cursor.execute(
@@ -229,6 +238,7 @@ def store_key_uses(connection: BaseDatabaseWrapper, uses: list[tuple[int, dateti
 
 def register_kind() -> None:
     write_path.register(KEY_USES, store_key_uses)
+    last_writes.register(write_key_uses)
 
 
 def note_changes(devices: Collection[int], using: str = DEFAULT_DB_ALIAS) -> None:

@@ -51,6 +51,7 @@ class Poll(NamedTuple):
 def store_polls(connection: BaseDatabaseWrapper, polls: list[Poll]) -> list[list[Command] | None]:
     """For each poll the commands it delivers, now marked sent; None where a newer one has its seat."""
     now = max(poll.received_at for poll in polls)
+    _note_vitals(connection, polls)
     by_device: dict[int, list[Command]] = {}
     for command in _open_commands(connection, sorted({poll.device for poll in polls})):
         by_device.setdefault(command.device_id, []).append(command)
@@ -59,7 +60,6 @@ def store_polls(connection: BaseDatabaseWrapper, polls: list[Poll]) -> list[list
     seats = _seats(connection, polls, new)
     seated = [poll for poll in polls if poll.seat == seats[poll.device]]
     devices = {poll.device for poll in seated}
-    _note_vitals(connection, polls)
     firmwares = _firmwares_to_mind(by_device)
     delivered = {
         device: _deliver(commands, now, firmwares.get(device, ""))
@@ -83,7 +83,7 @@ def _seats(connection: BaseDatabaseWrapper, polls: Sequence[Poll], new: Mapping[
 
 
 def _note_vitals(connection: BaseDatabaseWrapper, polls: Sequence[Poll]) -> None:
-    """What the devices say of themselves. After their commands are locked, as for a result."""
+    """What the devices say of themselves. Before their commands are locked, as for a result."""
     telling = [poll for poll in polls if poll.firmware or poll.flags != NO_FLAGS]
     if not telling:
         return

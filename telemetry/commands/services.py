@@ -191,6 +191,8 @@ def report(*, device: int, command_id: str, result: Result, received_at: datetim
 
     A finished command stays as it is; a timed-out one is finished late. Raises NotFound, Conflict.
     """
+    # The device's status first, as for all that it says: a poll beside it has that and then the commands.
+    status = lock_statuses(connection, [device])[device]
     command = _locked(Command.objects.filter(device=device), command_id)
     if command.status in FINISHED:
         return _heard(device, command.status == EXECUTED, received_at)
@@ -207,7 +209,6 @@ def report(*, device: int, command_id: str, result: Result, received_at: datetim
         counters = (0, 0, 0)
     command.counters = counters and dict(zip(COUNTERS, counters, strict=True))
     command.save()
-    status = lock_statuses(connection, [device])[device]
     status.hear(counters, result.flags, received_at, has_reset=has_reset)
     if counters is not None:
         status.touch(received_at)
