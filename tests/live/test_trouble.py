@@ -353,7 +353,7 @@ def test_told_to_end_under_load(server: LiveServer, devices: list[Device], gauge
 
 
 @ENDS
-@pytest.mark.parametrize("seconds", [1.5, 4.0], ids=["writable-again", "locked-for-long"])
+@pytest.mark.parametrize("seconds", [1.5, 5.0], ids=["writable-again", "locked-for-long"])
 def test_told_to_end_while_requests_wait(
     server: LiveServer, staff: Staff, devices: Sequence[Device], ctrl_c: bool, seconds: float
 ) -> None:
