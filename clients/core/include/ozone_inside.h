@@ -43,7 +43,6 @@ typedef struct {
     char token[OZ_TOKEN];
     uint8_t nonce[4]; /* random, made with an empty store: ids begin with it */
     uint32_t boot;    /* the newest that made a record */
-    uint8_t assigned;
     uint8_t key[32];  /* AES-256; all zero: none */
 } oz_identity;
 
@@ -80,7 +79,7 @@ typedef struct {
     bool known_bad;     /* the token was refused: shake hands and show it */
     uint32_t heard;     /* millis of the last reply */
     bool ever_heard;
-    uint32_t clock_utc, clock_at; /* UTC by a reply's Date, and the millis of then */
+    uint32_t clock_utc, clock_at; /* UTC by a reply's Date, and the tenths of then */
 
     /* the exchange under way */
     uint8_t phase, job;
@@ -88,7 +87,8 @@ typedef struct {
     bool open, reused;
     uint16_t sent, length; /* bytes of the request */
     oz_key upto;        /* last record in the request */
-    uint16_t batch;     /* records in the request, all of one kind */
+    uint16_t batch;     /* records in the request, all of one kind, less those that have made room since */
+    bool fewer;         /* some have: the reply's results are not in step with what is queued */
     uint8_t kind;
     uint16_t batch_limit;
     uint32_t due[5];    /* by job: millis from which it may be tried */

@@ -126,7 +126,7 @@ static void heard(oz_device *device, const char *json, size_t length, bool whole
     oz_slice object = {json, length}, value;
     char id[OZ_COMMAND_ID], type[32];
     if (!oz_json_get(object, "command_id", &value) && !oz_json_get(object, "id", &value)) return;
-    if (!oz_json_text(value, id, sizeof id) || !id[0]) return;
+    if (!oz_json_text(value, id, sizeof id) || !oz_plain(id, OZ_NOT_IN_A_PATH)) return;
     if (!oz_json_get(object, "command_type", &value) || !oz_json_text(value, type, sizeof type)) type[0] = 0;
     oz_command command = {id, type, "{}"};
     if (whole && oz_json_get(object, "payload", &value) && *value.at == '{') {
@@ -144,6 +144,10 @@ void oz_walk_begin(oz_device *device) { memset(&device->walk, 0, sizeof device->
 void oz_walk_feed(oz_device *device, char byte) {
     oz_walk *walk = &device->walk;
     oz_reply *reply = &device->reply;
+    if (reply->status >= 300) { /* an error's code is wanted, and there are no commands in it */
+        oz_keep_body(device, byte);
+        return;
+    }
     bool inside = walk->commands && walk->depth >= 3;
     if (walk->text) {
         if (walk->escaped) {

@@ -17,6 +17,7 @@ void oz_put_number(oz_writer *writer, uint32_t number);
 void oz_put_signed(oz_writer *writer, int32_t number);
 void oz_put_hex(oz_writer *writer, const uint8_t *bytes, size_t length);
 void oz_put_text(oz_writer *writer, const char *text); /* quoted and escaped */
+void oz_put_query(oz_writer *writer, const char *text);  /* as the value of a query's parameter */
 void oz_put_instant(oz_writer *writer, uint32_t utc);   /* 2026-11-27T20:00:00Z, quoted */
 
 typedef struct {
@@ -33,6 +34,9 @@ bool oz_json_each(oz_slice array, const char **at, oz_slice *value);
 bool oz_json_text(oz_slice value, char *into, size_t room); /* a string, decoded; false when it is none or too long */
 bool oz_json_true(oz_slice value);
 bool oz_json_is(oz_slice value, const char *text);
+/* Whether `text` may stand in a head: not empty, visible ASCII, and none of `but`. */
+#define OZ_NOT_IN_A_PATH "/?#%\\"
+bool oz_plain(const char *text, const char *but);
 
 /* ------------------------------------------------------------------ http.c: a reply as it comes in */
 

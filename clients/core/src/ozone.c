@@ -12,7 +12,8 @@ static bool reached(uint32_t now, uint32_t when) { return (int32_t)(now - when) 
 uint32_t oz_now(const oz_device *device) {
     uint32_t utc = device->platform.utc ? device->platform.utc(device->platform.self) : 0;
     if (utc) return utc;
-    return device->clock_utc ? device->clock_utc + (oz_millis(device) - device->clock_at) / 1000 : 0;
+    uint32_t passed = (device->tenths - device->clock_at) / 10 + (oz_millis(device) - device->ticked) / 1000;
+    return device->clock_utc ? device->clock_utc + passed : 0;
 }
 
 int oz_save_identity(oz_device *device) {
@@ -39,11 +40,13 @@ int oz_begin(oz_device *device, const oz_settings *settings, const oz_platform *
     device->batch_limit = OZ_BATCH;
     device->ticked = oz_millis(device);
     for (int job = 0; job < OZ_NO_JOB; job++) device->due[job] = device->ticked;
-    int result = oz_queue_begin(device);
-    if (result != OZ_OK) return result;
-    oz_commands_begin(device);
     oz_turn(device, OZ_OFFLINE, "not connected yet");
-    return OZ_OK;
+    int result = oz_queue_begin(device);
+    if (result == OZ_OK)
+        oz_commands_begin(device);
+    else
+        device->store.append = NULL; /* not begun */
+    return result;
 }
 
 /* ------------------------------------------------------------------ what is done next */
@@ -197,6 +200,8 @@ static void keep_time(oz_device *device, uint32_t now) {
     device->ticked = now;
     device->tenths += passed / 100;
     device->rest = passed % 100;
+    for (int job = 0; job < OZ_NO_JOB; job++) /* what was due long ago would be in the future once millis() is half round */
+        if (reached(now, device->due[job])) device->due[job] = now;
     uint32_t utc = device->undated && !device->anchored ? oz_now(device) : 0;
     if (utc) oz_queue_anchor(device, utc);
 }

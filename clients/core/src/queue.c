@@ -45,6 +45,8 @@ int oz_queue_begin(oz_device *device) {
         device->platform.random(device->platform.self, device->me.nonce, sizeof device->me.nonce);
     }
     device->me.device_id[OZ_DEVICE_ID - 1] = device->me.token[OZ_TOKEN - 1] = 0;
+    if (device->me.token[0] && (!oz_plain(device->me.token, "") || strpbrk(device->me.device_id, OZ_NOT_IN_A_PATH)))
+        device->me.token[0] = 0; /* every request with it would be refused, and what is queued with them */
     device->last = device->acked;
     device->queued = 0;
     for (oz_key key = oz_first_after(device, device->acked); key.boot; key = oz_first_after(device, key)) {
@@ -68,6 +70,10 @@ static int number_boot(oz_device *device) {
 static bool drop_oldest(oz_device *device) {
     oz_key oldest = oz_first_after(device, device->acked);
     if (!device->set.drop_oldest || !oldest.boot) return false;
+    if (device->phase && device->job == OZ_SEND && device->batch && !oz_after(oldest, device->upto)) {
+        device->batch--; /* it is under way as well */
+        device->fewer = true;
+    }
     oz_queue_passed(device, oldest, 1);
     device->dropped++;
     return true;
@@ -90,8 +96,8 @@ int oz_queue_append(oz_device *device, uint8_t kind, uint8_t *record, size_t len
         if (result != OZ_FULL || tries == 32 || !drop_oldest(device)) break;
         oz_queue_write_ack(device); /* the flash itself is full: let it forget */
     }
+    device->last = key; /* used up in any case: what could not be written may stand on the flash after all */
     if (result != OZ_OK) return result;
-    device->last = key;
     device->queued++;
     if (!utc) device->undated = true;
     return OZ_OK;
@@ -181,13 +187,16 @@ uint16_t oz_queue_compose(oz_device *device, oz_writer *out, uint16_t most) {
     oz_key after = oz_after(device->acked, SLOTS_END) ? device->acked : SLOTS_END, found;
     char *first = out->at;
     uint16_t count = 0;
+    int length = 0;
+    device->fewer = false;
     /* The record is read into the buffer's end, and written, longer, further in front. */
     uint8_t *record = (uint8_t *)out->end - OZ_RECORD;
     char *end = out->end;
+    if (out->full || out->at >= (char *)record) return 0; /* it is the head that does not fit, and no record's fault */
     out->end = (char *)record;
     if (most > 1) oz_put(out, "[");
     while (count < most) {
-        int length = device->store.next(device->store.self, after, &found, record, OZ_RECORD);
+        length = device->store.next(device->store.self, after, &found, record, OZ_RECORD);
         if (length <= 0) break;
         bool whole = length > OZ_HEAD && length <= OZ_RECORD;
         char *before = out->at;
@@ -217,6 +226,7 @@ uint16_t oz_queue_compose(oz_device *device, oz_writer *out, uint16_t most) {
         }
     }
     out->end = end;
+    if (!count && !length) device->queued = 0; /* nothing whole is left of what was counted */
     return count;
 }
 
@@ -224,6 +234,7 @@ void oz_queue_passed(oz_device *device, oz_key upto, uint32_t count) {
     if (!oz_after(upto, device->acked)) return;
     device->acked = upto;
     device->queued = device->queued > count ? device->queued - count : 0;
+    if (!device->queued && oz_first_after(device, upto).boot) device->queued = 1; /* one that was not counted */
     device->moved = oz_millis(device);
     device->since_ack = (uint16_t)(device->since_ack + count);
     if (device->since_ack >= device->set.ack_every) oz_queue_write_ack(device);
@@ -251,11 +262,13 @@ void oz_queue_refuse(oz_device *device, oz_key key) {
 /* When this boot's undated records happened, decided once and kept: sent again, a record must say the same time. */
 void oz_queue_anchor(oz_device *device, uint32_t utc) {
     if (device->anchored || !device->undated) return;
+    oz_queue_write_ack(device);
+    oz_key acked = device->written; /* what is past it comes again after a power cut, and needs its anchor */
     oz_anchor anchor = {device->me.boot, utc ? utc - device->tenths / 10 : 0};
     for (int i = 0; i < OZ_ANCHORS; i++) {
         oz_anchor old = device->anchors[i];
-        if (old.boot > device->acked.boot) continue; /* records of that boot are waiting */
-        if (old.boot && old.boot == device->acked.boot && device->queued) continue;
+        if (old.boot > acked.boot) continue; /* records of that boot are waiting */
+        if (old.boot && old.boot == acked.boot && (device->queued || oz_after(device->acked, acked))) continue;
         device->anchors[i] = anchor;
         device->anchored = device->store.replace(device->store.self, OZ_SLOT_ANCHORS, device->anchors,
                                                  sizeof device->anchors) == OZ_OK;

@@ -24,15 +24,17 @@ static void read_key(oz_device *device, oz_slice body) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     oz_slice value;
     char text[48];
+    uint8_t key[sizeof device->me.key];
     uint32_t bits = 0, count = 0;
     size_t used = 0;
     if (!oz_json_get(body, "encryption_key_b64", &value) || !oz_json_text(value, text, sizeof text)) return;
-    for (const char *at = text; *at && *at != '=' && used < sizeof device->me.key; at++) {
+    for (const char *at = text; *at && *at != '=' && used < sizeof key; at++) {
         const char *digit = strchr(digits, *at);
         if (!digit) return;
         bits = bits << 6 | (uint32_t)(digit - digits);
-        if ((count += 6) >= 8) device->me.key[used++] = (uint8_t)(bits >> (count -= 8));
+        if ((count += 6) >= 8) key[used++] = (uint8_t)(bits >> (count -= 8));
     }
+    if (used == sizeof key) memcpy(device->me.key, key, sizeof key);
 }
 #endif
 
@@ -42,15 +44,15 @@ static void welcomed(oz_device *device) {
     oz_slice body = {device->buffer, device->reply.body}, value;
     oz_identity before = device->me;
     if (!oz_json_get(body, meter ? "api_key" : "token", &value) ||
-        !oz_json_text(value, device->me.token, sizeof device->me.token) || !device->me.token[0]) {
+        !oz_json_text(value, device->me.token, sizeof device->me.token) || !oz_plain(device->me.token, "") ||
+        (!meter && (!oz_json_get(body, "device_id", &value) ||
+                    !oz_json_text(value, device->me.device_id, sizeof device->me.device_id) ||
+                    !oz_plain(device->me.device_id, OZ_NOT_IN_A_PATH)))) {
         device->me = before;
         oz_failed(device, "the server's welcome could not be read");
         return;
     }
-    if (!meter && oz_json_get(body, "device_id", &value) &&
-        !oz_json_text(value, device->me.device_id, sizeof device->me.device_id))
-        memcpy(device->me.device_id, before.device_id, sizeof before.device_id);
-    device->me.assigned = meter || (oz_json_get(body, "assigned", &value) && oz_json_true(value));
+    bool assigned = meter || (oz_json_get(body, "assigned", &value) && oz_json_true(value));
 #ifdef OZ_ENCRYPT
     if (meter) read_key(device, body);
 #endif
@@ -61,7 +63,7 @@ static void welcomed(oz_device *device) {
     }
     device->known_bad = false;
     done(device, OZ_HELLO_MS);
-    if (device->me.assigned)
+    if (assigned)
         oz_turn(device, OZ_ONLINE, "online");
     else
         oz_turn(device, OZ_WAITING_FOR_OPERATOR, "waiting until it is assigned to a machine");
@@ -89,16 +91,18 @@ static bool took_all_but(oz_device *device) {
     const char *at;
     uint16_t count = 0;
     if (device->reply.cut || !oz_json_get(body, "results", &results)) return false;
-    for (at = results.at; oz_json_each(results, &at, &item); count++) {
+    for (at = results.at; oz_json_each(results, &at, &item);) count++;
+    if (device->fewer || count != device->batch) return false;
+    for (at = results.at; oz_json_each(results, &at, &item);) {
         key = oz_first_after(device, key);
         if (oz_json_get(item, "ack", &value) && !oz_json_true(value)) oz_queue_refuse(device, key);
     }
-    return count == device->batch;
+    return true;
 }
 
 static void sent(oz_device *device) {
     oz_slice body = {device->buffer, device->reply.body}, value;
-    bool all = device->batch == 1 || device->kind == OZ_READING ||
+    bool all = (device->batch == 1 && !device->fewer) || device->kind == OZ_READING ||
                (oz_json_get(body, "ack", &value) && oz_json_true(value));
     if (!all && !took_all_but(device)) { /* one by one, so that it is known which */
         device->batch_limit = 1;
@@ -116,8 +120,8 @@ static void refused(oz_device *device, uint16_t status) {
     if (device->job == OZ_RESULT && status != 408 && status != 429) { /* nobody waits for this result */
         oz_commands_told(device, oz_commands_next(device));
         done(device, 0);
-    } else if (device->job == OZ_SEND && device->batch > 1) {
-        device->batch_limit = status == 413 ? device->batch / 2 : 1;
+    } else if (device->job == OZ_SEND && (device->batch > 1 || device->fewer)) {
+        device->batch_limit = status == 413 && device->batch > 1 ? device->batch / 2 : 1;
         done(device, 0);
     } else if (device->job == OZ_SEND && (status == 400 || status == 413 || status == 415)) {
         oz_queue_refuse(device, device->upto);
@@ -137,7 +141,7 @@ void oz_answered(oz_device *device) {
     device->since = now;
     if (device->reply.date) {
         device->clock_utc = device->reply.date;
-        device->clock_at = now;
+        device->clock_at = device->tenths;
     }
     if (device->reply.close) oz_close(device);
     if (device->job == OZ_TIME) {

@@ -37,21 +37,11 @@ bool oz_compose(oz_device *device, uint8_t job) {
         oz_put_number(out, oz_state_of(device) == OZ_ONLINE ? device->set.held_poll_s : 0); /* first whether it is let in */
         if (device->set.firmware) {
             oz_put(out, "&firmware=");
-            for (const char *at = device->set.firmware; *at; at++) {
-                bool plain = (*at >= '0' && *at <= '9') || ((*at | 0x20) >= 'a' && (*at | 0x20) <= 'z') || *at == '-' ||
-                             *at == '.' || *at == '_';
-                if (plain) {
-                    oz_put_bytes(out, at, 1);
-                } else {
-                    uint8_t byte = (uint8_t)*at;
-                    oz_put(out, "%");
-                    oz_put_hex(out, &byte, 1);
-                }
-            }
+            oz_put_query(out, device->set.firmware);
         }
         if (device->set.reset_reason && !device->reason_told) {
             oz_put(out, "&reset_reason=");
-            oz_put(out, device->set.reset_reason);
+            oz_put_query(out, device->set.reset_reason);
         }
         oz_put_vitals(device, out, true);
         break;

@@ -80,6 +80,7 @@ void oz_put_vitals(oz_device *device, oz_writer *out, bool query) {
 
 int oz_adopt(oz_device *device, const char *device_id, const char *token) {
     if (device->me.token[0]) return OZ_OK;
+    if (!oz_plain(device_id, OZ_NOT_IN_A_PATH) || !oz_plain(token, "")) return OZ_INVALID; /* EEPROM that was never written */
     if (strlen(device_id) >= OZ_DEVICE_ID || strlen(token) >= OZ_TOKEN) return OZ_TOO_LONG;
     strcpy(device->me.device_id, device_id);
     strcpy(device->me.token, token);

@@ -53,6 +53,19 @@ void oz_put_text(oz_writer *writer, const char *text) {
     oz_put(writer, "\"");
 }
 
+void oz_put_query(oz_writer *writer, const char *text) {
+    for (; *text; text++) {
+        uint8_t byte = (uint8_t)*text;
+        bool plain = (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') || byte == '-' ||
+                     byte == '.' || byte == '_';
+        if (!plain) oz_put(writer, "%");
+        if (plain)
+            oz_put_bytes(writer, text, 1);
+        else
+            oz_put_hex(writer, &byte, 1);
+    }
+}
+
 static void put_pair(oz_writer *writer, uint32_t number) {
     char pair[2] = {(char)('0' + number / 10 % 10), (char)('0' + number % 10)};
     oz_put_bytes(writer, pair, 2);
@@ -257,6 +270,12 @@ bool oz_json_text(oz_slice value, char *into, size_t room) {
 
 bool oz_json_is(oz_slice value, const char *text) {
     return value.length == strlen(text) && !memcmp(value.at, text, value.length);
+}
+
+bool oz_plain(const char *text, const char *but) {
+    const char *at = text;
+    while (*at > 0x20 && *at < 0x7f && !strchr(but, *at)) at++;
+    return at > text && !*at;
 }
 
 bool oz_json_true(oz_slice value) { return oz_json_is(value, "true"); }

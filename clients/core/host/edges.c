@@ -1,0 +1,354 @@
+/* What happens once in a device's life: a flash that lies or loses, a server that says what none should, a clock that
+ * turns over, a queue that drops what is being sent.
+ *
+ *     edges      says `edges N`, and ends with 1 and the line of what is wrong
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../include/ozone.h"
+#include "fake_server.h"
+
+enum { RECORDS = 100, DAY = 86400000 };
+
+#define CHECK(what) \
+    do { \
+        if (!(what)) { \
+            printf("edges.c:%d: %s; %u queued, %u refused, %s\n", __LINE__, #what, oz_queued(&device), oz_refused(&device), oz_why(&device)); \
+            exit(1); \
+        } \
+    } while (0)
+
+static oz_device device;
+static uint32_t clock_ms;
+
+static struct {
+    oz_key key;
+    uint8_t bytes[OZ_RECORD];
+    size_t length;
+} records[RECORDS];
+static int record_count;
+static struct {
+    uint8_t bytes[1200];
+    size_t length;
+} slots[6];
+static bool lies, dead; /* writes and says that it has not; answers nothing */
+
+static int append(void *self, oz_key key, const void *bytes, size_t length) {
+    (void)self;
+    records[record_count].key = key;
+    memcpy(records[record_count].bytes, bytes, length);
+    records[record_count++].length = length;
+    return lies ? OZ_BROKEN : OZ_OK;
+}
+
+static int replace(void *self, uint32_t slot, const void *bytes, size_t length) {
+    (void)self;
+    memcpy(slots[slot].bytes, bytes, length);
+    slots[slot].length = length;
+    return OZ_OK;
+}
+
+static int give(const uint8_t *bytes, size_t length, void *into, size_t room) {
+    if (room) memcpy(into, bytes, length < room ? length : room);
+    return (int)length;
+}
+
+static int next(void *self, oz_key after, oz_key *found, void *into, size_t room) {
+    (void)self;
+    if (dead) return -1;
+    if (!after.boot)
+        for (uint32_t slot = after.number + 1; slot && slot < 6; slot++)
+            if (slots[slot].length) {
+                found->boot = 0;
+                found->number = slot;
+                return give(slots[slot].bytes, slots[slot].length, into, room);
+            }
+    for (int i = 0; i < record_count; i++) {
+        oz_key key = records[i].key;
+        if (key.boot < after.boot || (key.boot == after.boot && key.number <= after.number)) continue;
+        *found = key;
+        return give(records[i].bytes, records[i].length, into, room);
+    }
+    return 0;
+}
+
+static bool reachable, slow; /* slow: its replies wait */
+static const char *instead;  /* of its reply, to whatever begins with `to` */
+static const char *to;
+static int times; /* so often; negative: always */
+static char asked[8192], answer[1024]; /* all that was asked */
+static size_t answer_length, answer_sent;
+
+static int open_net(void *self, const char *host, uint16_t port, uint32_t budget) {
+    (void)self, (void)host, (void)port, (void)budget;
+    fake_open();
+    answer_length = answer_sent = 0;
+    return reachable ? 1 : -1;
+}
+
+static int write_net(void *self, const void *bytes, size_t length) {
+    static char path[40];
+    (void)self;
+    if (strlen(asked) + length < sizeof asked) strncat(asked, bytes, length);
+    snprintf(path, sizeof path, "%.*s", (int)(length < 39 ? length : 39), (const char *)bytes);
+    answer_length = answer_sent = 0;
+    if (instead && times && !strncmp(path, to, strlen(to))) {
+        times--;
+        answer_length = strlen(instead);
+        memcpy(answer, instead, answer_length);
+        fake_open();
+    } else if (fake_take(bytes, length)) {
+        answer_length = fake_length;
+        memcpy(answer, fake_reply, fake_length);
+    }
+    return (int)length;
+}
+
+static int read_net(void *self, void *into, size_t room) {
+    (void)self;
+    size_t count = answer_length - answer_sent < room ? answer_length - answer_sent : room;
+    if (slow) return 0;
+    memcpy(into, answer + answer_sent, count);
+    answer_sent += count;
+    return (int)count;
+}
+
+static void close_net(void *self) { (void)self; }
+
+static uint32_t milliseconds(void *self) {
+    (void)self;
+    return clock_ms;
+}
+
+static void random_bytes(void *self, void *into, size_t length) {
+    (void)self;
+    memset(into, 7, length);
+}
+
+static const oz_store STORE = {NULL, append, replace, next};
+static const oz_transport NET = {NULL, open_net, write_net, read_net, close_net};
+static oz_settings settings;
+
+static int start(void) {
+    oz_platform platform = {0};
+    platform.millis = milliseconds;
+    platform.random = random_bytes;
+    return oz_begin(&device, &settings, &platform, &STORE, &NET);
+}
+
+/* An empty flash, a server that is there. */
+static void anew(void) {
+    static const oz_settings plain = {.host = "server", .port = 80, .mac = "EC:E3:34:46:2B:C0"};
+    settings = plain;
+    record_count = stored_count = conflicts = 0;
+    memset(slots, 0, sizeof slots);
+    memset(asked, 0, sizeof asked);
+    clock_ms = 1000;
+    reachable = true;
+    lies = dead = slow = false;
+    instead = NULL;
+    times = -1;
+    if (start() != OZ_OK) exit(3);
+}
+
+static void run(uint32_t ms) {
+    for (uint32_t end = clock_ms + ms; (int32_t)(end - clock_ms) > 0; clock_ms += 100) oz_tick(&device, 50);
+}
+
+static int press(unsigned counter) { return oz_press(&device, OZ_BASIC, counter, NULL); }
+
+static bool has(unsigned counter) {
+    for (int i = 0; i < stored_count; i++)
+        if (stored[i].counter == counter) return true;
+    return false;
+}
+
+/* ------------------------------------------------------------------ the clock */
+
+static void idle_for_a_month(void) {
+    anew();
+    press(1);
+    run(5000);
+    for (int hour = 0; hour < 30 * 24; hour++, clock_ms += DAY / 24) oz_tick(&device, 50);
+    press(2);
+    run(5000);
+    CHECK(has(1) && has(2));
+}
+
+static void without_a_server_for_two_months(void) {
+    anew();
+    run(5000);
+    reachable = false;
+    for (int hour = 0; hour < 60 * 24; hour++, clock_ms += DAY / 24) oz_tick(&device, 50);
+    press(1);
+    reachable = true;
+    run(400000);
+    CHECK(has(1) && !strncmp(stored[0].ts, "2027-01-26T20", 13));
+}
+
+static void dated_again_as_before(void) { /* the anchor of records whose acknowledgement never came to the flash */
+    anew();
+    settings.ack_every = 1000;
+    for (unsigned boot = 1; boot <= 8; boot++) {
+        if (start() != OZ_OK) exit(3);
+        reachable = false;
+        press(boot);
+        run(1000);
+        reachable = true;
+        for (int i = 0; i < 100 && oz_queued(&device); i++) run(100);
+    }
+    if (start() != OZ_OK) exit(3);
+    run(60000);
+    CHECK(stored_count == 8 && !conflicts);
+}
+
+/* ------------------------------------------------------------------ the flash */
+
+static void written_and_said_not_to_be(void) {
+    anew();
+    reachable = false;
+    CHECK(press(1) == OZ_OK);
+    lies = true;
+    CHECK(press(2) == OZ_BROKEN);
+    lies = false;
+    CHECK(press(3) == OZ_OK);
+    reachable = true;
+    run(60000);
+    CHECK(has(1) && has(3) && oz_can_sleep(&device));
+}
+
+static void lost_what_was_counted(void) {
+    anew();
+    reachable = false;
+    for (unsigned i = 1; i <= 5; i++) press(i);
+    memmove(records + 1, records + 4, sizeof records[0]);
+    record_count = 2;
+    reachable = true;
+    run(60000);
+    CHECK(has(1) && has(5) && oz_can_sleep(&device));
+}
+
+static void not_even_read(void) {
+    anew();
+    dead = true;
+    CHECK(start() == OZ_BROKEN && oz_why(&device));
+    dead = false;
+    CHECK(press(1) == OZ_NOT_BEGUN);
+}
+
+static void an_identity_of_rubbish(void) {
+    anew();
+    memset(device.me.token, 0xff, sizeof device.me.token);
+    replace(NULL, OZ_SLOT_IDENTITY, &device.me, sizeof device.me);
+    CHECK(start() == OZ_OK);
+    press(1);
+    run(5000);
+    CHECK(has(1));
+    CHECK(oz_forget(&device) == OZ_OK);
+    CHECK(oz_adopt(&device, "\xff\xff\xff", "token") == OZ_INVALID);
+    CHECK(oz_adopt(&device, "../admin?", "token") == OZ_INVALID);
+    CHECK(oz_adopt(&device, "id", "a\r\nHost: b") == OZ_INVALID);
+    CHECK(oz_adopt(&device, "", "token") == OZ_INVALID);
+    CHECK(oz_adopt(&device, "EC:E3:34:46:2B:C0", "token") == OZ_OK);
+}
+
+/* ------------------------------------------------------------------ the server, and what it is told */
+
+static void dropped_while_it_is_sent(void) {
+    anew();
+    run(2000);
+    settings.drop_oldest = true;
+    settings.capacity = 3;
+    if (start() != OZ_OK) exit(3);
+    run(2000); /* now it knows the time */
+    reachable = false;
+    for (unsigned i = 1; i <= 3; i++) press(i);
+    reachable = slow = true;
+    run(4000);
+    CHECK(strstr(asked, "POST /api/device/events"));
+    press(4);
+    CHECK(oz_dropped(&device) == 1 && oz_queued(&device) == 3);
+    slow = false;
+    run(60000);
+    CHECK(has(2) && has(3) && has(4) && oz_can_sleep(&device) && !oz_refused(&device));
+}
+
+static void refused_while_another_makes_room(void) { /* what is refused is none of those that are left */
+    static const char results[] = "HTTP/1.1 200 OK\r\nContent-Length: 57\r\n\r\n"
+                                  "{\"ack\":false,\"results\":[{\"ack\":false},{\"ack\":true}]}      ";
+    anew();
+    run(2000);
+    settings.drop_oldest = true;
+    settings.capacity = 2;
+    if (start() != OZ_OK) exit(3);
+    run(2000); /* now it knows the time */
+    reachable = false;
+    for (unsigned i = 1; i <= 2; i++) press(i);
+    instead = results;
+    to = "POST /api/device/events";
+    times = 1;
+    reachable = slow = true;
+    run(4000);
+    CHECK(!times);
+    press(3);
+    slow = false;
+    run(60000);
+    CHECK(has(2) && has(3) && oz_can_sleep(&device) && !oz_refused(&device));
+}
+
+static void a_head_that_does_not_fit(void) {
+    static char host[OZ_BUFFER - OZ_RECORD];
+    anew();
+    run(2000);
+    memset(host, 'h', sizeof host - 1);
+    settings.host = host;
+    if (start() != OZ_OK) exit(3);
+    press(1);
+    run(60000);
+    CHECK(oz_queued(&device) == 1 && !oz_refused(&device) && !strstr(asked, "POST /api/device/events"));
+}
+
+static void archived(void) {
+    anew();
+    instead = "HTTP/1.1 403 Forbidden\r\nContent-Length: 26\r\n\r\n{\"code\":\"device_archived\"}";
+    to = "GET /api/device/";
+    run(5000);
+    CHECK(oz_state_of(&device) == OZ_BLOCKED && strstr(oz_why(&device), "archived"));
+}
+
+static void a_welcome_that_breaks_the_head(void) {
+    static const char *const welcomes[] = {
+        "HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n{\"device_id\":\"m1\",\"token\":\"a\\r\\nX: b\",\"assigned\":true}       ",
+        "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{\"device_id\":\"a/b?\",\"token\":\"t\",\"assigned\":true}  ",
+        "HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n{\"token\":\"t\",\"assigned\":true}   "};
+    for (int i = 0; i < 3; i++) {
+        anew();
+        instead = welcomes[i];
+        to = "POST /api/handshake";
+        press(1);
+        run(5000);
+        CHECK(!oz_device_id(&device)[0] && oz_queued(&device) == 1 && !strstr(asked, "X: b"));
+    }
+}
+
+static void strings_with_blanks(void) {
+    anew();
+    settings.reset_reason = "Software reset\r\nX: b&c";
+    settings.firmware = "1 0\r\n";
+    if (start() != OZ_OK) exit(3);
+    run(5000);
+    CHECK(strstr(asked, "&firmware=1%200%0d%0a&reset_reason=Software%20reset%0d%0aX%3a%20b%26c&queue"));
+}
+
+int main(void) {
+    void (*const all[])(void) = {idle_for_a_month, without_a_server_for_two_months, dated_again_as_before,
+                                 written_and_said_not_to_be, lost_what_was_counted, not_even_read, an_identity_of_rubbish,
+                                 dropped_while_it_is_sent, refused_while_another_makes_room, a_head_that_does_not_fit,
+                                 archived, a_welcome_that_breaks_the_head, strings_with_blanks};
+    size_t count = sizeof all / sizeof all[0];
+    for (size_t i = 0; i < count; i++) all[i]();
+    printf("edges %zu\n", count);
+    return 0;
+}
