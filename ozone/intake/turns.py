@@ -4,7 +4,8 @@ looks again every 0.1 s, and a busy writer's transactions follow each other with
 Inside one process a queue is possible. The writer has the turn for the whole of its transaction. Any other connection
 has it until its own transaction has begun; then the writer is the one that finds the lock taken, and not for long.
 
-Between processes there is none, and the writer looks more often (`begun`).
+Between processes there is none, and whoever has the turn looks more often (`begun`, `_soon`): the others of its own
+process wait behind it.
 """
 
 import os
@@ -25,7 +26,7 @@ from ozone.wire.tracebacks import clear_frames
 SECONDS: Final = 3.0
 """Who has waited this long goes on without a turn: then SQLite itself decides, as it does between processes."""
 LOOK_MILLISECONDS: Final = 2
-"""How long SQLite itself waits for a lock where `begun` looks again: it looks after 1 ms, and once more."""
+"""How long SQLite itself waits for a lock where we look again: it looks after 1 ms, and once more."""
 _READS: Final = ("SELECT", "PRAGMA", "EXPLAIN", "VACUUM INTO")
 
 
@@ -108,7 +109,28 @@ def _in_turn(execute: Callable[..., Any], sql: Any, params: Any, many: bool, con
     if context["connection"].in_atomic_block or str(sql).lstrip().upper().startswith(_READS):
         return execute(sql, params, many, context)
     with turns.one():
-        return execute(sql, params, many, context)
+        if many:  # may have written some of its rows
+            return execute(sql, params, many, context)
+        return _soon(execute, sql, params, many, context)
+
+
+def _soon(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    """As soon as no other process writes. SQLite's own looks come 0.1 s apart, and meanwhile the writer would wait for
+    the turn: beside a process that writes in many short steps it stood still for most of a second."""
+    raw = context["connection"].connection
+    (before,) = raw.execute("PRAGMA busy_timeout").fetchone()
+    until = time.monotonic() + before / 1000
+    raw.execute(f"PRAGMA busy_timeout = {LOOK_MILLISECONDS}")
+    try:
+        while True:
+            try:
+                return execute(sql, params, many, context)
+            except OperationalError as error:
+                if not _is_locked(error) or time.monotonic() > until:
+                    raise
+                clear_frames(error)
+    finally:
+        raw.execute(f"PRAGMA busy_timeout = {before}")
 
 
 def _join(connection: BaseDatabaseWrapper, **_: Any) -> None:

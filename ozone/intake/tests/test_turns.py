@@ -1,5 +1,6 @@
 """Writers of one process get at SQLite in the order in which they came, however busy the writer's thread is."""
 
+import sqlite3
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from ozone.intake import Writer
 from ozone.intake.tests.conftest import row, stored
@@ -78,6 +79,62 @@ def test_a_person_writes_beside_a_busy_writer(writer: Writer, write: Any) -> Non
     # The transaction it met, and one that may have begun before the thread asked.
     assert at - before <= 2
     assert 1 in stored()
+
+
+class InSteps:
+    """Somebody of another process, who writes in short steps with shorter pauses."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.has_begun = threading.Event()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._write)
+
+    def _write(self) -> None:
+        other = sqlite3.connect(connection.settings_dict["NAME"], timeout=5, isolation_level=None)
+        while not self._end.is_set():
+            other.execute("BEGIN IMMEDIATE")
+            self.has_begun.set()
+            time.sleep(0.03)
+            self.has_begun.clear()
+            other.execute("COMMIT")
+            self.steps += 1
+            time.sleep(0.005)
+        other.close()
+
+    def __enter__(self) -> "InSteps":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+
+@sqlite_only
+def test_a_person_writes_between_the_steps_of_another_process(writer: Writer) -> None:
+    """Whoever waits for the lock has the turn, and the writer waits behind them."""
+    with InSteps() as other, connection.cursor() as cursor:
+        before = other.steps
+        for number in range(10):
+            assert other.has_begun.wait(5)
+            cursor.execute("INSERT INTO intake_test (id, text) VALUES (%s, %s)", row(number)[:2])
+        assert other.steps - before <= 20  # looking as seldom as SQLite does took 28 to 52
+
+
+@sqlite_only
+def test_a_person_gives_up(writer: Writer) -> None:
+    """After the time that is set, which is kept."""
+    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 50")
+        with pytest.raises(OperationalError, match="locked"):
+            cursor.execute("INSERT INTO intake_test (id, text) VALUES (1, 'one')")
+        other.close()
+        cursor.execute("INSERT INTO intake_test (id, text) VALUES (2, 'two')")
+        assert cursor.execute("PRAGMA busy_timeout").fetchall() == [(50,)]
+        cursor.execute("PRAGMA busy_timeout = 5000")
 
 
 def test_first_come_first_served() -> None:
