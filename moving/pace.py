@@ -4,6 +4,7 @@ On SQLite one process writes at a time. The writer looks for its turn every few 
 between two steps need only be longer than that: mostly it is the preparing of the next one.
 """
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from django.db import DEFAULT_DB_ALIAS, connection
 from moving.sources import Row, Source, walk
 from ozone.intake.turns import LOOK_MILLISECONDS, begun
 
-WRITTEN_AT_ONCE: Final = 256
+WRITTEN_AT_ONCE: Final = 128
 """Rows of one transaction, at most: on SQLite nobody else writes meanwhile. One statement takes that many."""
 STEP_SECONDS: Final = 0.01
 """After which a transaction takes no further row, where rows are written one by one."""
@@ -39,12 +40,34 @@ class _Pace:
         try:
             with begun(DEFAULT_DB_ALIAS, _WAITS):
                 _wait(int(_WAITS * 1000))
+                gc.disable()  # after it, not while everybody waits: there is much to look through
                 yield
         finally:
+            gc.enable()
             self._ended = time.monotonic()
 
 
 step: Final = _Pace().step
+
+
+@contextmanager
+def forced_at_the_end() -> Iterator[None]:
+    """On SQLite steps are not forced to disk one by one: each would hold the lock while the disk is waited for, and a
+    power cut costs what a repeat brings again. What is written is forced at the end; and whatever the server
+    acknowledges meanwhile is forced by itself, with all that was written before it.
+    """
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        yield
+        return
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        cursor.execute("PRAGMA synchronous = FULL")
+        # A commit forces the whole log; the number is kept for others, and stays what it is.
+        ((version,),) = cursor.execute("PRAGMA user_version").fetchall()
+        cursor.execute(f"PRAGMA user_version = {int(version)}")
 
 
 def _wait(milliseconds: int) -> None:

@@ -1,5 +1,6 @@
 """Moving in: everything an earlier system's database holds, in the order in which one thing needs another."""
 
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ from device_gateway.models import Device
 from device_gateway.versions import EVERYONE, RegistryVersion
 from moving.cells import first, text, whole
 from moving.generations import generation_of
+from moving.pace import forced_at_the_end
 from moving.report import Report
 from moving.sources import Source, count, walk
 from moving.state import Move
@@ -27,25 +29,26 @@ def move_in(
 ) -> Report:
     """Brings what the source holds and is not here yet. Raises NoSource before anything is written.
 
-    May be repeated, and goes on where it was cut off: each step of at most 256 rows is a transaction of its own.
+    May be repeated, and goes on where it was cut off: each step of at most 128 rows is a transaction of its own.
     """
     generation = generation_of(source)
     move = Move(source, generation, Report(generation.name, is_dry), zone, timezone.now(), since)
     check_data_key(move)
     move.remembered()
-    move_people(move)
-    move_outlets(move)
-    move_devices(move)
-    move_machines(move)
-    move_bindings(move)
-    move_statuses(move)
-    move_tokens(move)
-    move_commands(move)
-    move_events(move, progress)
-    move_readings(move, progress)
-    _compare_derived(move)
-    if not is_dry:
-        _finish()
+    with nullcontext() if is_dry else forced_at_the_end():
+        move_people(move)
+        move_outlets(move)
+        move_devices(move)
+        move_machines(move)
+        move_bindings(move)
+        move_statuses(move)
+        move_tokens(move)
+        move_commands(move)
+        move_events(move, progress)
+        move_readings(move, progress)
+        _compare_derived(move)
+        if not is_dry:
+            _finish()
     return move.report
 
 
