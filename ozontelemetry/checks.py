@@ -15,6 +15,7 @@ from device_gateway.claims.payloads import LONGEST_HOST
 from ledger.prices.money import is_currency
 from ozone.wire.address import network
 from ozone.wire.conf import options
+from ozone.wire.http import is_public_url
 from ozone.wire.limits import rate
 from ozone.wire.times import parse_iso
 from ozontelemetry import durability, passwords
@@ -104,6 +105,14 @@ def settings_are_usable(**_: Any) -> list[CheckMessage]:
         found.append(Error("CURRENCY is no currency of ISO 4217.", hint="Write it as MYR, or EUR.", id="ozone.E017"))
     if parse_iso(options().DEVICE_EPOCH) is None:
         found.append(Error("DEVICE_EPOCH is not an ISO 8601 time.", id="ozone.E007"))
+    if (url := options().PUBLIC_URL) and not is_public_url(url):
+        found.append(
+            Error(
+                "PUBLIC_URL is no address that labels and messages could lead to.",
+                hint="Write it as https://telemetry.example.com, without a query.",
+                id="ozone.E018",
+            )
+        )
     try:
         stations_enabled()
     except ValueError as error:

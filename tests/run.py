@@ -102,6 +102,7 @@ def main() -> int:
     needs.curl()
     needs.nginx()
     needs.redis()
+    needs.zbarimg()
     needs.systemd_analyze()
     needs.faketime()
     needs.cluster()

@@ -220,6 +220,13 @@ class Options:
         "Origins of web pages that may use the API with a person's cookie, and read `ETag`, `Link` and "
         "`Retry-After`. Development: `http://localhost` and `http://127.0.0.1` on ports 3000 and 5173",
     )
+    PUBLIC_URL: str = documented(
+        "",
+        PEOPLE,
+        "URL",
+        "Where people reach this server (`https://telemetry.example.com`): labels, messages and what else leaves the "
+        "system lead there. Empty: the address that a page was asked for by",
+    )
     REGISTRATION: str = documented(
         "open", PEOPLE, "text", "`open`, or `closed`: people may not make accounts for themselves"
     )

@@ -1,10 +1,12 @@
 """One request and one reply of a device route, the same whichever door they came through."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.http.request import split_domain_port, validate_host
 
@@ -101,6 +103,29 @@ def public_scheme(scheme: str, peer: str, headers: Mapping[str, str]) -> str:
 def public_host(peer: str, headers: Mapping[str, str]) -> str:
     """Host and port as the client wrote them."""
     return _forwarded("x-forwarded-host", peer, headers) or headers.get("host", "")
+
+
+def is_public_url(text: str) -> bool:
+    """Whether it may be PUBLIC_URL: http or https and a host, perhaps a path; no name or password, query, fragment."""
+    try:
+        parts = urlsplit(text)
+        is_place = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        return False
+    return (
+        is_place
+        and "@" not in parts.netloc
+        and re.fullmatch(r"[!-~]+", text) is not None
+        and not set(text) & set("?#\\")
+    )
+
+
+def public_url(path: str, here: str = "") -> str:
+    """The address of `path`, empty or beginning with a slash, for who reads it outside: on a label, in a message.
+
+    It lies under PUBLIC_URL; where that is empty under `here`, scheme and host as the request had them.
+    """
+    return f"{options().PUBLIC_URL.rstrip('/') or here}{path}"
 
 
 @lru_cache(maxsize=1024)

@@ -64,6 +64,7 @@ def test_nothing_to_say() -> None:
         ("DEVICE_TIME_ZONE", "", ["ozone.E012"]),
         ("CURRENCY", "myr", ["ozone.E017"]),
         ("CURRENCY", "XXX", ["ozone.E017"]),
+        ("PUBLIC_URL", "telemetry.example.com", ["ozone.E018"]),
         ("UNSAFE_COMMANDS", [], []),
         ("UNSAFE_COMMANDS", ["REBOOT_DEVICE@1.0.0-sim", "SYNC_TIME@a@b"], []),
         ("UNSAFE_COMMANDS", ["REBOOT_DEVICE"], ["ozone.E015"]),

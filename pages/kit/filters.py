@@ -14,10 +14,12 @@ def is_number(text: str) -> bool:
 
 
 class Chosen(forms.ChoiceField):
-    """One of a few, or any. `valid_value` alone says what an address may ask for."""
+    """One of a few, or what is `usual`. `valid_value` alone says what an address may ask for."""
 
-    def __init__(self, choices: Iterable[tuple[str, str]], label: str | None = None) -> None:
-        super().__init__(choices=[ANY, *choices], label=label, required=False)
+    def __init__(
+        self, choices: Iterable[tuple[str, str]], label: str | None = None, *, usual: tuple[str, str] = ANY
+    ) -> None:
+        super().__init__(choices=[usual, *choices], label=label, required=False)
 
 
 class ChosenRow(Chosen):

@@ -32,7 +32,7 @@ class Listing(Generic[M]):
     """What the address asks for. Words it does not know are left out, as if they had not been said.
 
     `sorts`: by the word in `?sort=` (`-` before it turns the order round); the first is the default. `filters`: the
-    form of what may be chosen besides. `is_searched`: whether `?q=` is of this table.
+    form of what may be chosen besides. `is_searched`: whether `?q=` is of this table. `rows`: of a page.
     """
 
     def __init__(
@@ -42,8 +42,10 @@ class Listing(Generic[M]):
         filters: type[Filters] = Filters,
         *,
         is_searched: bool = True,
+        rows: int = PAGE_ROWS,
     ) -> None:
         self.sorts = sorts
+        self.rows = rows
         self.words = asked(query.get("q", "")) if is_searched else ""
         sort = query.get("sort", "")
         self.sort = sort if sort.removeprefix("-") in sorts else next(iter(sorts))
@@ -55,11 +57,11 @@ class Listing(Generic[M]):
     def cut(self, found: "QuerySet[M]") -> "QuerySet[M]":
         """The rows of this page, in order; `total` and `pages` are then known."""
         self.total = found.count()
-        self.pages = max(1, -(-self.total // PAGE_ROWS))
+        self.pages = max(1, -(-self.total // self.rows))
         self.number = max(1, min(self.number, self.pages))
-        start = (self.number - 1) * PAGE_ROWS
+        start = (self.number - 1) * self.rows
         ordered = found.order_by(*self.sorts[self.sort.removeprefix("-")].fields, "pk")
-        return (ordered.reverse() if self.sort.startswith("-") else ordered)[start : start + PAGE_ROWS]
+        return (ordered.reverse() if self.sort.startswith("-") else ordered)[start : start + self.rows]
 
     def href(self, **changes: Any) -> str:
         """The address of this table with the changes; another sort or filter begins at its first page."""
@@ -90,8 +92,8 @@ class Listing(Generic[M]):
 
     @property
     def first(self) -> int:
-        return (self.number - 1) * PAGE_ROWS + 1 if self.total else 0
+        return (self.number - 1) * self.rows + 1 if self.total else 0
 
     @property
     def last(self) -> int:
-        return min(self.number * PAGE_ROWS, self.total)
+        return min(self.number * self.rows, self.total)

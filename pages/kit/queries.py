@@ -23,6 +23,7 @@ CHOICES: Final = 200
 """Devices offered at once; past that the reader narrows them down by words."""
 LONGEST: Final = 100
 """Characters of a search that are looked at."""
+_LABEL_CODE: Final = re.compile("m-([1-9][0-9]{0,17})")
 _WORDS: Final = 8
 """Each is one more condition on every row."""
 _HEX: Final = re.compile(r"(?=.*\d|.{6})[0-9a-f]{4,12}")
@@ -61,11 +62,14 @@ def matching_devices(actor: Any, words: str, *, archived: bool = False) -> "Quer
 
 
 def matching_machines(actor: Any, words: str, *, archived: bool = False) -> "QuerySet[Machine]":
-    """The actor's machines in which each of the words occurs: in its name, its outlet's, or anything of its device.
-    `archived`: as above."""
+    """The actor's machines in which each of the words occurs: in its name, its outlet's, or anything of its device; or
+    that have it on their label. `archived`: as above."""
     machines = visible_machines(actor, archived=archived)
     for word in folded_words(words):
-        machines = machines.filter(_in(word, "name", "outlet__name") | _in_device(word, "device__"))
+        found = _in(word, "name", "outlet__name") | _in_device(word, "device__")
+        if code := _LABEL_CODE.fullmatch(word):
+            found |= Q(pk=int(code[1]))
+        machines = machines.filter(found)
     return machines
 
 

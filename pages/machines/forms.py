@@ -16,6 +16,10 @@ from telemetry.models import Machine, Outlet
 from telemetry.presence import Presence
 from telemetry.visible import visible_outlets
 
+SHEET_COLUMNS: Final = 3
+SHEET_ROWS: Final = 8
+SHEET: Final = SHEET_COLUMNS * SHEET_ROWS
+"""Labels of a sheet of A4."""
 _IN_USE: Final = [(True, "In use"), (False, "Not in use")]
 
 
@@ -128,6 +132,27 @@ class MachineFilters(Filters):
 
     def __init__(self, actor: Any, chosen: dict[str, str], words: str) -> None:
         super().__init__(chosen, words)
-        outlets = visible_outlets(actor).order_by("name_order", "pk").values_list("pk", "name")
-        choices = [ANY, ("0", "No outlet"), *((str(pk), name) for pk, name in outlets)]
-        self.fields["outlet"].choices = choices  # type: ignore[attr-defined]
+        self.fields["outlet"].choices = _outlet_choices(actor)  # type: ignore[attr-defined]
+
+
+class LabelFilters(Filters):
+    """Whose labels, and on what. `machine`: the one whose page led here."""
+
+    q = search("Machine, outlet, device, MAC")
+    outlet = ChosenRow([])
+    paper = Chosen(
+        [("single", "One label a page, 70 × 37 mm")],
+        usual=("", f"A4, {SHEET_COLUMNS} × {SHEET_ROWS} labels of 70 × 37 mm"),
+    )
+    used = Chosen([(str(number), str(number)) for number in range(1, SHEET)], "Used labels", usual=("", "None"))
+    machine = ChosenRow([])
+
+    def __init__(self, actor: Any, chosen: dict[str, str], words: str) -> None:
+        super().__init__(chosen, words)
+        self.fields["outlet"].choices = _outlet_choices(actor)  # type: ignore[attr-defined]
+        self.fields["machine"].widget = forms.HiddenInput()
+
+
+def _outlet_choices(actor: Any) -> list[tuple[str, str]]:
+    outlets = visible_outlets(actor).order_by("name_order", "pk").values_list("pk", "name")
+    return [ANY, ("0", "No outlet"), *((str(pk), name) for pk, name in outlets)]

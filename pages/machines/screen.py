@@ -1,6 +1,6 @@
 """Machines as the pages show them: a table takes a constant number of queries."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -66,6 +66,12 @@ def machine_rows(
         number = today.get(pk, Totals()).total
         shown = (device_id, device or "", status, later_of(last_poll, last_seen), *counters, number)
         yield pk, MachineRow._make((pk, *facts, *shown, shows_outlet, actor.is_staff))
+
+
+def at_outlet(machines: "QuerySet[Machine]", chosen: Mapping[str, str]) -> "QuerySet[Machine]":
+    """Those at the outlet that a filter has chosen, `0` for none; all where it has chosen nothing."""
+    outlet = chosen.get("outlet")
+    return machines.filter(outlet=int(outlet) or None) if outlet else machines
 
 
 def ordered(actor: Any, machines: "QuerySet[Machine]", now: datetime) -> "QuerySet[Machine]":

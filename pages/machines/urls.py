@@ -3,7 +3,7 @@ from typing import Final
 from django.urls import re_path
 
 from pages.kit.paths import NUMBER
-from pages.machines import actions, deleted, ledger, logs, views
+from pages.machines import actions, deleted, labels, ledger, logs, views
 
 MACHINE: Final = rf"^machines/{NUMBER}"
 
@@ -11,6 +11,7 @@ urlpatterns = [
     re_path(r"^machines/?$", views.machines, name="machines"),
     re_path(r"^machines/add/?$", actions.add, name="machine-add"),
     re_path(r"^machines/deleted/?$", deleted.machines, name="machines-deleted"),
+    re_path(r"^machines/labels/?$", labels.labels, name="machine-labels"),
     re_path(rf"{MACHINE}/logs/?$", logs.logs, name="machine-logs"),
     re_path(rf"{MACHINE}/ledger/?$", ledger.machine_ledger, name="machine-ledger"),
     re_path(rf"{MACHINE}/ledger/(?P<line>[0-9]+)/settle/?$", ledger.settle_line, name="settle-machine-line"),

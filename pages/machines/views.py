@@ -14,7 +14,7 @@ from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
 from pages.kit.queries import matching_machines
 from pages.machines.forms import MachineFilters
-from pages.machines.screen import SORTS, machine_rows, ordered
+from pages.machines.screen import SORTS, at_outlet, machine_rows, ordered
 from telemetry.models import Machine
 from telemetry.presence import Presence, presence_is
 
@@ -51,6 +51,4 @@ def _narrowed(machines: "QuerySet[Machine]", listing: Listing[Machine], now: dat
         machines = machines.filter(presence_is(Presence(status), now, "device__"), device__isnull=False)
     if device := chosen.get("device"):
         machines = machines.filter(device__isnull=device == "no")
-    if outlet := chosen.get("outlet"):
-        machines = machines.filter(outlet=None if int(outlet) == 0 else int(outlet))
-    return machines
+    return at_outlet(machines, chosen)

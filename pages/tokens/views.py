@@ -4,13 +4,11 @@ from datetime import datetime
 from functools import partial
 from typing import Final, NamedTuple
 
-import segno
 from django.contrib import messages
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -26,6 +24,7 @@ from pages.kit.frame import refused, signed_in_page
 from pages.kit.listing import Listing, Sort
 from pages.kit.live import VERSION, Screen, live_page, part, rows, screen
 from pages.kit.once import shows_once
+from pages.kit.paths import address_of
 from pages.people.forms import PasswordForm
 from pages.tokens.forms import DevicePicker, TokenForm
 
@@ -86,8 +85,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
         form=TokenForm(request.user, picker) if issued else form,
         picker=picker,
         issued=issued,
-        qr_code=_qr_code(issued.token) if issued else None,
-        claim_url=request.build_absolute_uri("/api/devices/claim"),
+        claim_url=address_of(request, "/api/devices/claim"),
     )
     return shows_once(shown) if issued else shown
 
@@ -155,12 +153,6 @@ def _issue(request: HttpRequest, form: TokenForm) -> Issued:
         notes=data["notes"],
         encryption=data.get("encryption", ""),
     )
-
-
-def _qr_code(token: str) -> SafeString:
-    """An SVG element that holds the token. Black on white in the dark too: not every reader takes the inverse."""
-    svg: str = segno.make_qr(token, error="m").svg_inline(border=4, dark="#000", light="#fff", omitsize=True)
-    return mark_safe(svg)  # noqa: S308 - paths that segno has drawn, no text of anybody's
 
 
 @signed_in_page

@@ -143,6 +143,7 @@ TABLE: Final = """
 /machines/                                              query
 /machines/add/                                          query form
 /machines/deleted/                                      query
+/machines/labels/                                       query
 /machines/<machine>/logs/                               name query
 /machines/<machine>/ledger/                             name query
 /machines/<machine>/ledger/<line>/settle/               name query form

@@ -51,6 +51,11 @@ def redis() -> str | None:
     return _program("redis-server", "redis-server", ("/usr/bin/redis-server",))
 
 
+def zbarimg() -> str | None:
+    """The path of zbarimg, which reads codes in pictures, or None."""
+    return _program("zbarimg", "zbar-tools", ())
+
+
 def systemd_analyze() -> str | None:
     """The path of systemd-analyze, or None. Nothing of systemd needs to run."""
     return _program("systemd-analyze", "systemd", ())

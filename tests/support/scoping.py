@@ -184,6 +184,7 @@ GET    /machines/                                                    login    20
 GET    /machines/add/                                                login    403      403   403   200   login login
 POST   /machines/add/                                                login    403      403   403   200   login login
 GET    /machines/deleted/                                            login    403      403   403   200   login login
+GET    /machines/labels/                                             login    403      403   403   200   login login
 GET    /machines/<machine>/logs/                                     login    404      200   404   200   login login
 GET    /machines/<machine>/ledger/                                   login    404      200   404   200   login login
 GET    /machines/<machine>/ledger/<line>/settle/                     login    403      403   403   200   login login

@@ -7,7 +7,17 @@ import pytest
 from pytest_django import Settings
 
 from ozone.wire.errors import BadHost, NotFound
-from ozone.wire.http import Reply, Request, check_host, is_from_this_machine, is_plain_http, public_host, public_scheme
+from ozone.wire.http import (
+    Reply,
+    Request,
+    check_host,
+    is_from_this_machine,
+    is_plain_http,
+    is_public_url,
+    public_host,
+    public_scheme,
+    public_url,
+)
 
 PEER = "127.0.0.1"
 HERE = {"host": "localhost:8000"}
@@ -180,3 +190,52 @@ def test_an_error_as_a_reply() -> None:
         b"content-length": str(len(reply.body)).encode(),
         b"x-content-type-options": b"nosniff",
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://telemetry.example.com",
+        "http://192.168.0.159:8000",
+        "https://[2001:db8::1]:8443/",
+        "HTTPS://e.com/ozone",
+    ],
+)
+def test_addresses_for_outside(settings: Settings, text: str) -> None:
+    assert is_public_url(text)
+    settings.PUBLIC_URL = text
+    assert public_url("/machines/7/install/", "http://localhost:8000") == f"{text.rstrip('/')}/machines/7/install/"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "telemetry.example.com",
+        "//telemetry.example.com",
+        "ftp://telemetry.example.com",
+        "javascript:alert(1)",
+        "https://",
+        "https:///machines",
+        "https://:8000",
+        "https://example.com:port",
+        "https://example.com:0",
+        "https://example.com:65536",
+        "https://[2001:db8::1",
+        "https://admin:secret@example.com",
+        "https://example.com?",
+        "https://example.com/?from=label",
+        "https://example.com#labels",
+        "https://example.com\\@evil.example",
+        "https://exa mple.com",
+        "https://example.com\n",
+        "https://例子.example",
+    ],
+)
+def test_no_addresses_for_outside(text: str) -> None:
+    assert not is_public_url(text)
+
+
+def test_without_one_set_the_request_says_where_we_are(settings: Settings) -> None:
+    settings.PUBLIC_URL = ""
+    assert public_url("/machines/7/install/", "http://localhost:8000") == "http://localhost:8000/machines/7/install/"
+    assert public_url("/machines/7/install/") == "/machines/7/install/"
