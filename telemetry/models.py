@@ -12,6 +12,7 @@ from device_gateway.models import Device
 from ozone.intake.finding import Folded, FoundModel, FoundQuerySet, Order
 from telemetry.counts import COVERED, DailyCount, HourlyCount, RollUp
 from telemetry.opening import opening_hours_field
+from telemetry.swaps import Swap
 
 __all__ = [
     "COVERED",
@@ -25,6 +26,7 @@ __all__ = [
     "Outlet",
     "QuarantinedEvent",
     "RollUp",
+    "Swap",
     "TelemetryEvent",
     "Treatment",
 ]

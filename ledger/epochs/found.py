@@ -38,10 +38,11 @@ class Reset(NamedTuple):
 
 
 class Holding(NamedTuple):
-    """Which machine held the device from then on, until the next one."""
+    """Which machine held the device from then on, until the next one; `is_swap`: in the place of another device."""
 
     since: datetime
     machine: int | None
+    is_swap: bool = False
 
 
 @dataclass

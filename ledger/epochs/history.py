@@ -266,7 +266,9 @@ class History:
         if epoch is None:
             base = press.number - 1 if pending is None else self._base_after(pending, press.number)
             is_reset = pending is not None and pending.cause == RESET
-            cause, since = (RESET, pending.at) if pending is not None and is_reset else (FIRST, press.at)
+            cause, since = (SWAP, held.since) if held.is_swap else (FIRST, press.at)
+            if pending is not None and is_reset:
+                cause, since = RESET, pending.at
             self._open(cause, held.machine, since, base, pending if is_reset else None)
         else:
             base = self._base_after(pending or Reset(press.at, SWAP), press.number)

@@ -1,6 +1,7 @@
 """The ledger, as the API and pages show it."""
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +13,7 @@ from ledger.epochs.models import Epoch
 from ledger.epochs.services import look_into, touched_devices
 from ledger.lines.models import Line
 from ozone.webapi.parameters import PageCursor
-from telemetry.models import Machine, MachineDevice, Outlet
+from telemetry.models import Machine, MachineDevice, Outlet, Swap
 
 LOOK_SECONDS: Final = 1.0
 """How long a reader waits for what was stored just before."""
@@ -37,6 +38,8 @@ class Page(NamedTuple):
 
     epochs: list[tuple[Epoch, list[Line]]]
     next: PageCursor | None
+    ordered_by: dict[int, str]
+    """By epoch who gave the command, or ordered the swap, with which it began."""
     lines_left_out: int
     devices_pending: int
     """Of the scope, those that have told something which is not looked into yet."""
@@ -59,9 +62,21 @@ def ledger(scope: Scope, *, before: PageCursor | None, limit: int) -> Page:
     return Page(
         [(epoch, by_epoch.get(epoch.pk, [])) for epoch in found],
         PageCursor(found[-1].started_at, found[-1].pk) if is_more else None,
+        _ordered_by(found),
         left_out,
         pending,
     )
+
+
+def _ordered_by(epochs: Sequence[Epoch]) -> dict[int, str]:
+    swapped = [epoch for epoch in epochs if epoch.cause == Epoch.Cause.SWAP]
+    swaps = Swap.objects.filter(at__in={epoch.started_at for epoch in swapped}, ordered_by__isnull=False)
+    people: dict[tuple[int | None, datetime], Any] = {}
+    for swap in swaps.select_related("ordered_by") if swapped else ():
+        people |= dict.fromkeys([(swap.old_id, swap.at), (swap.new_id, swap.at)], swap.ordered_by)
+    found = {epoch.pk: people.get((epoch.device_id, epoch.started_at)) for epoch in swapped}
+    found |= {epoch.pk: epoch.command.created_by for epoch in epochs if epoch.command is not None}
+    return {pk: person.get_username() for pk, person in found.items() if person is not None}
 
 
 def epochs_of(scope: Scope) -> "QuerySet[Epoch]":

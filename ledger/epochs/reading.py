@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from django.db import connection
+from django.db.models import Exists, OuterRef
 
 from device_gateway.models import Device
 from ledger.epochs.found import CLEARED, LONG_AGO, RESET, ZERO, Holding, Press, Reset
@@ -68,12 +69,16 @@ def facts_of(device: int) -> DeviceFacts | None:
 
 def _holdings(device: int) -> list[Holding]:
     """By time, each until the next; machines that follow each other at once leave no gap."""
-    spans = MachineDevice.objects.filter(device=device).order_by("assigned_date", "id")
+    until_then = MachineDevice.objects.filter(
+        machine=OuterRef("machine"), deactivated_date=OuterRef("assigned_date")
+    ).exclude(device=device)
+    spans = MachineDevice.objects.filter(device=device).annotate(is_swap=Exists(until_then))
+    columns = ("machine_id", "assigned_date", "deactivated_date", "is_swap")
     found: list[Holding] = []
-    for machine, start, end in spans.values_list("machine_id", "assigned_date", "deactivated_date"):
+    for machine, start, end, is_swap in spans.order_by("assigned_date", "id").values_list(*columns):
         if found and found[-1].since == start:
             found.pop()
-        found.append(Holding(start, machine))
+        found.append(Holding(start, machine, is_swap))
         if end is not None:
             found.append(Holding(end, None))
     return [held for place, held in enumerate(found) if place == 0 or held.machine != found[place - 1].machine]

@@ -79,7 +79,7 @@ class EpochReply(serializers.Serializer[Any]):
     epoch = serializers.IntegerField(help_text="Of the device and treatment, from 1")
     cause = serializers.ChoiceField(choices=Epoch.Cause.choices, help_text="Why it began")
     command_id = serializers.UUIDField(allow_null=True, help_text="The command that was the cause")
-    ordered_by = serializers.CharField(allow_null=True, help_text="Who gave it")
+    ordered_by = serializers.CharField(allow_null=True, help_text="Who gave it, or swapped the board")
     base = serializers.IntegerField()
     last = serializers.IntegerField()
     presses = serializers.IntegerField(help_text="Stored ones")
@@ -95,9 +95,8 @@ class EpochReply(serializers.Serializer[Any]):
         return {**super().get_fields(), **ends}
 
     @classmethod
-    def of(cls, epoch: Epoch, lines: list[Line]) -> dict[str, Any]:
+    def of(cls, epoch: Epoch, lines: list[Line], ordered_by: str | None) -> dict[str, Any]:
         command, machine = epoch.command, epoch.machine
-        author = command.created_by if command else None
         return {
             "machine": {"id": machine.pk, "name": machine.name} if machine else None,
             "device_id": epoch.device.device_id,
@@ -105,7 +104,7 @@ class EpochReply(serializers.Serializer[Any]):
             "epoch": epoch.number,
             "cause": epoch.cause,
             "command_id": str(command.command_id) if command else None,
-            "ordered_by": author.get_username() if author else None,
+            "ordered_by": ordered_by,
             "from": iso(epoch.started_at),
             "to": epoch.ended_at and iso(epoch.ended_at),
             "base": epoch.base,
@@ -127,7 +126,7 @@ class LedgerReply(serializers.Serializer[Any]):
     @classmethod
     def of(cls, page: Page) -> dict[str, Any]:
         return {
-            "epochs": [EpochReply.of(epoch, lines) for epoch, lines in page.epochs],
+            "epochs": [EpochReply.of(epoch, lines, page.ordered_by.get(epoch.pk)) for epoch, lines in page.epochs],
             "next": str(page.next) if page.next else None,
             "lines_left_out": page.lines_left_out,
             "devices_pending": page.devices_pending,

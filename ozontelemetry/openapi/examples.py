@@ -77,6 +77,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     "PUT /api/machines/{number}": _MACHINE,
     "PATCH /api/machines/{number}": {"outlet": 1},
     "POST /api/machines/register": {"device_id": "esp32-001", "outlet_id": 1, "name": "Machine A"},
+    "POST /api/machines/{number}/device": {"device_id": "esp32-002", "keep": {"pending_commands": True}},
     "POST /api/internal/stations/data": _STATION,
     "POST /api/internal/stations/verify": _STATION,
 }

@@ -87,7 +87,9 @@ def assign(request: HttpRequest, name: str) -> HttpResponse:
     form = AssignDeviceForm(request.user, device, request.GET.get("q", ""), sent(request))
 
     def perform(data: dict[str, Any]) -> str:
-        machine = assign_device(machine=data["machine"], device=device, move=bool(data["sure_of"]))
+        machine = assign_device(
+            machine=data["machine"], device=device, move=bool(data["sure_of"]), ordered_by=request.user
+        )
         return f"{device} is in the machine {machine} now."
 
     return action(
@@ -112,7 +114,7 @@ def unassign(request: HttpRequest, name: str) -> HttpResponse:
         machine = Machine.objects.filter(device=device).first()
         if machine is None:
             raise Conflict("No machine has this device.", code="not_bound")
-        unassign_device(machine=machine)
+        unassign_device(machine=machine, ordered_by=request.user)
         return f"{device} is in no machine any more."
 
     return action(

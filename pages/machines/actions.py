@@ -14,7 +14,7 @@ from pages.kit.actions import Confirmation, action, sent
 from pages.kit.frame import staff_page
 from pages.machines.forms import AssignMachineForm, MachineForm, NewMachineForm, UnassignForm, free_devices
 from telemetry.figures.totals import totals
-from telemetry.machines import bindings
+from telemetry.machines import bindings, holding
 from telemetry.models import Machine
 from telemetry.visible import find, visible_machines
 
@@ -33,7 +33,7 @@ def add(request: HttpRequest) -> HttpResponse:
     return action(
         request,
         NewMachineForm(request.user, sent(request)),
-        _add,
+        lambda data: _add(data, request.user),
         title="Add a machine",
         back=reverse("machines"),
         is_strict=True,
@@ -44,12 +44,12 @@ def add(request: HttpRequest) -> HttpResponse:
 
 
 @transaction.atomic
-def _add(data: dict[str, Any]) -> str:
+def _add(data: dict[str, Any], actor: Any) -> str:
     device = data.pop("device")
     machine = bindings.add_machine(fields=data)
     if device is None:
         return f"{machine} is added. It has no device yet."
-    bindings.assign_device(machine=machine, device=device)
+    bindings.assign_device(machine=machine, device=device, ordered_by=actor)
     return f"{machine} is added, with the device {device.device_id}."
 
 
@@ -61,7 +61,7 @@ def edit(request: HttpRequest, number: str) -> HttpResponse:
 
     def perform(_: dict[str, Any]) -> str:
         return form.save(
-            lambda: form.stored(bindings.current(machine)),
+            lambda: form.stored(holding.current(machine)),
             lambda changes: f"{bindings.change_machine(machine=machine, fields=changes)} is changed.",
         )
 
@@ -86,8 +86,8 @@ def assign(request: HttpRequest, number: str) -> HttpResponse:
         request,
         form.asking() if question else form,
         lambda data: form.save(
-            lambda: form.stored(bindings.current(machine)),
-            lambda changes: _assign(machine, changes, move=data["move"]),
+            lambda: form.stored(holding.current(machine)),
+            lambda changes: _assign(machine, changes, move=data["move"], actor=request.user),
         ),
         title=f"Move a device to {machine}?" if question else f"Assign {machine}",
         lead=question,
@@ -112,16 +112,16 @@ def _question(machine: Machine, form: AssignMachineForm) -> str:
     return " ".join([*said, "What was counted so far stays where it is."]) if said else ""
 
 
-def _assign(machine: Machine, changes: dict[str, Any], *, move: bool) -> str:
-    """The device that goes, goes first: it was never at the new outlet."""
-    machine = bindings.current(machine)
-    device: Device | None = changes.get("device", machine.device)
-    if machine.device and machine.device != device and (device is None or move):
-        machine = bindings.unassign_device(machine=machine)
-    if "outlet" in changes:
-        machine = bindings.change_machine(machine=machine, fields={"outlet": changes["outlet"]})
-    if device is not None and "device" in changes:
-        machine = bindings.assign_device(machine=machine, device=device, move=move)
+def _assign(machine: Machine, changes: dict[str, Any], *, move: bool, actor: Any) -> str:
+    """Both at once: the device that goes was never at the new outlet."""
+    outlet = {"outlet": changes["outlet"]} if "outlet" in changes else None
+    if "device" not in changes:
+        machine = bindings.change_machine(machine=machine, fields=outlet or {})
+    elif changes["device"] is None:
+        machine = bindings.unassign_device(machine=machine, outlet=outlet, ordered_by=actor)
+    else:
+        device = changes["device"]
+        machine = bindings.assign_device(machine=machine, device=device, move=move, outlet=outlet, ordered_by=actor)
     return f"{machine} is {_whereabouts(machine)}."
 
 
@@ -137,7 +137,7 @@ def unassign(request: HttpRequest, number: str) -> HttpResponse:
     return action(
         request,
         UnassignForm(machine, sent(request)),
-        lambda data: _unassign(machine, data["what"] or "device"),
+        lambda data: _unassign(machine, data["what"] or "device", request.user),
         title=f"Take away from {machine}",
         lead="The device stays assigned: it may go on sending, and what it sends belongs to no machine. "
         "What was counted so far stays with the machine and its outlet.",
@@ -148,13 +148,13 @@ def unassign(request: HttpRequest, number: str) -> HttpResponse:
 
 
 @transaction.atomic
-def _unassign(machine: Machine, what: str) -> str:
+def _unassign(machine: Machine, what: str, actor: Any) -> str:
     said = []
     if what in ("device", "both"):
         if machine.device is None:
             raise Conflict(f"{machine} has no device.")
         said.append(f"the device {machine.device.device_id}")
-        machine = bindings.unassign_device(machine=machine)
+        machine = bindings.unassign_device(machine=machine, ordered_by=actor)
     if what in ("outlet", "both"):
         said.append(f"the outlet {machine.outlet}")
         bindings.change_machine(machine=machine, fields={"outlet": None})

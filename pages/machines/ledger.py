@@ -109,13 +109,12 @@ def _screen(actor: Any, number: int) -> Screen:
 
 def _epochs(found: Page) -> Iterator[tuple[int, EpochRow]]:
     for epoch, lines in found.epochs:
-        author = epoch.command.created_by if epoch.command else None
         yield (
             epoch.pk,
             EpochRow(
                 epoch.treatment.lower(),
                 epoch.get_cause_display(),
-                author.get_username() if author else "",
+                found.ordered_by.get(epoch.pk, ""),
                 epoch.device.device_id or "",
                 epoch.started_at,
                 epoch.ended_at,

@@ -179,6 +179,35 @@ def cancel_pending(*, bulk: Bulk, now: datetime) -> int:
             return cancelled
 
 
+def hand_over(*, old: int, new: int | None, now: datetime) -> None:
+    """What is pending for a device that is put away is cancelled. `new`: the device that takes its place and gets those
+    of its commands that may be repeated: any other, as CLEAR_MEMORY, was meant for what `old` was. In the transaction
+    of the caller, who holds the locks of both."""
+    pending = list(Command.objects.filter(state_is(PENDING, now), device=old).order_by("pk").select_for_update())
+    if not pending:
+        return
+    of_old = Command.objects.filter(pk__in=[command.pk for command in pending])
+    of_old.update(status=Command.Status.CANCELLED, changed_at=now)
+    columns = (
+        "command_type",
+        "priority",
+        "payload",
+        "description",
+        "created_at",
+        "created_by",
+        "expires_at",
+        "is_forced",
+    )
+    followed = [
+        Command(device_id=new, changed_at=now, **{name: getattr(command, name) for name in columns})
+        for command in pending
+        if new is not None and type_named(command.command_type).repeatable
+    ]
+    if new is not None and followed:
+        Command.objects.bulk_create(followed)
+        _wake([new])
+
+
 class Reported(NamedTuple):
     """Whether the command succeeded, as first reported; how many others are pending for the device."""
 

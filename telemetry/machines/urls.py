@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from telemetry.machines import device_views, log_views, views
+from telemetry.machines import device_views, log_views, swap_views, views
 from telemetry.paths import NUMBER
 
 urlpatterns = [
@@ -20,5 +20,7 @@ urlpatterns = [
     re_path(r"^machines/unregistered/?$", views.Unregistered.as_view(), name="machines-unregistered"),
     re_path(rf"^machines/{NUMBER}/?$", views.MachineDetail.as_view(), name="machine"),
     re_path(rf"^machines/{NUMBER}/restore/?$", views.RestoreMachine.as_view(), name="machine-restore"),
+    re_path(rf"^machines/{NUMBER}/device/?$", swap_views.MachineBoard.as_view(), name="machine-board"),
+    re_path(rf"^machines/{NUMBER}/device/undo/?$", swap_views.UndoSwap.as_view(), name="machine-board-undo"),
     re_path(rf"^machines/{NUMBER}/logs/?$", log_views.MachineLogs.as_view(), name="machine-logs"),
 ]

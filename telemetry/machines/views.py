@@ -15,7 +15,7 @@ from ozone.webapi.parameters import BIGGEST, Flag, QueryString, Text, Whole, giv
 from ozone.webapi.resources import Resource
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
-from telemetry.machines import bindings
+from telemetry.machines import bindings, holding
 from telemetry.machines.serializers import (
     ListedDevice,
     MachineReply,
@@ -28,9 +28,7 @@ from telemetry.models import Machine, Outlet, TelemetryEvent
 from telemetry.visible import find, visible_machines, visible_outlets
 
 OUTLET = Resource(OutletFields)
-MACHINE = Resource(
-    MachineRequest, device_id="A machine gets its device by POST /api/machines/register/, or on its page by Assign."
-)
+MACHINE = Resource(MachineRequest, device_id="A machine gets another device by POST /api/machines/<id>/device/.")
 IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description="The ETag of what was read")
 READ_PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
 PROBLEMS = {**READ_PROBLEMS, 403: Problem}
@@ -40,11 +38,11 @@ def _outlet(request: Request, number: int, *, archived: bool = False) -> Outlet:
     return find(visible_outlets(request.user, archived=archived), number, code="unknown_outlet")
 
 
-def _machine(request: Request, number: int, *, archived: bool = False) -> Machine:
+def machine_of(request: Request, number: int, *, archived: bool = False) -> Machine:
     return find(visible_machines(request.user, archived=archived), number, code="unknown_machine")
 
 
-def _json(machine: Machine) -> dict[str, Any]:
+def machine_json(machine: Machine) -> dict[str, Any]:
     return next(MachineReply.rows(Machine.objects.filter(pk=machine.pk), timezone.now()))
 
 
@@ -184,7 +182,7 @@ class Machines(ApiView):
     def post(self, request: Request) -> Response:
         """Adds a machine without a device."""
         return MACHINE.reply(
-            _json(bindings.add_machine(fields=MACHINE.wanted(request.data, partial=False))), status=201
+            machine_json(bindings.add_machine(fields=MACHINE.wanted(request.data, partial=False))), status=201
         )
 
 
@@ -195,7 +193,7 @@ class MachineDetail(ApiView):
 
     @extend_schema(operation_id="machine_read", responses={200: MachineReply, **READ_PROBLEMS}, tags=["machines"])
     def get(self, request: Request, number: str) -> Response:
-        return MACHINE.reply(_json(_machine(request, int(number))))
+        return MACHINE.reply(machine_json(machine_of(request, int(number))))
 
     @extend_schema(
         operation_id="machine_replace",
@@ -227,16 +225,16 @@ class MachineDetail(ApiView):
     )
     def delete(self, request: Request, number: str) -> Response:
         """Archives it, until it is restored. Its device is free; its events and statistics stay."""
-        machine = _machine(request, int(number))
-        MACHINE.check(request, _json(machine))
+        machine = machine_of(request, int(number))
+        MACHINE.check(request, machine_json(machine))
         bindings.archive_machine(machine=machine)
         return Response(status=204)
 
     def _change(self, request: Request, number: str, *, partial: bool) -> Response:
-        machine = _machine(request, int(number))
+        machine = machine_of(request, int(number))
 
         def read() -> dict[str, Any]:
-            return _json(bindings.current(machine))
+            return machine_json(holding.current(machine))
 
         def write(fields: dict[str, Any]) -> None:
             bindings.change_machine(machine=machine, fields=fields)
@@ -253,8 +251,8 @@ class RestoreMachine(ApiView):
         operation_id="machine_restore", request=None, responses={200: RestoredMachine, **PROBLEMS}, tags=["machines"]
     )
     def post(self, request: Request, number: str) -> Response:
-        machine, lacking = bindings.restore_machine(machine=_machine(request, int(number), archived=True))
-        return MACHINE.reply({**_json(machine), **({"warnings": lacking} if lacking else {})})
+        machine, lacking = bindings.restore_machine(machine=machine_of(request, int(number), archived=True))
+        return MACHINE.reply({**machine_json(machine), **({"warnings": lacking} if lacking else {})})
 
 
 class Register(ApiView):
@@ -275,8 +273,9 @@ class Register(ApiView):
             device=find_device(visible_devices(request.user), wanted.validated_data["device_id"]),
             outlet=_outlet(request, wanted.validated_data["outlet_id"]),
             name=wanted.validated_data["name"],
+            ordered_by=request.user,
         )
-        return Response(_json(machine), status=201)
+        return Response(machine_json(machine), status=201)
 
 
 class Unregistered(ApiView):

@@ -77,6 +77,8 @@ TABLE: Final = """
 /api/machines/unregistered/                             query
 /api/machines/<machine>/                                name query json
 /api/machines/<machine>/restore/                        name json
+/api/machines/<machine>/device/                         name json
+/api/machines/<machine>/device/undo/                    name json
 /api/machines/<machine>/logs/                           name query
 /api/stats/                                             query figures
 /api/stats/options/                                     query

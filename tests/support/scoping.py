@@ -87,6 +87,8 @@ PUT    /api/machines/<machine>/                                      401      40
 PATCH  /api/machines/<machine>/                                      401      403      403   403   200   401   401
 DELETE /api/machines/<machine>/                                      401      403      403   403   204   401   401
 POST   /api/machines/<machine>/restore/                              401      403      403   403   200   401   401
+POST   /api/machines/<machine>/device/                               401      403      403   403   200   401   401
+POST   /api/machines/<machine>/device/undo/                          401      403      403   403   200   401   401
 GET    /api/machines/<machine>/logs/                                 401      404      200   404   200   401   401
 GET    /api/stats/                                                   401      200      200   200   200   401   401
 GET    /api/stats/options/                                           401      200      200   200   200   401   401
@@ -276,6 +278,7 @@ BODIES: Final = {
     "PATCH /api/outlets/<outlet>/": '{"name": "New"}',
     "POST /api/machines/": '{"name": "New", "outlet": <outlet>}',
     "POST /api/machines/register/": '{"device_id": "<spare>", "outlet_id": <outlet>}',
+    "POST /api/machines/<machine>/device/": '{"device_id": "<spare>"}',
     "PUT /api/machines/<machine>/": '{"name": "New"}',
     "PATCH /api/machines/<machine>/": '{"name": "New"}',
     "POST /api/ledger/lines/<line>/settle/": '{"reason": "lost"}',

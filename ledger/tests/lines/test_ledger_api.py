@@ -4,9 +4,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.db import connection
 
+from device_gateway.models import Device
 from ledger.models import Epoch, Line, Settlement
 from telemetry.commands.payloads import Result
 from telemetry.commands.services import create, report
@@ -303,3 +305,41 @@ def test_command_ids_are_uuids(site: Site) -> None:
     tell(site, 1)
     reset(site, 1)
     assert UUID(read(site)[0]["command_id"])
+
+
+def test_a_swap_of_the_board(site: Site) -> None:
+    """The old board's epoch ends, the new one's begins, what the old one tells later is nobody's; and an undo."""
+    board = Device.objects.create(device_id="esp32-003", created_at=NOON - 300 * DAY)
+    path = f"/api/machines/{site.machine.pk}/device/"
+    with time_machine.travel(NOON, tick=False) as clock:
+        tell(site, 5, 6, since=-2)
+        site.olga.post(path, {"device_id": "esp32-003"})
+        clock.shift(HOUR)
+        store_once(connection, [event(board, NOON + HOUR, counter=41), event(board, NOON + HOUR, counter=43)])
+        store_once(connection, [event(site.device, NOON + HOUR, counter=7)])
+        shown = [
+            (epoch["device_id"], epoch["machine"] and epoch["machine"]["id"], epoch["cause"], epoch["ordered_by"],
+             epoch["from"], epoch["to"], epoch["base"], epoch["last"],
+             [f"{line['kind']} {line['numbers']}" for line in epoch["lines"]])
+            for epoch in sorted(read(site), key=lambda epoch: (epoch["device_id"], epoch["epoch"]))
+        ]  # fmt: skip
+        assert shown == [
+            ("esp32-001", site.machine.pk, "first", None, hour(-2), hour(0), 4, 6, []),
+            ("esp32-001", None, "swap", "olga", hour(0), None, 6, 7, ["unplaced 7"]),
+            ("esp32-003", site.machine.pk, "swap", "olga", hour(0), None, 40, 43, ["missing 42"]),
+        ]
+        clock.shift(HOUR)
+        assert site.olga.post(f"{path}undo/").status == 200
+        store_once(connection, [event(site.device, NOON + 3 * HOUR, counter=8)])
+        epochs = read(site, f"?machine_id={site.machine.pk}")
+    ends = {(epoch["device_id"], epoch["epoch"]): (epoch["cause"], epoch["from"], epoch["to"]) for epoch in epochs}
+    assert ends == {
+        ("esp32-001", 1): ("first", hour(-2), hour(0)),
+        ("esp32-001", 3): ("swap", hour(2), None),
+        ("esp32-003", 1): ("swap", hour(0), hour(2)),
+    }
+    stored = list(Epoch.objects.values_list("device", "number", "cause", "base", "last", "started_at", "ended_at"))
+    call_command("reconcile")
+    assert (
+        list(Epoch.objects.values_list("device", "number", "cause", "base", "last", "started_at", "ended_at")) == stored
+    )

@@ -57,7 +57,7 @@ def test_what_can_only_be_read_must_be_what_is_stored(site: Site, kind: str, mem
 
 def test_a_machines_device_is_written_elsewhere_and_says_where(site: Site) -> None:
     told = write(site, "machine", {"device_id": "esp32-002"}).json()["errors"]["device_id"]
-    assert "POST /api/machines/register/" in told[0]
+    assert "POST /api/machines/<id>/device/" in told[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
