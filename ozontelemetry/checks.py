@@ -2,6 +2,7 @@
 
 import io
 import sys
+from datetime import time
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
+from alerts.deliveries import chat
 from device_gateway.claims.payloads import LONGEST_HOST
 from ledger.prices.money import is_currency
 from ozone.wire.address import network
@@ -121,6 +123,35 @@ def settings_are_usable(**_: Any) -> list[CheckMessage]:
         found.append(Error("REGISTRATION must be open or closed.", id="ozone.E008"))
     if not settings.USE_TZ:
         found.append(Error("USE_TZ must be on: every time here is an instant.", id="ozone.E009"))
+    return found
+
+
+@register(TAG)
+def channels_are_usable(**_: Any) -> list[CheckMessage]:
+    """Where messages go, and by what."""
+    found: list[CheckMessage] = []
+    for text in options().WEBHOOK_ALLOWED_NETWORKS:
+        try:
+            network(text)
+        except ValueError:
+            found.append(Error(f"WEBHOOK_ALLOWED_NETWORKS holds {text!r}, which is no network.", id="ozone.E030"))
+    if options().EMAIL_USE_TLS and options().EMAIL_USE_SSL:
+        found.append(
+            Error("EMAIL_USE_TLS and EMAIL_USE_SSL are both on: a server speaks one of them.", id="ozone.E031")
+        )
+    try:
+        time.fromisoformat(options().ALERT_REPORT_TIME)
+    except ValueError:
+        found.append(Error("ALERT_REPORT_TIME is no time of day.", hint="Write it as 07:00.", id="ozone.E032"))
+    chats = [kind for kind in options().ALERT_CHANNEL_KINDS if kind not in ("email", "webhook")]
+    if chats and not chat.is_installed():
+        found.append(
+            Warning(
+                f"ALERT_CHANNEL_KINDS names {', '.join(chats)}, and apprise is not installed.",
+                hint="pip install apprise.",
+                id="ozone.W030",
+            )
+        )
     return found
 
 

@@ -17,6 +17,7 @@ THE_WRITE_PATH: Final = "The write path"
 LIMITS: Final = "Limits"
 OZONE_MACHINES: Final = "Ozone machines"
 MONEY: Final = "Money"
+ALERTS: Final = "Alerts"
 CHARGING_STATIONS: Final = "Charging stations"
 PEOPLE: Final = "People"
 
@@ -192,6 +193,32 @@ class Options:
         "What prices and revenue are in, with its number of decimals. A price keeps the currency in which it was set: "
         "after a change prices are set anew",
     )
+
+    ALERT_CHANNEL_KINDS: tuple[str, ...] = documented(
+        ("email", "webhook"),
+        ALERTS,
+        "list",
+        "Kinds of channels that people may add: `email`, `webhook`, and those of apprise by their scheme "
+        "(`tgram`, `ntfys`, `slack`), which need `pip install apprise`",
+    )
+    WEBHOOK_ALLOWED_NETWORKS: tuple[str, ...] = documented(
+        (),
+        ALERTS,
+        "list of networks",
+        "Where channels may lead beside public addresses. Whoever has an account can make this server call there",
+    )
+    ALERT_REPORT_TIME: str = documented(
+        "07:00", ALERTS, "HH:MM", "From when on, by STATS_TIME_ZONE, yesterday's figures are sent to whom wants them"
+    )
+    DELIVERY_LOG_DAYS: int = documented(90, ALERTS, "days", "How long it is kept what was sent to whom")
+    EMAIL_HOST: str = documented("", ALERTS, "host", "The server that takes e-mail; empty: no channels of e-mail")
+    EMAIL_PORT: int = documented(25, ALERTS, "number", "Its port: 587 with `EMAIL_USE_TLS`, 465 with `EMAIL_USE_SSL`")
+    EMAIL_HOST_USER: str = documented("", ALERTS, "text", "Who we are there; empty: nobody asks")
+    EMAIL_HOST_PASSWORD: str = documented("", ALERTS, "text", "And by what that is proved")
+    EMAIL_USE_TLS: bool = documented(False, ALERTS, "boolean", "STARTTLS")
+    EMAIL_USE_SSL: bool = documented(False, ALERTS, "boolean", "TLS from the first byte")
+    EMAIL_TIMEOUT: int = documented(10, ALERTS, "seconds", "How long each of its answers is waited for")
+    DEFAULT_FROM_EMAIL: str = documented("alerts@localhost", ALERTS, "address", "Whom e-mail is from")
 
     STATIONS_ENABLED: str = documented(
         "",

@@ -65,6 +65,10 @@ def test_nothing_to_say() -> None:
         ("CURRENCY", "myr", ["ozone.E017"]),
         ("CURRENCY", "XXX", ["ozone.E017"]),
         ("PUBLIC_URL", "telemetry.example.com", ["ozone.E018"]),
+        ("WEBHOOK_ALLOWED_NETWORKS", ["10.0.0.0/8", "fd00::/8", "192.0.2.7"], []),
+        ("WEBHOOK_ALLOWED_NETWORKS", ["home", "10.0.0.0/33"], ["ozone.E030", "ozone.E030"]),
+        ("ALERT_REPORT_TIME", "7 in the morning", ["ozone.E032"]),
+        ("ALERT_CHANNEL_KINDS", ["email", "ntfys"], []),
         ("UNSAFE_COMMANDS", [], []),
         ("UNSAFE_COMMANDS", ["REBOOT_DEVICE@1.0.0-sim", "SYNC_TIME@a@b"], []),
         ("UNSAFE_COMMANDS", ["REBOOT_DEVICE"], ["ozone.E015"]),
@@ -75,6 +79,17 @@ def test_nothing_to_say() -> None:
 def test_one_thing_is_wrong(settings: Settings, name: str, value: Any, expected: list[str]) -> None:
     setattr(settings, name, value)
     assert ids() == expected
+
+
+def test_one_kind_of_encryption(settings: Settings) -> None:
+    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = True
+    assert ids() == ["ozone.E031"]
+
+
+def test_chats_need_apprise(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.ALERT_CHANNEL_KINDS = ["email", "ntfys"]
+    monkeypatch.setattr("alerts.deliveries.chat.find_spec", lambda name: None)
+    assert ids() == ["ozone.W030"]
 
 
 class TestStations:

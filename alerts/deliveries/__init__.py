@@ -1,0 +1,1 @@
+"""Messages on their way: claimed, sent, tried again, kept as a log."""

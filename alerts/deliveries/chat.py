@@ -1,0 +1,63 @@
+"""Messages by Telegram, ntfy, Slack and others: by `apprise`, in a process of its own.
+
+That process may connect where a webhook may, opens no file of this machine's and starts no program, whatever an address
+asks for, and it is killed when its time is over: a service that hangs holds up nobody.
+"""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import Any, Final
+
+from alerts.deliveries.outgoing import Outcome, Outgoing
+from ozone.wire.conf import options
+
+logger = logging.getLogger("alerts")
+
+SECONDS: Final = 20.0
+"""Of which the process takes one or two to begin."""
+
+
+def is_installed() -> bool:
+    return find_spec("apprise") is not None
+
+
+def send(message: Outgoing) -> Outcome:
+    asked = {"do": "send", "url": message.secret.decode(), "title": message.subject, "text": message.text}
+    try:
+        told = _ask(asked)
+    except subprocess.TimeoutExpired:
+        return Outcome(False, error=f"It did not answer within {SECONDS:.0f} s.", is_unknown=True)
+    except (OSError, ValueError):
+        return Outcome(False, error="apprise could not be run: the server's log may say why.")
+    return Outcome(True) if told.get("ok") else Outcome(False, error=str(told.get("error", ""))[:300])
+
+
+def examined(url: str) -> dict[str, Any]:
+    """`{"ok": true, "shown": the address without its secrets}`, or `{"ok": false, "error"}`."""
+    try:
+        return _ask({"do": "look", "url": url})
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return {"ok": False, "error": "This address could not be looked at now. Try again."}
+
+
+def _ask(asked: dict[str, Any]) -> dict[str, Any]:
+    """Raises OSError, ValueError, subprocess.TimeoutExpired."""
+    asked["networks"] = list(options().WEBHOOK_ALLOWED_NETWORKS)
+    # Nothing of our environment: no secret of the server, no proxy that would connect in our place.
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.defpath}
+    done = subprocess.run(
+        [sys.executable, "-P", "-B", "-m", "alerts.deliveries.chat_process"],
+        input=json.dumps(asked).encode(),
+        capture_output=True,
+        env=environment,
+        timeout=SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        logger.warning("apprise ended with %d: %s", done.returncode, done.stderr.decode(errors="replace")[-500:])
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told

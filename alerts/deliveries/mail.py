@@ -1,0 +1,47 @@
+"""Messages by e-mail, by whatever Django is set up to send it with."""
+
+import smtplib
+from typing import Final
+
+from django.core.mail import EmailMessage, get_connection
+
+from alerts.deliveries.outgoing import Outcome, Outgoing
+from alerts.deliveries.webhook import said
+from ozone.wire.conf import options
+
+TWICE: Final = "Message-ID"
+"""The same at every try: a mailbox that got it before can tell."""
+
+
+def send(message: Outgoing) -> Outcome:
+    """One e-mail to one person."""
+    sender = options().DEFAULT_FROM_EMAIL
+    headers = {
+        "Message-ID": f"<{message.id}@{sender.rpartition('@')[2].strip('<> ')}>",
+        "Auto-Submitted": "auto-generated",
+    }
+    if message.stop_url:
+        headers["List-Unsubscribe"] = f"<{message.stop_url}>"
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    letter = EmailMessage(message.subject, message.text, sender, [message.target], headers=headers)
+    is_asked = False
+    try:
+        connection = get_connection(timeout=options().EMAIL_TIMEOUT)
+        connection.open()
+        try:
+            is_asked = True
+            connection.send_messages([letter])
+        finally:
+            connection.close()
+    except smtplib.SMTPRecipientsRefused as error:
+        code, words = next(iter(error.recipients.values()))
+        return Outcome(False, code, f"The server refused the address: {_text(words)}")
+    except smtplib.SMTPResponseException as error:
+        return Outcome(False, error.smtp_code, f"The server refused it: {_text(error.smtp_error)}")
+    except (OSError, ValueError) as error:  # those of smtplib are OSErrors
+        return Outcome(False, error=said(error), is_unknown=is_asked)
+    return Outcome(True)
+
+
+def _text(words: bytes | str) -> str:
+    return (words.decode(errors="replace") if isinstance(words, bytes) else words)[:200]
