@@ -34,6 +34,7 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402
 
 import device_gateway.routes  # noqa: E402
 import telemetry.device_side.routes  # noqa: E402
+from alerts.runner.leading import runner  # noqa: E402
 from device_gateway.gate import DeviceRoute  # noqa: E402
 from ledger.following import follower  # noqa: E402
 from ozone.intake import write_path  # noqa: E402
@@ -99,11 +100,13 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     await receive()  # lifespan.startup
     room.close_at_sigterm()
     follower.start()
+    runner.start()
     await send({"type": "lifespan.startup.complete"})
     # The server ends one run of the event loop here and begins another. A signal between them would be lost.
     await asyncio.sleep(LOOP_RUNS_AFTER)
     hear_ends()
     await receive()  # lifespan.shutdown
+    runner.stop()
     follower.stop()
     write_path.stop()
     await send({"type": "lifespan.shutdown.complete"})

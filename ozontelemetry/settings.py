@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "telemetry",
     "stations",
     "ledger",
+    "alerts",
     "pages",
     "moving",
     "simulators",

@@ -15,6 +15,7 @@ LONGEST: Final = 200
 SENTENCE: Final = (
     "Write it as 07:00-22:00, as Mo-Fr 07:00-22:00; Sa,Su 08:00-20:00, or leave it empty where it is always open."
 )
+FARTHEST: Final = timedelta(days=28)
 _MINUTES: Final = 24 * 60
 _DAY: Final = timedelta(days=1)
 _ALWAYS: Final = ("", "24/7")
@@ -41,6 +42,17 @@ class OpeningHours(NamedTuple):
         if self.week == _OPEN.week:
             return end - start
         return sum((until - since for since, until in self._stretches(start, end, zone)), timedelta(0))
+
+    def reaches(self, start: datetime, span: timedelta, zone: ZoneInfo) -> datetime | None:
+        """When it has been open for `span` since `start`; None: not within FARTHEST after it."""
+        if self.week == _OPEN.week:
+            return start + span
+        left = span
+        for since, until in self._stretches(start, start + span + FARTHEST, zone):
+            if until - since >= left:
+                return since + left
+            left -= until - since
+        return None
 
     def _stretches(self, start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
         day, last = start.astimezone(zone).date() - _DAY, end.astimezone(zone).date()

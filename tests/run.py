@@ -39,6 +39,7 @@ class Run:
 # By day PostgreSQL is asked what it stores, finds, counts and locks. What pages and replies look like is the same on
 # either database; their queries run once each in tests/test_query_budgets.py.
 ON_POSTGRESQL = (
+    "alerts",
     "device_gateway",
     "ledger",
     "moving",

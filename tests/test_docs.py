@@ -23,6 +23,7 @@ pytestmark = pytest.mark.sqlite_only
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 APPS: Final = (
+    "alerts",
     "ozone",
     "device_gateway",
     "ledger",

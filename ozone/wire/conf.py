@@ -194,6 +194,9 @@ class Options:
         "after a change prices are set anew",
     )
 
+    ALERT_ESCALATION_MINUTES: int = documented(
+        30, ALERTS, "minutes", "An incident that nobody has acknowledged for so long goes to the next people; 0: never"
+    )
     ALERT_CHANNEL_KINDS: tuple[str, ...] = documented(
         ("email", "webhook"),
         ALERTS,

@@ -1,4 +1,5 @@
-"""How often something is sold on a machine, and whether that has stopped: within its outlet's opening hours."""
+"""How often something is sold on a machine, and whether that has stopped: within its outlet's opening hours. And how
+long a device that sends readings is usually silent."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -9,6 +10,7 @@ from typing import Final, NamedTuple
 
 from django.db.models import F, OuterRef, Subquery
 
+from device_gateway.models import DeviceTelemetry
 from ozone.wire.times import people_zone
 from telemetry.figures.rollups import starts
 from telemetry.models import HourlyCount, MachineDevice, TelemetryEvent
@@ -22,6 +24,11 @@ LEAST_GAP: Final = timedelta(hours=1)
 MISSED: Final = 3
 """Usual gaps without a treatment: it has stopped."""
 
+HEARD_SPAN: Final = timedelta(days=14)
+"""Of which a device's usual silence is."""
+HEARD_ROWS: Final = 2_000
+"""The newest readings of that time at most."""
+LEAST_SILENCES: Final = 3
 
 Told = tuple[int, int, str]
 """A machine, its device, the opening hours of its outlet."""
@@ -137,3 +144,18 @@ def _last_presses(machines: Collection[Told]) -> dict[tuple[int, int], tuple[dat
         (machine, device): (since, pressed)
         for machine, device, since, pressed in rows.values_list("machine_id", "device_id", "assigned_date", "pressed")
     }
+
+
+def usual_silence(device: int, now: datetime) -> timedelta | None:
+    """The longest time between two arrivals of the device's readings on a usual day of the last two weeks: the median
+    of all days that had any. None: it has sent too few."""
+    sent = DeviceTelemetry.objects.filter(device=device, occurred_at__gte=now - HEARD_SPAN, occurred_at__lte=now)
+    arrivals = sorted({*sent.order_by("-occurred_at").values_list("received_at", flat=True)[:HEARD_ROWS]})
+    if len(arrivals) <= LEAST_SILENCES:
+        return None
+    zone = people_zone()
+    longest: dict[date, timedelta] = {}
+    for before, after in pairwise(arrivals):
+        day = after.astimezone(zone).date()
+        longest[day] = max(after - before, longest.get(day, after - before))
+    return median_low(longest.values())

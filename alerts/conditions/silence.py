@@ -1,0 +1,282 @@
+"""Devices that are not heard: found by `Watch.alert_after`, each looked at when it could be silent for too long.
+
+Of a device that was heard meanwhile the time is pushed on; that is all that is ever written of it. Where all that was
+there at an outlet fell silent within a minute, it is the outlet that is silent: its router, or its power. Where nobody
+at all is heard, it is the server that hears nothing.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from django.db.models import Max, Min, Q, QuerySet
+
+from alerts.conditions.found import Facts, Found, Moment, clock
+from alerts.conditions.models import Rule, Watch
+from device_gateway.models import DeviceState
+from device_gateway.states import later_of
+from ozone.wire.conf import options
+from ozone.wire.times import iso, people_zone
+from ozone.wire.words import duration
+from telemetry.figures.rhythm import usual_silence
+from telemetry.opening import read_opening_hours
+from telemetry.presence import AHEAD
+
+SILENT: Final = "silent"
+OUTLET_SILENT: Final = "outlet_silent"
+NOTHING_HEARD: Final = "nothing_heard"
+
+SAME_MINUTE: Final = timedelta(seconds=60)
+USUALS: Final = 2
+"""Usual silences, after which one is unusual."""
+LEARNT_FOR: Final = timedelta(days=1)
+LEAST: Final = timedelta(minutes=5)
+"""No threshold is shorter: a device that starts anew needs a minute or two."""
+NEVER_OPEN: Final = timedelta(days=1)
+"""An outlet that is closed for weeks is looked at again after it."""
+OF_ALL: Final = 10
+"""Devices, at two outlets at least: with fewer it is not called all."""
+NAMED: Final = 10
+"""Machines of an outlet that are told by name."""
+_SOON: Final = timedelta(seconds=60)
+
+
+class Watched(NamedTuple):
+    """A device that is due, and what is to be known of it."""
+
+    device: int
+    device_id: str
+    name: str
+    is_waited_for: bool
+    last_poll: datetime | None
+    last_seen: datetime | None
+    usual_seconds: int | None
+    learnt_at: datetime | None
+    machine: int | None
+    machine_name: str | None
+    outlet: int | None
+    outlet_name: str | None
+    hours: str | None
+
+    @property
+    def heard(self) -> datetime | None:
+        return later_of(self.last_poll, self.last_seen)
+
+    @property
+    def last(self) -> datetime:
+        """Of one that was heard."""
+        heard = self.heard
+        assert heard is not None
+        return heard
+
+    @property
+    def usual(self) -> timedelta:
+        return timedelta(seconds=self.usual_seconds or 0)
+
+    @property
+    def subject(self) -> str:
+        """`CH1/027/2024 at Chai Chee`, or the device's own name."""
+        name = self.machine_name or self.name or self.device_id
+        return f"{name} at {self.outlet_name}" if self.outlet_name else name
+
+
+class Threshold(NamedTuple):
+    """After what silence somebody is told; None: never. `source`: device, outlet, all, learnt or default."""
+
+    after: timedelta | None
+    source: str
+
+
+class Group(NamedTuple):
+    """What is told in place of the silence of each of its members."""
+
+    whole: Found
+    members: list[Found]
+
+
+class Looked(NamedTuple):
+    """What a look at some devices found. `pushes`: when to look at each again; None: it is known to be silent, or
+    nobody waits for it."""
+
+    silent: list[Found]
+    groups: list[Group]
+    pushes: dict[int, datetime | None]
+    learnt: dict[int, int | None]
+
+
+def is_waited_for(device: str = "") -> Q:
+    """The condition that somebody waits for a row's device. `device` leads to it, as `device__`."""
+    return Q(**{f"{device}assigned": True, f"{device}archived_at": None})
+
+
+def due(now: datetime, most: int) -> list[Watched]:
+    return _watched(Watch.objects.filter(alert_after__lte=now).order_by("alert_after")[:most])
+
+
+def _watched(watches: "QuerySet[Watch]") -> list[Watched]:
+    machine = "device__machine__"
+    rows = watches.values_list(
+        "device_id", "device__device_id", "device__name", "device__assigned", "device__archived_at",
+        "device__state__last_poll", "device__state__last_seen", "usual_seconds", "learnt_at",
+        f"{machine}id", f"{machine}name", f"{machine}outlet_id", f"{machine}outlet__name",
+        f"{machine}outlet__opening_hours",
+    )  # fmt: skip
+    return [Watched(row[0], row[1] or "", row[2], row[3] and row[4] is None, *row[5:]) for row in rows]
+
+
+class Thresholds:
+    """Those of some devices."""
+
+    def __init__(self, watched: Collection[Watched]) -> None:
+        rules = Rule.objects.filter(kind=SILENT).filter(
+            Q(device__in=[one.device for one in watched])
+            | Q(outlet__in={one.outlet for one in watched if one.outlet})
+            | Q(device=None, outlet=None)
+        )
+        self._set: dict[tuple[int | None, int | None], Rule] = {
+            (rule.device_id, rule.outlet_id): rule for rule in rules
+        }
+
+    def of(self, one: Watched) -> Threshold:
+        for source, key in (("device", (one.device, None)), ("outlet", (None, one.outlet)), ("all", (None, None))):
+            rule = self._set.get(key) if source != "outlet" or one.outlet else None
+            if rule is not None and not rule.is_on:
+                return Threshold(None, source)
+            if rule is not None and rule.seconds is not None:
+                return Threshold(max(timedelta(seconds=rule.seconds), LEAST), source)
+        base = timedelta(seconds=options().STATUS_IDLE_SECONDS)
+        learnt = USUALS * one.usual
+        return Threshold(learnt, "learnt") if learnt > base else Threshold(base, "default")
+
+
+def look(watched: Sequence[Watched], moment: Moment) -> Looked:
+    """Which of them are silent for too long, and when the others could be."""
+    thresholds = Thresholds(watched)
+    learnt: dict[int, int | None] = {}
+    pushes: dict[int, datetime | None] = {}
+    silent: list[Watched] = []
+    for one in watched:
+        after = thresholds.of(one).after
+        if not one.is_waited_for or after is None:
+            pushes[one.device] = None
+            continue
+        at = _silent_at(one, after, moment)
+        if at <= moment.now and _is_to_learn(one, thresholds, moment.now):
+            usual = usual_silence(one.device, moment.now)
+            learnt[one.device] = None if usual is None else int(usual.total_seconds())
+            one = one._replace(usual_seconds=learnt[one.device])
+            at = _silent_at(one, thresholds.of(one).after or after, moment)
+        if at <= moment.now:
+            silent.append(one)
+        else:
+            pushes[one.device] = at
+    if not silent:
+        return Looked([], [], pushes, learnt)
+    if group := _all_at_once(silent, moment):
+        return Looked([], [group], pushes | {one.device: moment.now + _SOON for one in silent}, learnt)
+    groups, rest = _by_outlet(silent, moment, thresholds)
+    pushes |= {one.device: None for one in silent}
+    pushes |= {member.device_id: None for group in groups for member in group.members if member.device_id}
+    return Looked([_found(one, thresholds.of(one)) for one in rest], groups, pushes, learnt)
+
+
+def _silent_at(one: Watched, after: timedelta, moment: Moment) -> datetime:
+    """When it will be silent for too long, if it is not heard before; within its outlet's opening hours."""
+    heard = one.heard
+    if heard is None:  # nobody knows yet how it speaks
+        return moment.now + after
+    start = moment.counting_from if heard > moment.now + AHEAD else max(heard, moment.counting_from)
+    hours = read_opening_hours(one.hours or "")
+    return hours.reaches(start, after, people_zone()) or moment.now + NEVER_OPEN
+
+
+def _is_to_learn(one: Watched, thresholds: Thresholds, now: datetime) -> bool:
+    """Of one that polls nothing is to be learnt: the firmware does so every 30 s. A meter has a rhythm of its own."""
+    if thresholds.of(one).source not in ("learnt", "default"):
+        return False
+    if one.last_poll is not None and (one.last_seen is None or one.last_poll >= one.last_seen - LEARNT_FOR):
+        return False
+    return one.learnt_at is None or not timedelta(0) <= now - one.learnt_at < LEARNT_FOR
+
+
+def _found(one: Watched, threshold: Threshold) -> Found:
+    heard = one.last
+    facts = {
+        "last_heard": iso(heard),
+        "polled": one.last_poll is not None and one.last_poll >= heard,
+        "after_seconds": int((threshold.after or timedelta()).total_seconds()),
+        "threshold": threshold.source,
+        "usual_seconds": one.usual_seconds,
+    }
+    return Found(SILENT, f"device:{one.device}", one.subject, heard, facts, one.device, one.machine, one.outlet)
+
+
+def _all_at_once(silent: Sequence[Watched], moment: Moment) -> Group | None:
+    """Whether nobody at all was heard since these fell silent."""
+    last = max(one.last for one in silent)
+    state = DeviceState.objects.aggregate(polled=Max("last_poll", filter=Q(last_poll__lte=moment.now + AHEAD)))
+    polled: datetime | None = state["polled"]
+    if polled is not None and polled > last + SAME_MINUTE:
+        return None
+    seen = DeviceState.objects.aggregate(seen=Max("last_seen", filter=Q(last_seen__lte=moment.now + AHEAD)))["seen"]
+    newest = later_of(polled, seen)
+    if newest is None or newest > last + SAME_MINUTE:
+        return None
+    among = Watch.objects.filter(alert_after__isnull=False).filter(is_waited_for("device__"))
+    number = among.count()
+    places = among.aggregate(first=Min("device__machine__outlet"), last=Max("device__machine__outlet"))
+    if number < OF_ALL or places["first"] is None or places["first"] == places["last"]:
+        return None
+    facts = {"last_heard": iso(newest), "devices": number}
+    return Group(Found(NOTHING_HEARD, "system", "this server", newest, facts), [])
+
+
+def _by_outlet(silent: Sequence[Watched], moment: Moment, thresholds: Thresholds) -> tuple[list[Group], list[Watched]]:
+    """Outlets of which all that was there fell silent within a minute, and the devices that did so by themselves."""
+    outlets = {one.outlet for one in silent if one.outlet is not None}
+    here = Watch.objects.filter(device__machine__outlet__in=outlets, alert_after__isnull=False)
+    there: dict[int, list[Watched]] = {}
+    for one in _watched(here.filter(is_waited_for("device__"))):
+        if one.outlet is not None and one.heard is not None:
+            there.setdefault(one.outlet, []).append(one)
+    groups = [
+        _group(members, thresholds)
+        for _, members in sorted(there.items())
+        if len(members) > 1 and _fell_silent_together(members, moment)
+    ]
+    held = {member.device_id for group in groups for member in group.members}
+    return groups, [one for one in silent if one.device not in held]
+
+
+def _fell_silent_together(members: Sequence[Watched], moment: Moment) -> bool:
+    """One that speaks less often was heard last within its usual time before the others."""
+    last = max(one.last for one in members)
+    return last <= moment.now - LEAST + SAME_MINUTE and all(
+        last - one.last <= max(SAME_MINUTE, one.usual) for one in members
+    )
+
+
+def _group(members: Sequence[Watched], thresholds: Thresholds) -> Group:
+    last = max(members, key=lambda one: one.last)
+    names = sorted(one.machine_name or one.device_id for one in members)
+    facts = {"last_heard": iso(last.last), "machines": len(members), "names": names[:NAMED]}
+    whole = Found(
+        OUTLET_SILENT, f"outlet:{last.outlet}", last.outlet_name or "", last.last, facts, outlet_id=last.outlet
+    )
+    return Group(whole, [_found(one, thresholds.of(one)) for one in members])
+
+
+def says_silent(facts: Facts, since: datetime) -> str:
+    usual = facts.get("usual_seconds")
+    told = f" On a usual day it is silent for {duration(usual)} at most." if usual else ""
+    way = "polled" if facts.get("polled") else "sent anything"
+    return f"It has last {way} at {clock(since)}.{told}"
+
+
+def says_outlet_silent(facts: Facts, since: datetime) -> str:
+    names = ", ".join(facts.get("names", ()))
+    return f"All {facts.get('machines')} machines fell silent within a minute, at {clock(since)}: {names}."
+
+
+def says_nothing_heard(facts: Facts, since: datetime) -> str:
+    return f"None of {facts.get('devices'):,} devices, at several outlets, has been heard since {clock(since)}."

@@ -1,0 +1,1 @@
+"""What has happened: opened, kept and ended, acknowledged and put off."""

@@ -1,0 +1,163 @@
+"""What the runner does to incidents: each step a conditional write, told in the transaction that made it.
+
+Two runners that look at the same moment both try; the database lets one of them through, and that one tells.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, Q
+
+from alerts.conditions.found import Found
+from alerts.incidents.happening import ENDED, ESCALATED, OPENED, REMINDED, Happening, announce
+from alerts.incidents.maintenance import Windows
+from alerts.incidents.models import Incident
+from device_gateway.versions import RegistryVersion
+from ozone.intake.sql import BulkInsert, moment
+from ozone.wire.conf import options
+
+HOLD: Final = timedelta(hours=1)
+"""What begins again so soon after its end is the same incident. One that came back ends after so long without it."""
+SETTLES: Final = timedelta(minutes=5)
+"""How long a machine has to come back when its outlet has, before it is told by itself."""
+_insert: Final = BulkInsert(
+    Incident,
+    (
+        "kind", "subject_key", "subject", "device_id", "machine_id", "outlet_id", "station_id",
+        "since", "opened_at", "told_at", "held_by_id", "facts",
+    ),
+    "ON CONFLICT DO NOTHING",
+    returning=("id",),
+)  # fmt: skip
+
+
+@transaction.atomic
+def open_incidents(
+    found: Sequence[Found], now: datetime, windows: Windows, held_by: int | None = None
+) -> dict[str, int]:
+    """Of those that are not open yet. Returns the open incidents of all of them by subject key.
+
+    `held_by`: an incident that is told in their place.
+    """
+    by_key = {one.subject_key: one for one in sorted(found, key=lambda one: one.subject_key)}
+    if not by_key:
+        return {}
+    kinds = {one.kind for one in found}
+    known = Incident.objects.filter(subject_key__in=list(by_key), kind__in=kinds)
+    open_now = dict(known.filter(ended_at=None).values_list("subject_key", "id"))
+    happenings: list[Happening] = []
+    for pk in sorted(open_now.values()):
+        happenings += _begin_again(pk, by_key, now, windows, held_by)
+    soon = min(one.since for one in found) - HOLD
+    ended = known.filter(ended_at__gte=soon).exclude(subject_key__in=list(open_now)).order_by("id")
+    for pk, key, at in ended.values_list("id", "subject_key", "ended_at"):
+        if at is not None and at >= by_key[key].since - HOLD:
+            happenings += _begin_again(pk, by_key, now, windows, held_by)
+    open_now = dict(known.filter(ended_at=None).values_list("subject_key", "id"))
+    made = [
+        (
+            one.kind, one.subject_key, one.subject[:250], one.device_id, one.machine_id, one.outlet_id, one.station_id,
+            moment(connection, one.since), moment(connection, now),
+            None if held_by or windows.cover(one) else moment(connection, now), held_by, json.dumps(one.facts),
+        )
+        for key, one in by_key.items()
+        if key not in open_now
+    ]  # fmt: skip
+    new = [pk for (pk,) in _insert.run(connection, made)]
+    happenings += _happenings(OPENED, new, now)
+    _tell(happenings)
+    open_now.update(known.filter(ended_at=None).values_list("subject_key", "id"))
+    return open_now
+
+
+def _begin_again(
+    pk: int, by_key: Mapping[str, Found], now: datetime, windows: Windows, held_by: int | None
+) -> list[Happening]:
+    """An incident that ended just now, or seemed to. It is told a second time, and no more until it has stayed away."""
+    was_over = Q(ended_at__isnull=False) | Q(calm_since__isnull=False)
+    incident = Incident.objects.filter(was_over, pk=pk).first()
+    if incident is None:
+        return []
+    one = by_key[incident.subject_key]
+    is_held = bool(held_by) or windows.cover(one)
+    changes = {"since": one.since, "facts": dict(one.facts), "times": F("times") + 1, "calm_since": None}
+    if incident.ended_at is not None:
+        changes |= {"ended_at": None, "acknowledged_at": None, "escalated_at": None, "snoozed_until": None}
+        changes |= {"held_by": held_by, "told_at": None if is_held else now}
+    try:
+        with transaction.atomic():
+            is_mine = Incident.objects.filter(was_over, pk=pk, times=incident.times).update(**changes)
+    except IntegrityError:  # another one of the subject was opened meanwhile
+        return []
+    return _happenings(OPENED, [pk], now) if is_mine and incident.ended_at is not None else []
+
+
+@transaction.atomic
+def end_incidents(numbers: Iterable[int], now: datetime) -> list[int]:
+    """What was found of them is over. One that came back before ends when it has stayed away for HOLD. Returns those
+    that have ended now."""
+    ended = []
+    for pk in sorted(numbers):
+        is_open = Incident.objects.filter(pk=pk, ended_at=None)
+        is_steady = Q(times=1) | Q(told_at=None) | Q(calm_since__lte=now - HOLD)
+        if is_open.filter(is_steady).update(ended_at=now, calm_since=None):
+            ended.append(pk)
+        else:
+            is_open.filter(calm_since=None).update(calm_since=now)
+    _tell(_happenings(ENDED, ended, now))
+    return ended
+
+
+@transaction.atomic
+def release(now: datetime) -> None:
+    """Tells those that were held back and still last: the maintenance is over, or the outlet is back without them."""
+    held = (
+        Incident.objects.filter(told_at=None, ended_at=None, calm_since=None).select_related("held_by").order_by("id")
+    )
+    if not held:
+        return
+    windows = Windows(now)
+    freed = []
+    for incident in held:
+        above = incident.held_by
+        if above is not None and (above.ended_at is None or above.ended_at > now - SETTLES):
+            continue
+        if windows.cover(incident):
+            continue
+        if Incident.objects.filter(pk=incident.pk, told_at=None, ended_at=None).update(told_at=now):
+            freed.append(incident.pk)
+    _tell(_happenings(OPENED, freed, now))
+
+
+@transaction.atomic
+def escalate(now: datetime) -> None:
+    """Tells the next people of what nobody has acknowledged for ALERT_ESCALATION_MINUTES; and reminds of what was put
+    off until now."""
+    happenings: list[Happening] = []
+    for pk in (
+        Incident.objects.filter(ended_at=None, snoozed_until__lte=now).order_by("id").values_list("id", flat=True)
+    ):
+        if Incident.objects.filter(pk=pk, ended_at=None, snoozed_until__lte=now).update(snoozed_until=None):
+            happenings += _happenings(REMINDED, [pk], now)
+    minutes = options().ALERT_ESCALATION_MINUTES
+    if minutes:
+        late = Q(ended_at=None, acknowledged_at=None, escalated_at=None, snoozed_until=None, calm_since=None)
+        late &= Q(told_at__lte=now - timedelta(minutes=minutes))
+        for pk in Incident.objects.filter(late).order_by("id").values_list("id", flat=True):
+            if Incident.objects.filter(late, pk=pk).update(escalated_at=now):
+                happenings += _happenings(ESCALATED, [pk], now)
+    _tell(happenings)
+
+
+def _happenings(kind: str, numbers: Collection[int], now: datetime) -> list[Happening]:
+    told = Incident.objects.filter(pk__in=numbers, told_at__isnull=False).order_by("id") if numbers else []
+    return [Happening(kind, now, incident) for incident in told]
+
+
+def _tell(happenings: Sequence[Happening]) -> None:
+    announce(happenings)
+    if happenings:
+        transaction.on_commit(RegistryVersion.change_pages, robust=True)

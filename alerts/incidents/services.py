@@ -1,0 +1,40 @@
+"""What people do about incidents."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+
+from alerts.conditions.table import CONDITIONS
+from alerts.incidents.flips import end_incidents
+from alerts.incidents.happening import ACKNOWLEDGED, Happening, announce
+from alerts.incidents.models import Incident
+from ozone.wire.errors import Conflict, Invalid
+
+
+@transaction.atomic
+def acknowledge(*, incident: Incident, note: str, actor: Any, now: datetime) -> Incident:
+    """Somebody has it in hand: it is not escalated. One that has no end of its own ends with it. A second one may add
+    to the note, and stands. Raises Conflict where it has ended."""
+    is_open = Incident.objects.filter(pk=incident.pk, ended_at=None)
+    if not is_open.update(acknowledged_at=now, acknowledged_by=actor, note=note, snoozed_until=None):
+        raise Conflict("It has ended: there is nothing left to acknowledge.", code="incident_ended")
+    told = Incident.objects.get(pk=incident.pk)
+    if told.told_at is not None:
+        announce([Happening(ACKNOWLEDGED, now, told)])
+    condition = CONDITIONS.get(told.kind)
+    if condition is not None and condition.is_passing:
+        end_incidents([told.pk], now)
+    return Incident.objects.get(pk=incident.pk)
+
+
+@transaction.atomic
+def snooze(*, incident: Incident, until: datetime, now: datetime) -> Incident:
+    """Nobody is told of it until then; if it is still open then they are reminded. Raises Conflict, Invalid."""
+    if until <= now:
+        raise Invalid.named("until", "A time that is still to come.")
+    is_open = Incident.objects.filter(Q(ended_at=None), pk=incident.pk)
+    if not is_open.update(snoozed_until=until):
+        raise Conflict("It has ended: there is nothing left to put off.", code="incident_ended")
+    return Incident.objects.get(pk=incident.pk)

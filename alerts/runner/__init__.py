@@ -1,0 +1,1 @@
+"""Who looks: one process at a time, some seconds apart."""

@@ -1,0 +1,144 @@
+"""One pass of whoever looks: first whether it can trust what it sees, then what is due.
+
+Time is given: a simulated month is a month of passes. What a pass does is found by index, so that one over nothing due
+costs three small queries.
+"""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from django.db import connection, transaction
+from django.db.models import F, Max, Q, QuerySet
+
+from alerts.conditions import silence
+from alerts.conditions.found import Moment
+from alerts.conditions.models import Watch
+from alerts.incidents.flips import HOLD, end_incidents, escalate, open_incidents, release
+from alerts.incidents.maintenance import Windows
+from alerts.incidents.models import Incident
+from alerts.runner.arming import Arming, arm
+from alerts.runner.models import Beat
+from device_gateway.models import DeviceState
+from device_gateway.states import last_heard, later_of
+from ozone.intake.sql import BulkInsert, moment
+from telemetry.presence import AHEAD
+
+logger = logging.getLogger("alerts")
+
+AT_ONCE: Final = 500
+"""Devices that one step looks at."""
+BEAT: Final = 10.0
+"""Seconds between two beats."""
+GAP: Final = timedelta(seconds=90)
+"""Without a beat for so long nobody has listened."""
+JUMP: Final = 60.0
+"""Seconds by which the server's clock and the monotonic one may part between two passes."""
+KEEP: Final = 5.0
+"""Seconds between two looks at what is open."""
+
+_push: Final = BulkInsert(
+    Watch, ("device_id", "alert_after"), "ON CONFLICT (device_id) DO UPDATE SET alert_after = excluded.alert_after"
+)
+
+
+class Passing:
+    """What one process remembers from pass to pass."""
+
+    def __init__(self) -> None:
+        self._arming = Arming()
+        self._before: tuple[datetime, float] | None = None
+        self._beat_at = float("-inf")
+        self._kept_at = float("-inf")
+        self._counting_from = datetime.max.replace(tzinfo=UTC)
+
+    def __call__(self, now: datetime, monotonic: float) -> bool:
+        """Some of what is due; whether there is more at once. `now` is the server's time, `monotonic` in seconds."""
+        self._beat(now, monotonic)
+        is_more = self._arming.step(now, monotonic)
+        if monotonic - self._kept_at >= KEEP:
+            self._kept_at = monotonic
+            self._keep(now)
+        return self._look(now) or is_more
+
+    def _beat(self, now: datetime, monotonic: float) -> None:
+        """Notices that nobody listened, or that somebody set the clock."""
+        jumped = 0.0
+        if self._before is not None:
+            jumped = (now - self._before[0]).total_seconds() - (monotonic - self._before[1])
+        self._before = now, monotonic
+        has_jumped = abs(jumped) > JUMP
+        if monotonic - self._beat_at < BEAT and not has_jumped:
+            return
+        self._beat_at = monotonic
+        beat = Beat.objects.filter(pk=1).first()
+        was_deaf = beat is None or not -AHEAD <= now - beat.at <= GAP
+        counting_from = now if beat is None or was_deaf or has_jumped else min(beat.counting_from, now)
+        if beat is None:
+            Beat.objects.bulk_create([Beat(at=now, counting_from=now)], ignore_conflicts=True)
+        else:
+            Beat.objects.filter(pk=1).update(at=now, counting_from=counting_from)
+        if counting_from == now and beat is not None:
+            logger.warning("alerts: nobody listened, or the clock was set: silence counts from now")
+            if has_jumped or now < beat.at:
+                self._arming.go_through_all()
+        self._counting_from = counting_from
+
+    def _look(self, now: datetime) -> bool:
+        """At devices that could be silent for too long."""
+        watched = silence.due(now, AT_ONCE)
+        if not watched or _open(silence.NOTHING_HEARD).exists():
+            return False
+        looked = silence.look(watched, Moment(now, self._counting_from))
+        with transaction.atomic():
+            if looked.silent or looked.groups:
+                self._open(looked, now)
+            rows = [(device, moment(connection, at)) for device, at in sorted(looked.pushes.items())]
+            _push.run(connection, rows)
+            for device, usual in sorted(looked.learnt.items()):
+                Watch.objects.filter(device=device).update(usual_seconds=usual, learnt_at=now)
+        return len(watched) == AT_ONCE
+
+    def _open(self, looked: silence.Looked, now: datetime) -> None:
+        windows = Windows(now)
+        for whole, members in looked.groups:
+            number = open_incidents([whole], now, windows)[whole.subject_key]
+            open_incidents(members, now, windows, held_by=number)
+        outlets = {one.outlet_id for one in looked.silent if one.outlet_id}
+        held = _open(silence.OUTLET_SILENT).filter(outlet__in=outlets, calm_since=None)
+        above: dict[int | None, int | None] = dict(held.values_list("outlet_id", "id"))
+        for over in {None, *above.values()}:
+            some = [one for one in looked.silent if above.get(one.outlet_id) == over]
+            open_incidents(some, now, windows, held_by=over)
+
+    def _keep(self, now: datetime) -> None:
+        """What is open: whether it is over, whether somebody is to be told now."""
+        lasts = Q(calm_since=None) | Q(calm_since__lte=now - HOLD)
+        silent = _open(silence.SILENT).annotate(heard=last_heard("device__"))
+        nobody_waits = Q(device=None) | ~silence.is_waited_for("device__")
+        over = silent.filter(lasts).filter(nobody_waits | Q(heard=None) | ~Q(heard=F("since")))
+        if found := list(over.order_by("id").values_list("id", "device_id")[:AT_ONCE]):
+            with transaction.atomic():
+                end_incidents([number for number, _ in found], now)
+                arm([device for _, device in found if device], now)
+        came_back = Q(members__ended_at__gt=F("since")) | Q(members__calm_since__gt=F("since"))
+        outlets = _open(silence.OUTLET_SILENT).filter(lasts).filter(came_back).distinct()
+        end_incidents(outlets.values_list("id", flat=True), now)
+        self._hear_again(now)
+        release(now)
+        escalate(now)
+
+    def _hear_again(self, now: datetime) -> None:
+        """Once somebody is heard, where nobody was, silence counts from then."""
+        deaf = _open(silence.NOTHING_HEARD).first()
+        if deaf is None:
+            return
+        state = DeviceState.objects.filter(Q(last_poll__lte=now + AHEAD) | Q(last_seen__lte=now + AHEAD))
+        newest = later_of(*state.aggregate(polled=Max("last_poll"), seen=Max("last_seen")).values())
+        if newest != deaf.since and end_incidents([deaf.pk], now):
+            self._counting_from = now
+            Beat.objects.filter(pk=1).update(counting_from=now)
+
+
+def _open(kind: str) -> "QuerySet[Incident]":
+    return Incident.objects.filter(kind=kind, ended_at=None)
