@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-fast nightly lint bench crash ha postman lock clean
+.PHONY: run test test-fast nightly lint bench crash ha postman arduino lock clean
 
 run: $(VENV)/.installed
 	@exec $(BIN)/python manage.py serve --development
@@ -52,6 +52,19 @@ postman: $(VENV)/.installed
 	@$(BIN)/python manage.py postman --base-url $(BASE_URL) > $(COLLECTION).part
 	@mv $(COLLECTION).part $(COLLECTION)
 	@echo "$(COLLECTION): import it into Postman"
+
+# The Arduino library with the one core inside it, as the IDE's "Add .ZIP Library" takes it.
+ARDUINO := build/arduino
+LIBRARY := $(ARDUINO)/OzoneTelemetry
+arduino:
+	@rm -rf $(LIBRARY) $(LIBRARY).zip
+	@mkdir -p $(ARDUINO)
+	@cp -r clients/arduino/OzoneTelemetry $(ARDUINO)
+	@mkdir -p $(LIBRARY)/src/core/stores
+	@cp -r clients/core/include clients/core/src $(LIBRARY)/src/core
+	@cp clients/core/stores/oz_files.c clients/core/stores/oz_files.h $(LIBRARY)/src/core/stores
+	@cd $(ARDUINO) && $(PYTHON) -m zipfile -c OzoneTelemetry.zip OzoneTelemetry
+	@echo "$(LIBRARY).zip: Sketch, Include Library, Add .ZIP Library"
 
 # Both locks, from pyproject.toml. No registry address may stand in them.
 UV := $(BIN)/uv pip compile --universal --generate-hashes --no-header --no-annotate --quiet

@@ -109,6 +109,7 @@ def main() -> int:
     needs.cluster()
     needs.gcc()
     needs.micropython()
+    needs.arduino()
     began = time.monotonic()
     with _postgres() as url, ThreadPoolExecutor((os.cpu_count() or 1) + 1) as threads:
         runs = [run for run in RUNS if url or not run.postgres]

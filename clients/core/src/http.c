@@ -22,8 +22,8 @@ static const char *header(const char *line, const char *name) {
     return line;
 }
 
-/* Digits at `text`; false when there are none or they are past 31 bits. `behind` is moved past them. */
-static bool digits(const char *text, uint32_t *number, const char **behind) {
+/* Digits at `text`; false when there are none or they are past 31 bits. */
+static bool digits(const char *text, uint32_t *number) {
     const char *at = text;
     uint32_t value = 0;
     for (; *at >= '0' && *at <= '9'; at++) {
@@ -31,30 +31,30 @@ static bool digits(const char *text, uint32_t *number, const char **behind) {
         value = value * 10 + (uint32_t)(*at - '0');
     }
     *number = value;
-    if (behind) *behind = at;
     return at > text;
 }
 
 /* "Fri, 27 Nov 2026 20:01:02 GMT" as UTC seconds; 0 when it is none. */
 static uint32_t date(const char *text) {
     static const char months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
-    uint32_t day, year, hour, minute, second, month;
-    if (strlen(text) < 29 || !digits(text + 5, &day, NULL) || !digits(text + 12, &year, NULL) ||
-        !digits(text + 17, &hour, NULL) || !digits(text + 20, &minute, NULL) || !digits(text + 23, &second, NULL))
-        return 0;
-    for (month = 0; month < 12; month++)
-        if (same(text + 8, months + 3 * month, 3)) break;
-    if (month == 12 || year < 2020 || year > 2105 || !day || day > 31 || hour > 23 || minute > 59 || second > 60) return 0;
+    static const uint8_t places[] = {5, 12, 17, 20, 23};
+    static const uint16_t most[] = {31, 2105, 23, 59, 60};
+    uint32_t told[5], month = 0; /* day, year, hour, minute, second */
+    if (strlen(text) < 29) return 0;
+    for (int i = 0; i < 5; i++)
+        if (!digits(text + places[i], told + i) || told[i] > most[i]) return 0;
+    while (month < 12 && !same(text + 8, months + 3 * month, 3)) month++;
+    if (month == 12 || told[1] < 2020 || !told[0]) return 0;
     uint32_t shifted = month < 2 ? month + 10 : month - 2; /* March is 0 */
-    uint32_t years = year - (month < 2);
-    uint32_t days = years * 365 + years / 4 - years / 100 + years / 400 + (153 * shifted + 2) / 5 + day - 1 - 719468;
-    return days * 86400 + hour * 3600 + minute * 60 + second;
+    uint32_t years = told[1] - (month < 2);
+    uint32_t days = years * 365 + years / 4 - years / 100 + years / 400 + (153 * shifted + 2) / 5 + told[0] - 1 - 719468;
+    return days * 86400 + told[2] * 3600 + told[3] * 60 + told[4];
 }
 
 static oz_progress status_line(oz_reply *reply) {
     uint32_t status;
     if (strlen(reply->text) < 12 || strncmp(reply->text, "HTTP/1.", 7) || reply->text[8] != ' ' ||
-        !digits(reply->text + 9, &status, NULL) || status < 100 || status > 999)
+        !digits(reply->text + 9, &status) || status < 100 || status > 999)
         return OZ_NONSENSE;
     reply->status = (uint16_t)status;
     reply->close = reply->text[7] == '0';
@@ -66,7 +66,7 @@ static oz_progress one_header(oz_reply *reply) {
     const char *value;
     uint32_t number;
     if ((value = header(reply->text, "content-length:"))) {
-        if (!digits(value, &number, NULL) || (reply->has_length && number != reply->left)) return OZ_NONSENSE;
+        if (!digits(value, &number) || (reply->has_length && number != reply->left)) return OZ_NONSENSE;
         reply->left = number;
         reply->has_length = true;
     } else if ((value = header(reply->text, "transfer-encoding:"))) {
@@ -75,7 +75,7 @@ static oz_progress one_header(oz_reply *reply) {
     } else if ((value = header(reply->text, "connection:"))) {
         if (strlen(value) >= 5 && same(value, "close", 5)) reply->close = true;
     } else if ((value = header(reply->text, "retry-after:"))) {
-        if (digits(value, &number, NULL)) reply->retry_after = number < 3600 ? number : 3600;
+        if (digits(value, &number)) reply->retry_after = number < 3600 ? number : 3600;
     } else if ((value = header(reply->text, "date:"))) {
         reply->date = date(value);
     }
@@ -106,8 +106,7 @@ static oz_progress chunk_size(oz_reply *reply) {
     uint32_t size = 0;
     const char *at = reply->text;
     for (; *at && *at != ';' && *at != ' '; at++) {
-        char c = (char)(*at | 0x20);
-        int digit = *at >= '0' && *at <= '9' ? *at - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        int digit = oz_nibble(*at);
         if (digit < 0 || size > 0x7ffffff) return OZ_NONSENSE;
         size = size << 4 | (uint32_t)digit;
     }
@@ -183,10 +182,7 @@ void oz_request_head(oz_device *device, oz_request *request, bool has_body) {
     oz_writer *out = &request->out;
     oz_put(out, " HTTP/1.1\r\nHost: ");
     oz_put(out, device->set.host);
-    if (device->set.port != 80 && device->set.port != 443) {
-        oz_put(out, ":");
-        oz_put_number(out, device->set.port);
-    }
+    if (device->set.port != 80 && device->set.port != 443) oz_put_member(out, ":", device->set.port);
     if (device->me.token[0]) {
         oz_put(out, "\r\nAuthorization: Bearer ");
         oz_put(out, device->me.token);

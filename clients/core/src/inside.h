@@ -14,7 +14,7 @@ typedef struct {
 void oz_put(oz_writer *writer, const char *text);
 void oz_put_bytes(oz_writer *writer, const char *bytes, size_t length);
 void oz_put_number(oz_writer *writer, uint32_t number);
-void oz_put_signed(oz_writer *writer, int32_t number);
+void oz_put_member(oz_writer *writer, const char *before, uint32_t number); /* text, and a number behind it */
 void oz_put_hex(oz_writer *writer, const uint8_t *bytes, size_t length);
 void oz_put_text(oz_writer *writer, const char *text); /* quoted and escaped */
 void oz_put_query(oz_writer *writer, const char *text);  /* as the value of a query's parameter */
@@ -32,8 +32,12 @@ bool oz_json_get(oz_slice json, const char *name, oz_slice *value);
 /* The next element of an array; `at` is moved on, and begins at the array's first byte. */
 bool oz_json_each(oz_slice array, const char **at, oz_slice *value);
 bool oz_json_text(oz_slice value, char *into, size_t room); /* a string, decoded; false when it is none or too long */
+/* The member `name` as a string; false when there is none, or it is too long. */
+bool oz_json_text_of(oz_slice json, const char *name, char *into, size_t room);
+bool oz_json_true_of(oz_slice json, const char *name);
 bool oz_json_true(oz_slice value);
 bool oz_json_is(oz_slice value, const char *text);
+int oz_nibble(char c); /* of a hex digit; -1: none */
 /* Whether `text` may stand in a head: not empty, visible ASCII, and none of `but`. */
 #define OZ_NOT_IN_A_PATH "/?#%\\"
 bool oz_plain(const char *text, const char *but);

@@ -111,7 +111,7 @@ static void begin_exchange(oz_device *device, uint8_t job, uint32_t now) {
     device->job = job;
     oz_reply_begin(device);
     if (!oz_compose(device, job)) {
-        if (job != OZ_SEND) oz_turn(device, OZ_BLOCKED, "a request does not fit: OZ_BUFFER is too small");
+        if (job != OZ_SEND) oz_turn(device, OZ_BLOCKED, "OZ_BUFFER is too small");
         device->due[job] = now + (job == OZ_SEND ? 1000u : OZ_BLOCKED_MS);
         return;
     }

@@ -116,10 +116,8 @@ static uint32_t dated(const oz_device *device, oz_key key, const uint8_t *record
 static void put_id(oz_writer *out, const uint8_t *record, oz_key key) {
     oz_put(out, "\"");
     oz_put_hex(out, record + 2, 4);
-    oz_put(out, "-");
-    oz_put_number(out, key.boot);
-    oz_put(out, "-");
-    oz_put_number(out, key.number);
+    oz_put_member(out, "-", key.boot);
+    oz_put_member(out, "-", key.number);
     oz_put(out, "\"");
 }
 

@@ -3,10 +3,14 @@
 
 #include <string.h>
 
-static bool code_is(oz_device *device, const char *code) {
-    oz_slice body = {device->buffer, device->reply.body}, value;
-    char text[32];
-    return oz_json_get(body, "code", &value) && oz_json_text(value, text, sizeof text) && !strcmp(text, code);
+static oz_slice body_of(const oz_device *device) {
+    oz_slice body = {device->buffer, device->reply.body};
+    return body;
+}
+
+static bool code_is(oz_device *device, const char *code) { /* with its quotes */
+    oz_slice value;
+    return oz_json_get(body_of(device), "code", &value) && oz_json_is(value, code);
 }
 
 static void done(oz_device *device, uint32_t next) {
@@ -19,15 +23,18 @@ static void blocked(oz_device *device, const char *why) {
     device->due[device->job] = oz_millis(device) + OZ_BLOCKED_MS;
 }
 
+static void waits(oz_device *device) {
+    oz_turn(device, OZ_WAITING_FOR_OPERATOR, "waiting until it is assigned to a machine");
+}
+
 #ifdef OZ_ENCRYPT
 static void read_key(oz_device *device, oz_slice body) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    oz_slice value;
     char text[48];
     uint8_t key[sizeof device->me.key];
     uint32_t bits = 0, count = 0;
     size_t used = 0;
-    if (!oz_json_get(body, "encryption_key_b64", &value) || !oz_json_text(value, text, sizeof text)) return;
+    if (!oz_json_text_of(body, "encryption_key_b64", text, sizeof text)) return;
     for (const char *at = text; *at && *at != '=' && used < sizeof key; at++) {
         const char *digit = strchr(digits, *at);
         if (!digit) return;
@@ -41,38 +48,37 @@ static void read_key(oz_device *device, oz_slice body) {
 /* A handshake's or a claim's 2xx. */
 static void welcomed(oz_device *device) {
     bool meter = device->set.kind == OZ_METER;
-    oz_slice body = {device->buffer, device->reply.body}, value;
+    oz_slice body = body_of(device);
     oz_identity before = device->me;
-    if (!oz_json_get(body, meter ? "api_key" : "token", &value) ||
-        !oz_json_text(value, device->me.token, sizeof device->me.token) || !oz_plain(device->me.token, "") ||
-        (!meter && (!oz_json_get(body, "device_id", &value) ||
-                    !oz_json_text(value, device->me.device_id, sizeof device->me.device_id) ||
-                    !oz_plain(device->me.device_id, OZ_NOT_IN_A_PATH)))) {
-        device->me = before;
-        oz_failed(device, "the server's welcome could not be read");
-        return;
-    }
-    bool assigned = meter || (oz_json_get(body, "assigned", &value) && oz_json_true(value));
+    const char *why = "the server's welcome could not be read";
+    if (oz_json_text_of(body, meter ? "api_key" : "token", device->me.token, sizeof device->me.token) &&
+        oz_plain(device->me.token, "") &&
+        (meter || (oz_json_text_of(body, "device_id", device->me.device_id, sizeof device->me.device_id) &&
+                   oz_plain(device->me.device_id, OZ_NOT_IN_A_PATH)))) {
 #ifdef OZ_ENCRYPT
-    if (meter) read_key(device, body);
+        if (meter) read_key(device, body);
 #endif
-    if (memcmp(&before, &device->me, sizeof before) && oz_save_identity(device) != OZ_OK) {
-        device->me = before; /* a token that is not on flash would be gone with the power */
-        oz_failed(device, "the flash could not be written");
+        why = memcmp(&before, &device->me, sizeof before) && oz_save_identity(device) != OZ_OK
+                  ? "the flash could not be written"
+                  : NULL;
+    }
+    if (why) { /* a token that is not on flash would be gone with the power */
+        device->me = before;
+        oz_failed(device, why);
         return;
     }
     device->known_bad = false;
     done(device, OZ_HELLO_MS);
-    if (assigned)
+    if (meter || oz_json_true_of(body, "assigned"))
         oz_turn(device, OZ_ONLINE, "online");
     else
-        oz_turn(device, OZ_WAITING_FOR_OPERATOR, "waiting until it is assigned to a machine");
+        waits(device);
 }
 
 /* 401: by its code. A key is never erased. */
 static void not_let_in(oz_device *device) {
-    if (code_is(device, "not_assigned")) {
-        oz_turn(device, OZ_WAITING_FOR_OPERATOR, "waiting until it is assigned to a machine");
+    if (code_is(device, "\"not_assigned\"")) {
+        waits(device);
     } else if (device->set.kind == OZ_METER) {
         blocked(device, "the server does not know its key: claim it anew");
         return;
@@ -86,11 +92,11 @@ static void not_let_in(oz_device *device) {
 
 /* A batch of which the server took some: those that it refused are set aside, the next go on. */
 static bool took_all_but(oz_device *device) {
-    oz_slice body = {device->buffer, device->reply.body}, results, item, value;
+    oz_slice results, item, value;
     oz_key key = device->acked;
     const char *at;
     uint16_t count = 0;
-    if (device->reply.cut || !oz_json_get(body, "results", &results)) return false;
+    if (device->reply.cut || !oz_json_get(body_of(device), "results", &results)) return false;
     for (at = results.at; oz_json_each(results, &at, &item);) count++;
     if (device->fewer || count != device->batch) return false;
     for (at = results.at; oz_json_each(results, &at, &item);) {
@@ -101,9 +107,9 @@ static bool took_all_but(oz_device *device) {
 }
 
 static void sent(oz_device *device) {
-    oz_slice body = {device->buffer, device->reply.body}, value;
+    oz_slice body = body_of(device), value;
     bool all = (device->batch == 1 && !device->fewer) || device->kind == OZ_READING ||
-               (oz_json_get(body, "ack", &value) && oz_json_true(value));
+               oz_json_true_of(body, "ack");
     if (!all && !took_all_but(device)) { /* one by one, so that it is known which */
         device->batch_limit = 1;
         done(device, 0);
@@ -117,7 +123,7 @@ static void sent(oz_device *device) {
 }
 
 static void refused(oz_device *device, uint16_t status) {
-    if (device->job == OZ_RESULT && status != 408 && status != 429) { /* nobody waits for this result */
+    if (device->job == OZ_RESULT) { /* nobody waits for this result */
         oz_commands_told(device, oz_commands_next(device));
         done(device, 0);
     } else if (device->job == OZ_SEND && (device->batch > 1 || device->fewer)) {
@@ -164,19 +170,18 @@ void oz_answered(oz_device *device) {
         }
     } else if (status == 401) {
         not_let_in(device);
-    } else if (status == 403 && code_is(device, "reenrolment_required")) {
-        blocked(device, "known by its MAC, its token is not: press Allow re-enrolment on its page");
-    } else if (status == 403 && code_is(device, "not_assigned")) {
-        oz_turn(device, OZ_WAITING_FOR_OPERATOR, "waiting until it is assigned");
+    } else if (status == 403 && code_is(device, "\"not_assigned\"")) {
+        waits(device);
         oz_later(device, device->job);
-    } else if (status == 403 && code_is(device, "device_archived")) {
+    } else if (status == 403 && code_is(device, "\"reenrolment_required\"")) {
+        blocked(device, "known by its MAC, its token is not: press Allow re-enrolment on its page");
+    } else if (status == 403 && code_is(device, "\"device_archived\"")) {
         blocked(device, "archived by an operator: restore it there");
     } else if (status == 400 && device->job == OZ_HELLO) {
         blocked(device, device->set.kind == OZ_METER ? "the provisioning token is not good (any more)"
                                                      : "the server does not take this MAC");
-    } else if (status >= 400 && status < 500 && status != 403 && status != 404 && status != 408 && status != 429) {
-        refused(device, status);
-    } else if (status == 404 && device->job == OZ_RESULT) {
+    } else if (status >= 400 && status < 500 && status != 403 && status != 408 && status != 429 &&
+               (status != 404 || device->job == OZ_RESULT)) {
         refused(device, status);
     } else {
         oz_failed(device, status == 503 ? "the server cannot store now" : "the server answers with an error");

@@ -33,8 +33,7 @@ bool oz_compose(oz_device *device, uint8_t job) {
     }
     case OZ_POLL:
         put_device_path(device, out);
-        oz_put(out, "?wait=");
-        oz_put_number(out, oz_state_of(device) == OZ_ONLINE ? device->set.held_poll_s : 0); /* first whether it is let in */
+        oz_put_member(out, "?wait=", oz_state_of(device) == OZ_ONLINE ? device->set.held_poll_s : 0); /* first: is it let in */
         if (device->set.firmware) {
             oz_put(out, "&firmware=");
             oz_put_query(out, device->set.firmware);

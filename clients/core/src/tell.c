@@ -6,12 +6,9 @@
 enum { LATELY_MS = 180000 };
 
 void oz_put_counters(oz_writer *out, const oz_counters *counters) {
-    oz_put(out, ",\"current_counters\":{\"basic\":");
-    oz_put_number(out, counters->basic);
-    oz_put(out, ",\"standard\":");
-    oz_put_number(out, counters->standard);
-    oz_put(out, ",\"premium\":");
-    oz_put_number(out, counters->premium);
+    oz_put_member(out, ",\"current_counters\":{\"basic\":", counters->basic);
+    oz_put_member(out, ",\"standard\":", counters->standard);
+    oz_put_member(out, ",\"premium\":", counters->premium);
     oz_put(out, "}");
 }
 
@@ -23,8 +20,7 @@ int oz_press(oz_device *device, oz_treatment treatment, uint32_t counter, const 
     if ((unsigned)treatment > OZ_PREMIUM || counter > INT32_MAX) return OZ_INVALID;
     oz_put(&out, "{\"event\":\"treatment\",\"treatment\":\"");
     oz_put(&out, names[treatment]);
-    oz_put(&out, "\",\"counter\":");
-    oz_put_number(&out, counter);
+    oz_put_member(&out, "\",\"counter\":", counter);
     if (all) {
         oz_put_counters(&out, all);
         oz_count(device, *all);
@@ -58,24 +54,18 @@ void oz_vitals(oz_device *device, int rssi, uint32_t free_heap) {
     device->free_heap = free_heap;
 }
 
+static void put_vital(oz_writer *out, bool query, const char *name, uint32_t value, bool minus) {
+    oz_put(out, query ? "&" : ",\"");
+    oz_put(out, name);
+    oz_put(out, query ? "=" : "\":");
+    oz_put_member(out, minus ? "-" : "", value);
+}
+
 void oz_put_vitals(oz_device *device, oz_writer *out, bool query) {
-    const char *before = query ? "&" : ",\"", *between = query ? "=" : "\":";
-    if (device->rssi) {
-        oz_put(out, before);
-        oz_put(out, "rssi");
-        oz_put(out, between);
-        oz_put_signed(out, device->rssi);
-    }
-    if (device->free_heap) {
-        oz_put(out, before);
-        oz_put(out, "free_heap");
-        oz_put(out, between);
-        oz_put_number(out, device->free_heap);
-    }
-    oz_put(out, before);
-    oz_put(out, "queue_length");
-    oz_put(out, between);
-    oz_put_number(out, device->queued);
+    bool minus = device->rssi < 0;
+    if (device->rssi) put_vital(out, query, "rssi", minus ? 0u - (uint32_t)device->rssi : (uint32_t)device->rssi, minus);
+    if (device->free_heap) put_vital(out, query, "free_heap", device->free_heap, false);
+    put_vital(out, query, "queue_length", device->queued, false);
 }
 
 int oz_adopt(oz_device *device, const char *device_id, const char *token) {

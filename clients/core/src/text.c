@@ -24,9 +24,9 @@ void oz_put_number(oz_writer *writer, uint32_t number) {
     oz_put_bytes(writer, digits + at, sizeof digits - at);
 }
 
-void oz_put_signed(oz_writer *writer, int32_t number) {
-    if (number < 0) oz_put(writer, "-");
-    oz_put_number(writer, number < 0 ? 0u - (uint32_t)number : (uint32_t)number);
+void oz_put_member(oz_writer *writer, const char *before, uint32_t number) {
+    oz_put(writer, before);
+    oz_put_number(writer, number);
 }
 
 static char hex(unsigned value) { return "0123456789abcdef"[value & 15]; }
@@ -58,17 +58,14 @@ void oz_put_query(oz_writer *writer, const char *text) {
         uint8_t byte = (uint8_t)*text;
         bool plain = (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') || byte == '-' ||
                      byte == '.' || byte == '_';
-        if (!plain) oz_put(writer, "%");
-        if (plain)
-            oz_put_bytes(writer, text, 1);
-        else
-            oz_put_hex(writer, &byte, 1);
+        oz_put_bytes(writer, plain ? text : "%", 1);
+        if (!plain) oz_put_hex(writer, &byte, 1);
     }
 }
 
-static void put_pair(oz_writer *writer, uint32_t number) {
-    char pair[2] = {(char)('0' + number / 10 % 10), (char)('0' + number % 10)};
-    oz_put_bytes(writer, pair, 2);
+static void put_pair(oz_writer *writer, char before, uint32_t number) {
+    char text[3] = {before, (char)('0' + number / 10), (char)('0' + number % 10)};
+    oz_put_bytes(writer, text, 3);
 }
 
 /* Days since 1970 to a date: Howard Hinnant's civil_from_days. */
@@ -81,16 +78,11 @@ void oz_put_instant(oz_writer *writer, uint32_t utc) {
     uint32_t month = shifted < 10 ? shifted + 3 : shifted - 9;
     oz_put(writer, "\"");
     oz_put_number(writer, year + era * 400 + (month <= 2));
-    oz_put(writer, "-");
-    put_pair(writer, month);
-    oz_put(writer, "-");
-    put_pair(writer, of_year - (153 * shifted + 2) / 5 + 1);
-    oz_put(writer, "T");
-    put_pair(writer, rest / 3600);
-    oz_put(writer, ":");
-    put_pair(writer, rest / 60 % 60);
-    oz_put(writer, ":");
-    put_pair(writer, rest % 60);
+    put_pair(writer, '-', month);
+    put_pair(writer, '-', of_year - (153 * shifted + 2) / 5 + 1);
+    put_pair(writer, 'T', rest / 3600);
+    put_pair(writer, ':', rest / 60 % 60);
+    put_pair(writer, ':', rest % 60);
     oz_put(writer, "Z\"");
 }
 
@@ -99,9 +91,16 @@ static const char *blank(const char *at, const char *end) {
     return at;
 }
 
-/* Behind the string whose opening quote is at `at`. */
+/* Behind `what`, which blanks may precede; NULL when something else is there. */
+static const char *past(const char *at, const char *end, char what) {
+    if (!at) return NULL;
+    at = blank(at, end);
+    return at < end && *at == what ? at + 1 : NULL;
+}
+
+/* Behind the string whose opening quote is before `at`. */
 static const char *string(const char *at, const char *end) {
-    for (at++; at < end; at++) {
+    for (; at < end; at++) {
         if (*at == '\\') {
             at++;
         } else if (*at == '"') {
@@ -115,9 +114,7 @@ static const char *string(const char *at, const char *end) {
 
 static const char *scalar(const char *at, const char *end) {
     const char *began = at;
-    while (at < end && ((*at >= '0' && *at <= '9') || (*at >= 'a' && *at <= 'z') || *at == '-' || *at == '+' ||
-                        *at == '.' || *at == 'E'))
-        at++;
+    while (at < end && *at > ' ' && *at < 0x7f && !strchr(",:\"[]{}", *at)) at++;
     return at > began ? at : NULL;
 }
 
@@ -139,7 +136,7 @@ const char *oz_json_skip(const char *at, const char *end) {
             }
             goto member;
         }
-        at = *at == '"' ? string(at, end) : scalar(at, end);
+        at = *at == '"' ? string(at + 1, end) : scalar(at, end);
         if (!at) return NULL;
         for (;;) { /* behind a value */
             if (!depth) return at;
@@ -157,39 +154,31 @@ const char *oz_json_skip(const char *at, const char *end) {
         }
     member:
         if (objects & 1) {
-            at = blank(at, end);
-            if (at == end || *at != '"' || !(at = string(at, end))) return NULL;
-            at = blank(at, end);
-            if (at == end || *at++ != ':') return NULL;
+            at = past(at, end, '"');
+            if (!at || !(at = past(string(at, end), end, ':'))) return NULL;
         }
     }
 }
 
 bool oz_json_get(oz_slice json, const char *name, oz_slice *value) {
-    const char *end = json.at + json.length, *at = blank(json.at, end);
+    const char *end = json.at + json.length, *at = past(json.at, end, '{');
     size_t length = strlen(name);
-    if (at == end || *at != '{') return false;
-    at++;
-    for (;;) {
+    while (at) {
+        const char *key = past(at, end, '"');
+        if (!key) return false;
+        const char *closed = string(key, end);
+        if (!(at = past(closed, end, ':'))) return false;
         at = blank(at, end);
-        if (at == end || *at != '"') return false;
-        const char *key = at + 1;
-        if (!(at = string(at, end))) return false;
-        bool found = (size_t)(at - 1 - key) == length && !memcmp(key, name, length);
-        at = blank(at, end);
-        if (at == end || *at != ':') return false;
-        at = blank(at + 1, end);
         const char *behind = oz_json_skip(at, end);
         if (!behind) return false;
-        if (found) {
+        if ((size_t)(closed - 1 - key) == length && !memcmp(key, name, length)) {
             value->at = at;
             value->length = (size_t)(behind - at);
             return true;
         }
-        at = blank(behind, end);
-        if (at == end || *at != ',') return false;
-        at++;
+        at = past(behind, end, ',');
     }
+    return false;
 }
 
 bool oz_json_each(oz_slice array, const char **at, oz_slice *value) {
@@ -205,7 +194,7 @@ bool oz_json_each(oz_slice array, const char **at, oz_slice *value) {
     return true;
 }
 
-static int nibble(char c) {
+int oz_nibble(char c) {
     if (c >= '0' && c <= '9') return c - '0';
     c |= 0x20;
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
@@ -215,7 +204,7 @@ static bool unit(const char *at, const char *end, uint32_t *code) {
     *code = 0;
     if (end - at < 4) return false;
     for (int i = 0; i < 4; i++) {
-        int digit = nibble(at[i]);
+        int digit = oz_nibble(at[i]);
         if (digit < 0) return false;
         *code = *code << 4 | (uint32_t)digit;
     }
@@ -279,3 +268,13 @@ bool oz_plain(const char *text, const char *but) {
 }
 
 bool oz_json_true(oz_slice value) { return oz_json_is(value, "true"); }
+
+bool oz_json_true_of(oz_slice json, const char *name) {
+    oz_slice value;
+    return oz_json_get(json, name, &value) && oz_json_true(value);
+}
+
+bool oz_json_text_of(oz_slice json, const char *name, char *into, size_t room) {
+    oz_slice value;
+    return oz_json_get(json, name, &value) && oz_json_text(value, into, room);
+}
