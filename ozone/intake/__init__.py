@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ozone.intake.lane import Locks
 from ozone.intake.submission import CALL
 from ozone.intake.watcher import Watcher
 from ozone.intake.writer import Writer
@@ -11,7 +12,7 @@ from ozone.intake.writer import Writer
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["Watcher", "Writer", "call", "call_and_wait", "post", "submit", "submit_and_wait", "write_path"]
+__all__ = ["Locks", "Watcher", "Writer", "call", "call_and_wait", "post", "submit", "submit_and_wait", "write_path"]
 
 write_path = Writer()
 """The process's own writer. Rows of the main database go through it."""

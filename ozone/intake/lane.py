@@ -10,9 +10,9 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -33,11 +33,26 @@ logger = logging.getLogger("ozone.intake")
 Store = Callable[[BaseDatabaseWrapper, list[Any]], Sequence[Any] | None]
 """Stores rows of one kind inside the writer's transaction; returns a result a row, or None where none is needed."""
 
+
+class Locks(NamedTuple):
+    """What a kind's store locks before it writes anything: rows of one table, in the order of their keys."""
+
+    lock: Callable[[BaseDatabaseWrapper, list[int]], Any]
+    """Locks the rows of these keys, which are sorted, until the commit."""
+    keys: Callable[[BaseDatabaseWrapper, list[Any]], Collection[int]]
+    """Which keys the kind's rows need."""
+
+
+class Kind(NamedTuple):
+    store: Store
+    locks: Locks | None = None
+
+
 MAX_SUBMISSIONS: Final = 4096
 MAX_BYTES: Final = 4 * 1024 * 1024
 """One transaction takes no more than this, so that a commit stays short whatever waits."""
 CALL_SECONDS: Final = 0.005
-"""How long the cold writes of one transaction may take, the first of them apart; the rest follow in the next."""
+"""How long the cold writes of one turn may take, the first of them apart; the rest follow in the next."""
 LOCK_MILLISECONDS: Final = 1000
 """How long the writer waits for a lock; with the time in the queue it stays under the firmware's 5 s."""
 REPLY_SECONDS: Final = 3.5
@@ -50,7 +65,7 @@ class Lane:
     """A queue and its thread, which writes what the queue holds. `kinds` may grow; `done` hears of what is settled."""
 
     def __init__(
-        self, name: str, using: str, kinds: Mapping[str, Store], done: Callable[[Sequence[Submission]], None]
+        self, name: str, using: str, kinds: Mapping[str, Kind], done: Callable[[Sequence[Submission]], None]
     ) -> None:
         self.using = using
         self._name = name
@@ -148,8 +163,19 @@ class Lane:
         late = [item for item in batch if item.since < too_old]
         fail(late, lambda: Unavailable(code="queued_too_long"))
         fresh = [item for item in batch if item.since >= too_old] if late else batch
+        calls: list[Submission] = []
+        if connection.vendor != "sqlite":
+            # Each call locks what it needs and knows nothing of the others: of two processes with the same two calls in
+            # different orders each would wait for the other. So each has a transaction of its own.
+            calls = [item for item in fresh if item.kind == CALL]
+            fresh = [item for item in fresh if item.kind != CALL] if calls else fresh
         if fresh:
             self._commit(connection, fresh)
+        until = time.perf_counter() + CALL_SECONDS
+        for number, call in enumerate(calls):
+            call.postponed = number > 0 and time.perf_counter() > until
+            if not call.postponed:
+                self._commit(connection, [call])
 
     def _commit(self, connection: BaseDatabaseWrapper, batch: list[Submission], may_retry: bool = True) -> None:
         started = time.perf_counter()
@@ -212,7 +238,9 @@ class Lane:
         by_kind: dict[str, list[Submission]] = {}
         for item in batch:
             by_kind.setdefault(item.kind, []).append(item)
-        for kind, store in self._kinds.items():
+        if len(by_kind) > 1 and connection.vendor != "sqlite":
+            self._lock(connection, by_kind)
+        for kind, (store, _) in self._kinds.items():
             if items := by_kind.get(kind):
                 with connection.wrap_database_errors:
                     results = store(connection, [item.row for item in items])
@@ -241,6 +269,18 @@ class Lane:
                 logger.exception("writer: %s failed", service.__qualname__)
                 clear_frames(error)
                 item.error = poison(error)
+
+    def _lock(self, connection: BaseDatabaseWrapper, by_kind: Mapping[str, Sequence[Submission]]) -> None:
+        """Each kind locks its rows in order; several do not, one after the other, and two processes would wait for each
+        other in a circle. So what all of them need is locked before any of them writes."""
+        needed: dict[Callable[..., Any], set[int]] = {}
+        for kind, (_, locks) in self._kinds.items():
+            if locks is not None and (items := by_kind.get(kind)):
+                keys = locks.keys(connection, [item.row for item in items])
+                needed.setdefault(locks.lock, set()).update(keys)
+        for lock, all_keys in needed.items():
+            with connection.wrap_database_errors:
+                lock(connection, sorted(all_keys))
 
 
 def _prepare(connection: BaseDatabaseWrapper) -> None:

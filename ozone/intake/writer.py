@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from ozone.intake.lane import Lane, Store
+from ozone.intake.lane import Kind, Lane, Locks, Store
 from ozone.intake.submission import CALL, Submission
 from ozone.wire import metrics
 from ozone.wire.conf import options
@@ -35,7 +35,7 @@ class Writer:
 
     def __init__(self, using: str = DEFAULT_DB_ALIAS) -> None:
         self.using = using
-        self._kinds: dict[str, Store] = {}
+        self._kinds: dict[str, Kind] = {}
         self._begin()
 
     def _begin(self) -> None:
@@ -48,9 +48,10 @@ class Writer:
     def _has_two_lanes(self) -> bool:
         return connections[self.using].vendor != "sqlite"
 
-    def register(self, kind: str, store: Store) -> None:
-        """Rows of `kind` are stored by `store`. Kinds are stored in the order of their registration, always."""
-        self._kinds[kind] = store
+    def register(self, kind: str, store: Store, locks: Locks | None = None) -> None:
+        """Rows of `kind` are stored by `store`. Kinds are stored in the order of their registration, always; what
+        `store` locks it tells by `locks`."""
+        self._kinds[kind] = Kind(store, locks)
 
     def submit(self, kind: str, row: Any, size: int = 0, rows: int = 1) -> "asyncio.Future[Any]":
         """Queues a row from a running event loop; the future ends when the row is committed, or with an ApiError.

@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from device_gateway.models import Device, Enrolment
 from device_gateway.states import mark_polled, seats_of
-from ozone.intake import write_path
+from ozone.intake import Locks, write_path
 from ozone.intake.sql import moment, within
 from telemetry.commands.lifecycle import (
     EXECUTED,
@@ -28,7 +28,7 @@ from telemetry.commands.lifecycle import (
 from telemetry.commands.types import is_unsafe, may_be_unsafe, type_named, unsafe
 from telemetry.models import Command
 from telemetry.statuses.payloads import NO_FLAGS, Flags
-from telemetry.statuses.storing import lock_statuses, save_statuses, touch_statuses
+from telemetry.statuses.storing import lock_devices, lock_statuses, save_statuses, select_of, touch_statuses
 
 POLLS: Final = "polls"
 MOST: Final = 10
@@ -51,9 +51,10 @@ class Poll(NamedTuple):
 def store_polls(connection: BaseDatabaseWrapper, polls: list[Poll]) -> list[list[Command] | None]:
     """For each poll the commands it delivers, now marked sent; None where a newer one has its seat."""
     now = max(poll.received_at for poll in polls)
-    _note_vitals(connection, polls)
+    commanded = _commanded(connection, polls)
+    _note_vitals(connection, polls, commanded)
     by_device: dict[int, list[Command]] = {}
-    for command in _open_commands(connection, sorted({poll.device for poll in polls})):
+    for command in _open_commands(connection, commanded):
         by_device.setdefault(command.device_id, []).append(command)
     # Only now: who sat down while this waited for the commands' locks is seen.
     new = {poll.device: poll.seat for poll in polls if poll.sits_down}
@@ -82,16 +83,33 @@ def _seats(connection: BaseDatabaseWrapper, polls: Sequence[Poll], new: Mapping[
     return {device: known.get(device) or seat for device, seat in waiting.items()} | dict(new)
 
 
-def _note_vitals(connection: BaseDatabaseWrapper, polls: Sequence[Poll]) -> None:
-    """What the devices say of themselves. Before their commands are locked, as for a result."""
-    telling = [poll for poll in polls if poll.firmware or poll.flags != NO_FLAGS]
-    if not telling:
+def devices_of(connection: BaseDatabaseWrapper, polls: Sequence[Poll]) -> set[int]:
+    """Those whose statuses are locked."""
+    return {poll.device for poll in _telling(polls)} | _commanded(connection, polls)
+
+
+def _telling(polls: Sequence[Poll]) -> list[Poll]:
+    return [poll for poll in polls if poll.firmware or poll.flags != NO_FLAGS]
+
+
+def _commanded(connection: BaseDatabaseWrapper, polls: Sequence[Poll]) -> set[int]:
+    """Those of the devices that have open commands; nothing is locked, for mostly there are none."""
+    query = "SELECT DISTINCT device_id FROM telemetry_command WHERE status IN ('pending', 'sent') AND device_id"
+    return {device for (device,) in select_of(connection, query, {poll.device for poll in polls})}
+
+
+def _note_vitals(connection: BaseDatabaseWrapper, polls: Sequence[Poll], commanded: Collection[int]) -> None:
+    """What the devices say of themselves. Locks their statuses, and those of the devices whose commands are locked
+    next: a result has them in that order."""
+    telling = _telling(polls)
+    told = {poll.device for poll in telling}
+    if not telling and not commanded:
         return
-    statuses = lock_statuses(connection, sorted({poll.device for poll in telling}))
+    statuses = lock_statuses(connection, sorted(told.union(commanded)))
     for poll in telling:
         statuses[poll.device].believe(poll.received_at)
         statuses[poll.device].tell(poll.flags, poll.firmware, poll.received_at)
-    save_statuses(connection, [statuses[device] for device in sorted(statuses)])
+    save_statuses(connection, [statuses[device] for device in sorted(told)])
 
 
 def pending_commands(connection: BaseDatabaseWrapper, devices: Collection[int], now: datetime) -> dict[int, int]:
@@ -135,8 +153,10 @@ def _cleared(delivered: Mapping[int, Sequence[Command]], now: datetime) -> dict[
     }
 
 
-def _open_commands(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> list[Command]:
+def _open_commands(connection: BaseDatabaseWrapper, devices: Collection[int]) -> list[Command]:
     """Pending and sent ones, locked: another process may be asked for the same device at the same moment."""
+    if not devices:
+        return []
     among, given = within(connection, devices)
     lock = "" if connection.vendor == "sqlite" else " FOR UPDATE"
     query = (
@@ -178,4 +198,4 @@ def _move(command: Command, to: str, now: datetime, **facts: Any) -> bool:
 
 
 def register_kinds() -> None:
-    write_path.register(POLLS, store_polls)
+    write_path.register(POLLS, store_polls, Locks(lock_devices, devices_of))

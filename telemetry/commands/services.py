@@ -27,7 +27,7 @@ from telemetry.commands.polling import pending_commands
 from telemetry.commands.types import is_unsafe, type_named, unsafe
 from telemetry.commands.waiting import room
 from telemetry.models import Bulk, Command
-from telemetry.statuses.storing import lock_statuses, save_statuses, touch_statuses
+from telemetry.statuses.storing import lock_devices, lock_statuses, save_statuses, touch_statuses
 from telemetry.treatments import COUNTERS
 
 MAX_TEXT: Final = 500
@@ -137,7 +137,9 @@ def _why_not_again(command: Command, firmware: str, now: datetime) -> ApiError |
 @transaction.atomic
 def retry(*, devices: Any, command_id: str, now: datetime) -> Command:
     """A failed or timed-out command once more, for as long as at first. Raises NotFound, Invalid, Conflict."""
-    command = _locked(Command.objects.filter(device__in=devices), command_id)
+    commands = Command.objects.filter(device__in=devices)
+    lock_devices(connection, [find_command(commands, command_id).device_id])  # before the command, as in `report`
+    command = _locked(commands, command_id)
     if refusal := _why_not_again(command, command.device.firmware, now):
         raise refusal
     if command.executed_at is not None and command.counters is not None:

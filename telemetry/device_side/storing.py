@@ -4,9 +4,10 @@ from typing import Final, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ozone.intake import write_path
+from ozone.intake import Locks, write_path
 from telemetry.commands.polling import pending_commands
 from telemetry.events.storing import EventArrival, store_events
+from telemetry.statuses.storing import lock_devices
 
 EVENTS: Final = "events"
 
@@ -22,9 +23,14 @@ def store_arrivals(connection: BaseDatabaseWrapper, arrivals: list[EventArrival]
     """For each request what its reply says."""
     decided = store_events(connection, arrivals)
     now = max(arrival.received_at for arrival in arrivals)
-    waiting = pending_commands(connection, {arrival.device for arrival in arrivals}, now)
+    waiting = pending_commands(connection, devices_of(connection, arrivals), now)
     return [Stored(one, waiting.get(arrival.device, 0)) for one, arrival in zip(decided, arrivals, strict=True)]
 
 
+def devices_of(connection: BaseDatabaseWrapper, arrivals: list[EventArrival]) -> set[int]:
+    """Those whose statuses are locked."""
+    return {arrival.device for arrival in arrivals}
+
+
 def register_kinds() -> None:
-    write_path.register(EVENTS, store_arrivals)
+    write_path.register(EVENTS, store_arrivals, Locks(lock_devices, devices_of))

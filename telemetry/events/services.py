@@ -14,7 +14,7 @@ from telemetry.events.quarantine import CONFLICT, decide, members
 from telemetry.events.storing import Bindings, store_once
 from telemetry.figures.rollups import Attribution, Tally
 from telemetry.models import QuarantinedEvent, TelemetryEvent
-from telemetry.statuses.storing import lock_statuses, touch_statuses
+from telemetry.statuses.storing import lock_devices, lock_statuses, touch_statuses
 
 _STEM: Final = 100
 """Characters of a conflict's event_id that stay in the id of its own."""
@@ -47,6 +47,7 @@ def accept_refused(*, device: Device, number: int, correction: Mapping[str, Any]
 
 
 def _decide(device: Device, number: int, state: str) -> QuarantinedEvent:
+    lock_devices(connection, [device.pk])  # before the row, as where the device sends it once more
     row = decide(device, number, state)
     if row.code == CONFLICT:
         touch_statuses(connection, {device.pk: row.first_at})

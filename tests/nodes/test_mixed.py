@@ -1,10 +1,13 @@
 """All that devices send, of the same devices to both nodes at once: no transaction waits for another in a circle."""
 
+import itertools
 import random
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import psycopg
@@ -31,6 +34,8 @@ class Sender:
         self._chance = random.Random(seed)
         self._count = 0
         self.answers: Counter[tuple[str, int]] = Counter()
+        self.failed: SimpleQueue[str] = SimpleQueue()
+        """Commands that are to be retried."""
 
     def run(self, until: float) -> None:
         while time.monotonic() < until:
@@ -54,13 +59,19 @@ class Sender:
             {"event_id": f"{self._seed}-{n}", "event": "treatment", "treatment": "BASIC", "counter": n, "firmware": "1"}
             for n in numbers
         ]
+        rows.append({"event_id": f"refused-{self._count % 5}", "event": "treatment", "treatment": "NONE"})
         self._send("event", "POST", "/api/device/events/", rows, bearer=token)
 
     def _polls(self, mac: str, token: str) -> None:
-        answer = self._send("poll", "GET", f"/api/device/{mac}/commands/", bearer=token)
+        vitals = self._chance.choice(("", f"?rssi=-60&uptime_seconds={self._count}"))
+        answer = self._send("poll", "GET", f"/api/device/{mac}/commands/{vitals}", bearer=token)
         for command in answer.json().get("commands", ()):
             path = f"/api/device/{mac}/commands/{command['id']}/"
-            self._send("result", "POST", path, {"success": True}, bearer=token)
+            counters = {"basic": 1, "standard": 2, "premium": 3}
+            result = {"success": self._chance.random() < 0.5, "rssi": -70, "current_counters": counters}
+            self._send("result", "POST", path, result, bearer=token)
+            if not result["success"]:
+                self.failed.put(command["id"])
 
     def _refused(self, mac: str, token: str) -> None:
         self._send("refused", "POST", "/gateway/device-data/ingest", [1], bearer=token)
@@ -86,9 +97,16 @@ def test_no_deadlocks(nodes: tuple[LiveServer, LiveServer], staff: Staff) -> Non
     senders = [Sender(nodes, devices, seed) for seed in range(THREADS)]
     ended = threading.Event()
 
+    retried: Counter[int] = Counter()
+
     def order() -> None:
+        types = itertools.cycle(("GET_STATUS", "CLEAR_MEMORY"))
         while not ended.wait(0.2):
-            staff.call("POST", "/api/commands/bulk/", {"command_type": "GET_STATUS", "device_ids": macs}, bearer=access)
+            staff.call("POST", "/api/commands/bulk/", {"command_type": next(types), "device_ids": macs}, bearer=access)
+            for sender in senders:
+                with suppress(Empty):
+                    path = f"/api/commands/{sender.failed.get_nowait()}/retry/"
+                    retried[staff.call("POST", path, bearer=access).status] += 1
 
     with ThreadPoolExecutor(THREADS + 1) as threads:
         ordering = threads.submit(order)
@@ -100,5 +118,6 @@ def test_no_deadlocks(nodes: tuple[LiveServer, LiveServer], staff: Staff) -> Non
     answers = sum((sender.answers for sender in senders), Counter[tuple[str, int]]())
     expected = {("reading", 201), ("event", 200), ("poll", 200), ("result", 200), ("refused", 400), ("handshake", 200)}
     assert set(answers) == expected
+    assert retried[200]
     time.sleep(1.1)  # PostgreSQL's processes tell their figures once a second
     assert deadlocks(nodes[0].database_url) == before
