@@ -37,21 +37,26 @@ class Run:
 
 
 # By day PostgreSQL is asked what it stores, finds, counts and locks. What pages and replies look like is the same on
-# either database; their queries run once each in tests/test_query_budgets.py.
+# either database; their queries run once each in tests/test_query_budgets.py. What two people do at once is not.
 ON_POSTGRESQL = (
     "alerts",
     "device_gateway",
     "ledger",
     "moving",
-    "ozone/accounts",
     "ozone/intake",
+    "ozone/webapi/tests/test_lockout.py",
+    "ozone/webapi/tests/test_register.py",
     "pages/tests/finding",
+    "pages/tests/kit",
     "pages/tests/money",
+    "pages/tests/tokens",
     "stations",
     "telemetry",
     "tests",
 )
 AT_NIGHT = ("ozone/webapi", "pages")
+# Wire formats, checks and texts, and what speaks HTTP only.
+ON_SQLITE_ALONE = ("ozone/wire", "ozontelemetry", "simulators")
 # How a process hears signals, and ends while it starts, is the same on either.
 ALIKE = ("--ignore=tests/live/test_signals.py", "--ignore=tests/live/test_starting.py")
 
@@ -108,6 +113,7 @@ def main() -> int:
     needs.faketime()
     needs.cluster()
     needs.gcc()
+    needs.riscv()
     needs.micropython()
     needs.arduino()
     began = time.monotonic()

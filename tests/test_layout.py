@@ -3,9 +3,10 @@
 import re
 import subprocess
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
-from tests.run import RUNS
+from tests.run import AT_NIGHT, ON_POSTGRESQL, ON_SQLITE_ALONE, RUNS
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 400
@@ -15,10 +16,19 @@ BY_SUBJECT = {"telemetry": 12, "pages": 12, "moving": 12, "ledger": 12}
 """Rooms that are cut by subject have smaller folders."""
 
 
-def product() -> list[Path]:
+def modules() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    files = [Path(line) for line in listed.splitlines()]
-    return [file for file in files if not {"tests", "bench", "migrations"} & set(file.parts) and (ROOT / file).exists()]
+    files = [Path(line) for line in listed.splitlines() if (ROOT / line).exists()]
+    assert files
+    return files
+
+
+def product() -> list[Path]:
+    return [file for file in modules() if not {"tests", "bench", "migrations"} & set(file.parts)]
+
+
+def of_tests() -> list[Path]:
+    return [file for file in modules() if file.name.startswith("test_")]
 
 
 def test_no_file_asks_to_be_two() -> None:
@@ -28,19 +38,38 @@ def test_no_file_asks_to_be_two() -> None:
 
 
 def test_no_folder_is_crowded() -> None:
-    modules = Counter(str(file.parent) for file in product() if file.name != "__init__.py")
+    counts = Counter(str(file.parent) for file in product() if file.name != "__init__.py")
     crowded = {
         folder: count
-        for folder, count in modules.items()
+        for folder, count in counts.items()
         if folder != "." and count > BY_SUBJECT.get(Path(folder).parts[0], MODULES)
     }
     assert crowded == {}
 
 
+def is_within(file: Path, folders: Iterable[str]) -> bool:
+    return any(file.is_relative_to(folder) for folder in folders)
+
+
 def test_every_live_test_is_in_a_run() -> None:
-    """The runs of live servers name their folders."""
-    named = [Path(argument) for run in RUNS for argument in run.arguments if "not real_server" not in run.marks]
-    files = [file for file in ROOT.rglob("test_*.py") if ".venv" not in file.parts]
-    live = [file.relative_to(ROOT) for file in files if re.search(r"mark\.(real_server|browser)\b", file.read_text())]
+    """The runs of live servers name their folders; those on PostgreSQL leave out what is SQLite's."""
+    runs = [run for run in RUNS if "not real_server" not in run.marks]
+    texts = {file: (ROOT / file).read_text() for file in of_tests()}
+    live = {file: text for file, text in texts.items() if re.search(r"mark\.(real_server|browser)\b", text)}
     assert live
-    assert [str(file) for file in live if not any(file.is_relative_to(folder) for folder in named)] == []
+    missed = [
+        str(file)
+        for file, text in live.items()
+        if not any(
+            is_within(file, run.arguments) and not ("mark.sqlite_only" in text and "not sqlite_only" in run.marks)
+            for run in runs
+        )
+    ]
+    assert missed == []
+
+
+def test_every_room_is_on_postgresql_or_is_said_not_to_be() -> None:
+    files = of_tests()
+    named = (*ON_POSTGRESQL, *AT_NIGHT, *ON_SQLITE_ALONE)
+    assert [str(file) for file in files if not is_within(file, named)] == []
+    assert [name for name in named if not any(file.is_relative_to(name) for file in files)] == []
