@@ -101,11 +101,10 @@ def test_what_happens_once_in_a_life_is_survived(tmp_path: Path) -> None:
     assert int(done.stdout.split()[1]) >= 13
 
 
+@pytest.mark.skipif(needs.riscv() is None, reason="riscv64-unknown-elf-gcc is not here")
 def test_it_fits_a_chip(tmp_path: Path) -> None:
-    """Where a compiler for one is: code and constants, and the deepest frame of a function."""
-    compiler = shutil.which("riscv64-unknown-elf-gcc")
-    if compiler is None:
-        pytest.skip("SKIPPED: riscv64-unknown-elf-gcc is not here: apt-get install gcc-riscv64-unknown-elf")
+    """Code and constants, and the deepest frame of a function."""
+    compiler = str(needs.riscv())
     options = ["--specs=picolibc.specs", "-march=rv32imc", "-mabi=ilp32", "-Os", "-std=c99", "-fstack-usage"]
     for source in sorted((CORE / "src").glob("*.c")):
         subprocess.run([compiler, *options, "-c", str(source)], cwd=tmp_path, check=True)

@@ -71,6 +71,11 @@ def gcc() -> str | None:
     return _program("gcc", "gcc", ())
 
 
+def riscv() -> str | None:
+    """The path of a C compiler for chips, or None. Its C library has no program: it is installed with the compiler."""
+    return _program("riscv64-unknown-elf-gcc", "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf", ())
+
+
 @functools.cache
 def arduino() -> Path | None:
     """The folder of Arduino's own classes, with the builder of sketches, a C++ compiler and mbedTLS beside; or None.
