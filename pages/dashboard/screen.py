@@ -21,6 +21,7 @@ from telemetry.figures.rhythm import rhythms
 from telemetry.figures.rollups import starts
 from telemetry.figures.statistics import Filters, conditions_of, statistics
 from telemetry.figures.totals import Totals
+from telemetry.machines.spares import heard_again, is_spare
 from telemetry.models import Command, QuarantinedEvent, TelemetryEvent
 from telemetry.presence import Presence, presence, presence_is
 from telemetry.treatments import COUNTERS
@@ -133,8 +134,8 @@ def overview(actor: Any, now: datetime) -> Overview:
 
 
 def _is_quiet(now: datetime) -> Q:
-    """Idle or offline, among devices that should be heard from."""
-    is_expected = Q(assigned=True) | Q(machine__isnull=False)
+    """Idle or offline, among devices that should be heard from: a spare is not."""
+    is_expected = Q(machine__isnull=False) | (Q(assigned=True) & ~is_spare())
     return is_expected & (presence_is(Presence.IDLE, now) | presence_is(Presence.OFFLINE, now))
 
 
@@ -236,6 +237,7 @@ def waiting(now: datetime) -> list[Waiting]:
             (_numbers(_open(QuarantinedEvent.objects.filter(there))), HELD_UP, "device", "#refused"),
             (_numbers(suspect), "event{} with a suspect clock", "device", "#status"),
             (_failed(now, since), "command{} failed or timed out in the last day", "device-commands", ""),
+            (dict.fromkeys(heard_again(since), 1), "spare board{} heard again in the last day", "device", ""),
         ]
     )
     if not unassigned:

@@ -53,7 +53,7 @@ class DeviceFilters(Filters):
 
     q = search("Name, number, place, MAC")
     status = Chosen([(one.value, one.value.title()) for one in Presence])
-    assigned = Chosen([("yes", "Yes"), ("no", "Not yet")])
+    assigned = Chosen([("yes", "Yes"), ("no", "Not yet"), ("spare", "Spare")])
     outlet = ChosenRow([])
 
     def __init__(self, actor: Any, chosen: dict[str, str], words: str) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
@@ -21,6 +21,7 @@ from pages.kit.frame import signed_in_page, staff_page
 from pages.kit.listing import Listing, Sort, up
 from pages.kit.live import Screen, live_page, part, rows, screen
 from pages.kit.queries import BY_NAME, matching_devices
+from telemetry.machines.spares import is_spare
 from telemetry.presence import Presence, presence, presence_is, presence_order
 from telemetry.treatments import COUNTERS
 
@@ -52,6 +53,7 @@ class DeviceRow(NamedTuple):
     basic: int
     standard: int
     premium: int
+    is_spare: bool
     may_select: bool
 
 
@@ -99,19 +101,21 @@ def matching(actor: Any, listing: Listing[Device], now: datetime) -> "QuerySet[D
     if status := chosen.get("status"):
         found = found.filter(presence_is(Presence(status), now))
     if assigned := chosen.get("assigned"):
-        found = found.filter(assigned=assigned == "yes")
+        found = found.filter(is_spare() if assigned == "spare" else Q(assigned=assigned == "yes"))
     if outlet := chosen.get("outlet"):
         found = found.filter(machine__outlet=int(outlet))
     return found
 
 
 def _screen(actor: Any, listing: Listing[Device], now: datetime) -> Screen:
-    found = listing.cut(matching(actor, listing, now))
+    found = list(listing.cut(matching(actor, listing, now)).values_list(*_COLUMNS))
+    free = [row[0] for row in found if row[_COLUMNS.index("machine__pk")] is None]
+    spares = set(Device.objects.filter(is_spare(), pk__in=free).values_list("pk", flat=True)) if free else set()
     return screen(
         lists={
             "devices": rows(
                 "pages/devices/list_row.html",
-                ((row[0], _row(row, now, may_select=actor.is_staff)) for row in found.values_list(*_COLUMNS)),
+                ((row[0], _row(row, row[0] in spares, now, may_select=actor.is_staff)) for row in found),
             )
         },
         parts=[part("pager", "pages/kit/pager.html", {"listing": listing})],
@@ -119,13 +123,12 @@ def _screen(actor: Any, listing: Listing[Device], now: datetime) -> Screen:
     )
 
 
-def _row(values: tuple[Any, ...], now: datetime, *, may_select: bool) -> DeviceRow:
+def _row(values: tuple[Any, ...], is_spare: bool, now: datetime, *, may_select: bool) -> DeviceRow:
     pk, device_id, name, location, last_poll, last_seen, *rest, basic, standard, premium = values
     status = presence(last_poll, last_seen, now)
     heard = later_of(last_poll, last_seen)
-    return DeviceRow._make(
-        (pk, device_id, name, location, status, heard, *rest, basic or 0, standard or 0, premium or 0, may_select)
-    )
+    counts = (basic or 0, standard or 0, premium or 0)
+    return DeviceRow._make((pk, device_id, name, location, status, heard, *rest, *counts, is_spare, may_select))
 
 
 @staff_page
