@@ -99,6 +99,8 @@ def test_a_walk_by_keyboard(browser: Browser, furnished: tuple[str, dict[str, st
 def walk(visit: Visit) -> None:
     page = visit.page
     page.goto("/login/")
+    # The browser gives it the focus when it first draws the page, which may be after all of it has been loaded.
+    expect(page.get_by_label("Username")).to_be_focused()
     page.keyboard.type("admin")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
