@@ -15,7 +15,7 @@ test: $(VENV)/.installed-dev
 
 # For the inner loop: no browser, no PostgreSQL, no live server. ARGS="-k claim" or a path for less.
 test-fast: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest -q -n logical -m "not browser and not real_server" $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n logical -m "not browser and not real_server" $(ARGS)
 
 # What is long: many examples, long fleets, and servers killed by the hundred, on either database.
 nightly: $(VENV)/.installed-dev

@@ -22,6 +22,8 @@ from pathlib import Path
 from tests.support import needs
 from tests.support.length import IS_LONG
 
+COMPILED_ONCE = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Whatever the shell says: to read the tests and rewrite their assertions takes half a minute, which each run would."""
 NO_TESTS = 5
 """pytest's exit code where `-k` leaves a run nothing."""
 
@@ -139,7 +141,7 @@ def _run(run: Run, arguments: list[str], url: str | None) -> Ended:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="ozone-tests-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)  # a PostgreSQL of a test's own, not being root, has its folder in it
-        environment = {**os.environ, "TMPDIR": folder} | _database(run, folder, url)
+        environment = {**os.environ, "TMPDIR": folder, **COMPILED_ONCE} | _database(run, folder, url)
         command = [sys.executable, "-m", "pytest", "-q", "-m", run.marks, *run.arguments, *arguments]
         done = subprocess.run(
             command,
