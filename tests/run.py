@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tests.support import needs
 from tests.support.length import IS_LONG
+from tests.support.server import MIGRATED_FILE, migrated_file
 
 COMPILED_ONCE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Whatever the shell says: to read the tests and rewrite their assertions takes half a minute, which each run would."""
@@ -119,6 +120,7 @@ def main() -> int:
     needs.micropython()
     needs.arduino()
     began = time.monotonic()
+    os.environ[MIGRATED_FILE] = str(migrated_file())
     with _postgres() as url, ThreadPoolExecutor((os.cpu_count() or 1) + 1) as threads:
         runs = [run for run in RUNS if url or not run.postgres]
         print(f"{len(runs)} runs side by side: {', '.join(run.name for run in runs)}", flush=True)

@@ -1,6 +1,7 @@
 """A superuser with the password that everybody knows keeps production from starting."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,8 +20,8 @@ from pytest_django import Settings
 
 from bench.ports import free_port
 from ozontelemetry.checks import DATABASE_TAG
+from tests.support.server import migrated_file
 
-pytestmark = pytest.mark.django_db
 PRODUCTION = {"DJANGO_DEBUG": "0", "DJANGO_SECRET_KEY": "x" * 50, "DJANGO_ALLOWED_HOSTS": "localhost"}
 
 
@@ -35,6 +36,7 @@ def sentence(name: str) -> str:
     )
 
 
+@pytest.mark.django_db
 def test_superusers_only(settings: Settings) -> None:
     User.objects.create_user("vera", password="password", is_staff=True)
     User.objects.create_superuser("root", password="a long walk to the well")
@@ -48,6 +50,7 @@ def test_superusers_only(settings: Settings) -> None:
     assert found() == []
 
 
+@pytest.mark.django_db
 def test_bounded_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         User.objects.create_superuser(f"root-{number}", password="password")
@@ -83,9 +86,11 @@ def served(folder: Path, **settings: str) -> Iterator[IO[str]]:
         process.wait(15)
 
 
+@pytest.mark.real_server
 def test_one_database_from_development_to_production(tmp_path: Path) -> None:
     """What `make run` made, in production and on all interfaces, until the password is another one."""
     port = str(free_port())
+    shutil.copy(migrated_file(), tmp_path / "db.sqlite3")
     with served(tmp_path, DJANGO_DEBUG="1", PORT=port) as output:
         assert output.readline() == "First operator account: admin / password\n"
     with served(tmp_path, **PRODUCTION, PORT=port) as output:
@@ -126,8 +131,10 @@ def _listening_on(port: int) -> set[str]:
     return {address for address, bound in listening if bound == port}
 
 
+@pytest.mark.real_server
 @pytest.mark.parametrize("more", [PRODUCTION, {"DJANGO_DEBUG": "1", "HOST": "0.0.0.0"}])
 def test_nor_is_it_given_to_a_first_operator(tmp_path: Path, more: dict[str, str]) -> None:
+    shutil.copy(migrated_file(), tmp_path / "db.sqlite3")
     with served(tmp_path, **more, PORT=str(free_port()), DJANGO_SUPERUSER_PASSWORD="password") as output:
         said = output.read()
     assert "DJANGO_SUPERUSER_PASSWORD is the password that everybody knows. Set another one." in said

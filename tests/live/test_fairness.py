@@ -75,7 +75,7 @@ def placed(server: LiveServer) -> Place:
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
-    with fresh_database() as url, live_server(url, start=False, **NO_LIMITS) as server:
+    with fresh_database() as url, live_server(url, slow_hashes=True, start=False, **NO_LIMITS) as server:
         run_module("bench.history", str(HISTORY), env=server.environment)
         server.start()
         yield placed(server)
@@ -84,7 +84,7 @@ def place() -> Iterator[Place]:
 @pytest.fixture(scope="module")
 def twin() -> Iterator[Place]:
     """A second server, which nobody attacks: what the machine's own load does, it does to both."""
-    with fresh_database() as url, live_server(url, **NO_LIMITS) as server:
+    with fresh_database() as url, live_server(url, slow_hashes=True, **NO_LIMITS) as server:
         yield placed(server)
 
 

@@ -128,7 +128,7 @@ class Shell:
 def server() -> Iterator[LiveServer]:
     if needs.curl() is None:
         pytest.skip("curl is not here, and only root can install it: apt-get install curl")
-    with fresh_database() as url, live_server(url) as server:
+    with fresh_database() as url, live_server(url, slow_hashes=True) as server:
         yield server
 
 

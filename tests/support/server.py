@@ -35,6 +35,7 @@ READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
 END_SECONDS = 6.0
 """An end in order takes less, whatever is under way."""
+MIGRATED_FILE = "OZONE_TESTS_MIGRATED_FILE"
 DATA_KEY = "Zm9yLXRlc3RzLW9ubHktYW5kLWdvb2QtZm9yLW5vdGg="
 ADMIN, PASSWORD = "admin", "of the operator in tests"
 SHELL_FILES = 1024
@@ -211,6 +212,7 @@ def live_server(
     database_url: str | None = None,
     *,
     production: bool = False,
+    slow_hashes: bool = False,
     folder: Path | None = None,
     start: bool = True,
     files: int | None = None,
@@ -219,16 +221,17 @@ def live_server(
     """A running server for the length of the block.
 
     In development mode, as `make run` has it; with `production` as a LAN would have it, plain HTTP allowed. The
-    operator account is ADMIN with PASSWORD either way. `settings` are further environment variables. A `folder` that
-    is given holds the database and is not removed.
+    operator account is ADMIN with PASSWORD either way. Passwords have a quick hash (tests/live_settings.py) but with
+    `slow_hashes`. `settings` are further environment variables. A `folder` that is given is to hold the database, and
+    is not removed.
     """
     own = Path(tempfile.mkdtemp(prefix="ozone-server-"))
     if database_url is None:
         file = (folder or own) / "db.sqlite3"
         database_url = f"sqlite:///{file}"
-        if folder is None:
-            shutil.copy(migrated_file(), file)
+        shutil.copy(migrated_file(), file)
     named = {"DEVICE_DATA_KEY": DATA_KEY, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+    named["DJANGO_SETTINGS_MODULE"] = "ozontelemetry.settings" if slow_hashes else "tests.live_settings"
     if production:
         named |= {
             "DJANGO_DEBUG": "0",
@@ -270,6 +273,9 @@ def _postgres_database(url: str, template: str) -> Iterator[str]:
 
 @cache
 def migrated_file() -> Path:
+    """An SQLite database with the tables and no rows, to be copied: of all runs, where tests/run.py has made one."""
+    if named := os.environ.get(MIGRATED_FILE):
+        return Path(named)
     folder = Path(tempfile.mkdtemp(prefix="ozone-migrated-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     _migrate(f"sqlite:///{folder}/db.sqlite3")
