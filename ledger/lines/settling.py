@@ -45,7 +45,8 @@ def _is_within(at: datetime, since: datetime | None, until: datetime | None) -> 
 
 def _cut(line: FoundLine, made: Sequence[Settlement]) -> Iterator[tuple[FoundLine, int | None]]:
     if line.kind not in _OF_SEVERAL:
-        yield line, next((one.pk for one in reversed(made) if one.first == line.first), None)
+        about = (one.pk for one in reversed(made) if one.first == line.first and line.count <= one.presses)
+        yield line, next(about, None)  # where one more came, nobody has said anything of them all
         return
     ends = {line.last + 1, *_within(line, (end for one in made for end in (one.first, one.last + 1)))}
     first = line.first

@@ -4,11 +4,13 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from ledger.epochs.models import Epoch
 from ledger.epochs.services import look_through
 from ledger.lines.models import Line, Settlement
-from telemetry.tests.cast import DAY, NOON, Site
+from telemetry.events.storing import store_once
+from telemetry.tests.cast import DAY, HOUR, NOON, Site, event
 
 STATEMENTS = "/api/statements/"
 
@@ -93,3 +95,84 @@ def test_a_line_elsewhere_says_nothing_here(sold: Site) -> None:
     Line.objects.filter(pk=other.pk).update(outlet=None)
     assert read(sold)["unexplained"] == []
     assert read(sold, "2026-03")["unexplained"] == [{"kind": "missing", "presses": 3}]
+
+
+# --- told by a device, settled through the API ---
+
+FIVE_DAYS_AGO = NOON - 5 * DAY
+
+
+def tell(site: Site, number: int, hours: float, received_at: datetime = NOON) -> None:
+    pressed = event(site.device, FIVE_DAYS_AGO + hours * HOUR, received_at=received_at, counter=number)
+    store_once(connection, [pressed])
+
+
+def lines(site: Site) -> list[tuple[str, str, str | None]]:
+    """Kind, numbers, what was said of them."""
+    return [
+        (one["kind"], one["numbers"], one["settled"] and one["settled"]["reason"])
+        for epoch in site.olga.read("/api/ledger/")["epochs"]
+        for one in epoch["lines"]
+    ]
+
+
+def say(site: Site, reason: str, **more: Any) -> None:
+    """Of the newest line."""
+    newest = Line.objects.order_by("-at").values_list("pk", flat=True)[0]
+    assert site.olga.post(f"/api/ledger/lines/{newest}/settle/", {"reason": reason, **more}).status == 201
+
+
+@pytest.mark.parametrize(
+    ("counted", "after_one", "after_two", "after_all"), [(0, 3, 4, 6), (1, 3, 4, 6), (2, 4, 4, 6), (4, 6, 6, 6)]
+)
+def test_of_what_was_counted_by_hand_some_arrives(
+    site: Site, counted: int, after_one: int, after_two: int, after_all: int
+) -> None:
+    """It is among what was counted: of two presses that are stored and four that are missing six are sold at most."""
+    tell(site, 1, 0)
+    tell(site, 6, 5)
+    assert lines(site) == [("missing", "2–5", None)]
+    say(site, "counted", count=counted)
+    assert read(site)["totals"]["month"]["presses"] == 2 + counted
+    tell(site, 4, 3)
+    assert lines(site) == [("missing", "2–3", "counted"), ("missing", "5", "counted")]
+    assert read(site)["totals"]["month"]["presses"] == after_one
+    tell(site, 2, 1)
+    assert read(site)["totals"]["month"]["presses"] == after_two
+    tell(site, 3, 2)
+    tell(site, 5, 4)
+    assert lines(site) == []
+    assert read(site)["totals"]["month"]["presses"] == after_all
+
+
+def test_nobody_has_said_anything_of_one_more(site: Site) -> None:
+    for place, number in enumerate((6, 7, 7, 8)):
+        tell(site, number, place)
+    assert lines(site) == [("twice", "7", None)]
+    say(site, "test")
+    assert (lines(site), read(site)["totals"]["month"]["presses"]) == ([("twice", "7", "test")], 3)
+    tell(site, 7, 2.5)
+    assert (lines(site), read(site)["totals"]["month"]["presses"]) == ([("twice", "7", None)], 5)
+    say(site, "test")
+    assert (lines(site), read(site)["totals"]["month"]["presses"]) == ([("twice", "7", "test")], 3)
+
+
+def test_a_press_of_a_closed_month_is_late(site: Site) -> None:
+    """It is a line of its closed month and a correction in the next; refunded, it is none."""
+    tell(site, 1, 0)
+    tell(site, 4, 3)
+    path = f"{STATEMENTS}{site.outlet.pk}-2026-02"
+    assert site.olga.post(f"{path}/close/").status == 200
+    kept = site.olga.get(f"{path}/").body
+    for number in (2, 3):
+        tell(site, number, number - 1, NOON + HOUR)
+    assert lines(site) == [("late", "2–3", None)]
+    assert site.vera.read("/api/ledger/?month=2026-02")["epochs"][0]["lines"][0]["kind"] == "late"
+    corrections = [(one["month"], one["presses"], one["revenue"]) for one in read(site, "2026-03")["corrections"]]
+    assert corrections == [("2026-02", 2, "10.00")]
+    say(site, "refunded")
+    assert lines(site) == [("late", "2–3", "refunded")]
+    assert read(site, "2026-03")["corrections"] == []
+    tell(site, 5, 4, NOON + 2 * HOUR)
+    assert lines(site) == [("late", "2–3", "refunded"), ("late", "5", None)]
+    assert site.olga.get(f"{path}/").body == kept
