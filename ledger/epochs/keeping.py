@@ -35,8 +35,15 @@ class Changes(NamedTuple):
 NO_CHANGES = Changes(0, 0)
 
 
+class Contradiction(Exception):
+    """What is stored of an epoch cannot be: it has fewer presses than none."""
+
+
 def keep(device: int, found: Found, since: datetime) -> Changes:
-    """In the transaction of the caller, who holds the device's lock. `since`: from when on conflicts are looked at."""
+    """In the transaction of the caller, who holds the device's lock. `since`: from when on conflicts are looked at.
+
+    Raises Contradiction where there is nothing to go on with.
+    """
     changes = NO_CHANGES
     for one in found.accounts:
         changes += _keep_account(device, one, found.until)
@@ -55,6 +62,8 @@ def _keep_account(device: int, account: Account, until: datetime | None) -> Chan
     for place, found in enumerate(account.epochs):
         row = stored.pop(first + place, None)
         values = _values(found, _unexplained(start.epoch, start.at) if start and place == 0 else 0)
+        if values["presses"] < 0:
+            raise Contradiction(f"{account.treatment}, epoch {first + place}")
         if row is None:
             row = Epoch(device_id=device, treatment=account.treatment, number=first + place, **values)
             new.append(row)

@@ -16,7 +16,7 @@ from django.db.models import F, QuerySet
 
 from ledger.epochs.account import account
 from ledger.epochs.found import LONG_AGO
-from ledger.epochs.keeping import NO_CHANGES, Changes, keep
+from ledger.epochs.keeping import NO_CHANGES, Changes, Contradiction, keep
 from ledger.epochs.reading import facts_of
 from telemetry.models import DeviceStatus
 
@@ -42,17 +42,23 @@ def touched_devices() -> "QuerySet[DeviceStatus]":
 
 
 def look_into(device: int) -> Looked:
-    """One step, of some EVENTS_AT_ONCE events of the device."""
+    """One step, of some EVENTS_AT_ONCE events of the device. All are to be looked into again where what is stored
+    contradicts itself."""
     mark = _mark(device)
     facts = facts_of(device) if mark is not None else None
     if mark is None or facts is None:
         return Looked(True, NO_CHANGES)
     found = account(facts, mark.since)
-    with transaction.atomic():
-        status = DeviceStatus.objects.filter(device=device, touched=mark.touched, touched_from=mark.since)
-        if not status.update(touched_from=found.until):
-            return Looked(False, NO_CHANGES)
-        return Looked(found.until is None, keep(device, found, mark.since))
+    try:
+        with transaction.atomic():
+            status = DeviceStatus.objects.filter(device=device, touched=mark.touched, touched_from=mark.since)
+            if not status.update(touched_from=found.until):
+                return Looked(False, NO_CHANGES)
+            return Looked(found.until is None, keep(device, found, mark.since))
+    except Contradiction as error:
+        logger.warning("ledger of device %s made anew: its rows contradict each other (%s)", device, error)
+        begin_again([device])
+        return Looked(False, NO_CHANGES)
 
 
 def look_through(device: int) -> Changes:

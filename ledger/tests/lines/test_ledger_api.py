@@ -301,6 +301,16 @@ def test_reconcile_says_what_was_wrong(site: Site, capsys: pytest.CaptureFixture
     assert read(site)[0]["presses"] == 4
 
 
+def test_rows_that_contradict_each_other_are_made_anew(site: Site) -> None:
+    """Whoever reads meets no failure."""
+    tell(site, 1, 5, 6)
+    assert lines_of(site) == ["missing 2–4"]
+    Line.objects.update(count=99)
+    tell(site, 7, since=3)
+    assert lines_of(site) == ["missing 2–4"]
+    assert (read(site)[0]["presses"], Line.objects.get().count) == (4, 3)
+
+
 def test_command_ids_are_uuids(site: Site) -> None:
     tell(site, 1)
     reset(site, 1)
