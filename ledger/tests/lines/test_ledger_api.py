@@ -7,10 +7,12 @@ import pytest
 import time_machine
 from django.core.management import call_command
 from django.db import connection
+from pytest_django import Settings
 
 from device_gateway.models import Device
 from ledger.models import Epoch, Line, Settlement
 from telemetry.commands.payloads import Result
+from telemetry.commands.polling import Poll, store_polls
 from telemetry.commands.services import create, report
 from telemetry.events.services import accept_refused, discard_refused, redate_some
 from telemetry.events.storing import store_once
@@ -121,6 +123,43 @@ def reset(site: Site, hours: int) -> Command:
     done = Result(True, "done", "", None, None, NO_FLAGS)
     report(device=site.device.pk, command_id=str(command.command_id), result=done, received_at=at)
     return command
+
+
+def test_a_cleared_memory_begins_an_epoch(site: Site) -> None:
+    """From its delivery on, for no device ever reports it."""
+    tell(site, 7, 8)
+    at = NOON + 2 * HOUR
+    fields = {"command_type": "CLEAR_MEMORY", "payload": {}, "expires_in_hours": 1}
+    command = create(device=site.device, fields=fields, author=site.olga.user, now=at)
+    assert [epoch["cause"] for epoch in read(site)] == ["first"]
+    store_polls(connection, [Poll(site.device.pk, at, seat=1)])
+    assert [(epoch["cause"], epoch["from"], epoch["base"]) for epoch in read(site)][0] == ("cleared", hour(2), 8)
+    tell(site, 1, 2, since=3)
+    after, _ = read(site)
+    assert (after["cause"], after["base"], after["last"], after["lines"]) == ("cleared", 0, 2, [])
+    assert (after["command_id"], after["ordered_by"]) == (str(command.command_id), "olga")
+
+
+def test_a_counter_told_as_0_begins_an_epoch(site: Site) -> None:
+    tell(site, 7, 8)
+    own = {"basic": 0, "standard": 0, "premium": 3}
+    tell(site, 3, since=2, treatment="PREMIUM", current_counters=own)
+    tell(site, 2, since=3)
+    basic = [epoch for epoch in read(site) if epoch["treatment"] == "BASIC"]
+    assert [(epoch["cause"], epoch["base"], epoch["last"], epoch["to"]) for epoch in basic] == [
+        ("zero", 0, 2, None),
+        ("first", 6, 8, hour(2)),
+    ]
+    assert lines_of(site) == ["missing 1"]
+
+
+def test_the_legacy_form_counts_by_its_modes_count(write_path: None, site: Site, settings: Settings) -> None:
+    settings.LEGACY_INGEST = "on"
+    told = {"macaddr": "EC:E3:34:46:2B:C0", "mode": "STANDARD", "count1": "9", "count3": "8"}
+    for number in ("4", "6"):
+        assert site.nobody.post("/api/iot/", {**told, "count2": number}).status == 200
+    assert [(epoch["treatment"], epoch["base"], epoch["last"]) for epoch in read(site)] == [("STANDARD", 3, 6)]
+    assert lines_of(site) == ["unplaced 4", "missing 5", "unplaced 6"]
 
 
 def test_a_board_that_was_put_away_is_unplaced(site: Site) -> None:
