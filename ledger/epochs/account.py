@@ -190,6 +190,6 @@ def _holds(facts: DeviceFacts, start: Start) -> bool:
     near = facts.resets(epoch.treatment, start.at - DOUBT)
     if any(reset.at <= start.at + DOUBT for reset in near):
         return False
-    # What came at its time after it, or has its number besides, is told by lines.
-    same = Q(first__lte=start.number, last__gte=start.number) | Q(at=start.at)
+    # What came at its time after it, or was itself a repeat, is told by lines. A repeat that came later is found anew.
+    same = Q(first=start.number, at__lt=start.at) | Q(at=start.at)
     return not Line.objects.filter(same, epoch=epoch, kind__in=[Kind.TWICE, Kind.BACK]).exists()
