@@ -135,7 +135,7 @@ def measured(django_db_setup: None, django_db_blocker: Any) -> dict[tuple[str, s
                 neighbours(owner)
                 history(owner, device, station)
             for touched in touched_devices().values_list("device_id", flat=True):  # as the follower does in a second
-                while not look_into(touched).is_done:
+                while not look_into(touched):
                     pass
             found.append(
                 {

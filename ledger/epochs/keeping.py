@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection
 from django.db.models import Q, Sum
@@ -21,37 +21,22 @@ _EPOCH_FIELDS = ("cause", "command_id", "machine_id", "started_at", "ended_at", 
 _LINE_FIELDS = ("last", "count", "machine_id", "outlet_id", "settlement_id")
 
 
-class Changes(NamedTuple):
-    """Rows written: none where what is stored was right."""
-
-    epochs: int
-    lines: int
-
-    def __add__(self, other: object) -> "Changes":
-        assert isinstance(other, Changes)
-        return Changes(self.epochs + other.epochs, self.lines + other.lines)
-
-
-NO_CHANGES = Changes(0, 0)
-
-
 class Contradiction(Exception):
     """What is stored of an epoch cannot be: it has fewer presses than none."""
 
 
-def keep(device: int, found: Found, since: datetime) -> Changes:
+def keep(device: int, found: Found, since: datetime) -> None:
     """In the transaction of the caller, who holds the device's lock. `since`: from when on conflicts are looked at.
 
     Raises Contradiction where there is nothing to go on with.
     """
-    changes = NO_CHANGES
     for one in found.accounts:
-        changes += _keep_account(device, one, found.until)
+        _keep_account(device, one, found.until)
         since = min(since, one.start.at if one.start else LONG_AGO)
-    return changes + _keep_conflicts(device, since)
+    _keep_conflicts(device, since)
 
 
-def _keep_account(device: int, account: Account, until: datetime | None) -> Changes:
+def _keep_account(device: int, account: Account, until: datetime | None) -> None:
     start = account.start
     first = start.epoch.number if start else 1
     of_treatment = Epoch.objects.filter(device=device, treatment=account.treatment)
@@ -59,6 +44,7 @@ def _keep_account(device: int, account: Account, until: datetime | None) -> Chan
     settlements = Settlements(device, account.treatment)
     lines: list[tuple[Epoch, FoundLine, int | None]] = []
     new, changed, kept = [], [], []
+    row = None
     for place, found in enumerate(account.epochs):
         row = stored.pop(first + place, None)
         values = _values(found, _unexplained(start.epoch, start.at) if start and place == 0 else 0)
@@ -84,9 +70,9 @@ def _keep_account(device: int, account: Account, until: datetime | None) -> Chan
     if start is not None:
         resumed = [line.pk for line in start.runs()]
         theirs = theirs.exclude(~Q(pk__in=resumed), epoch=start.epoch, at__lte=start.at)
-    if until is not None and kept:
-        theirs = theirs.exclude(epoch=kept[-1], at__gte=until)
-    return Changes(len(new) + len(changed) + len(gone), _keep_lines(theirs, lines))
+    if until is not None and row in kept:
+        theirs = theirs.exclude(epoch=row, at__gte=until)  # it goes on
+    _keep_lines(theirs, lines)
 
 
 def _unexplained(epoch: Epoch, until: datetime) -> int:
@@ -125,8 +111,7 @@ def _set(row: Any, values: Mapping[str, Any]) -> bool:
     return bool(different)
 
 
-def _keep_lines(stored: Any, found: Iterable[tuple[Epoch, FoundLine, int | None]]) -> int:
-    """How many rows were written."""
+def _keep_lines(stored: Any, found: Iterable[tuple[Epoch, FoundLine, int | None]]) -> None:
     rows = {(row.epoch_id, row.kind, row.first, row.at): row for row in stored}
     new, changed = [], []
     for epoch, line, settlement in found:
@@ -147,10 +132,9 @@ def _keep_lines(stored: Any, found: Iterable[tuple[Epoch, FoundLine, int | None]
         Line.objects.bulk_update(changed, [name.removesuffix("_id") for name in _LINE_FIELDS], batch_size=500)
     if new:
         Line.objects.bulk_create(new, batch_size=500)
-    return len(new) + len(changed) + len(rows)
 
 
-def _keep_conflicts(device: int, since: datetime) -> Changes:
+def _keep_conflicts(device: int, since: datetime) -> None:
     """Lines of the conflicts that nobody has decided on, each in the epoch that was in force when it came."""
     open_ones = QuarantinedEvent.objects.filter(
         device=device, state=QuarantinedEvent.State.OPEN, code=CONFLICT, first_at__gte=since
@@ -173,7 +157,7 @@ def _keep_conflicts(device: int, since: datetime) -> Changes:
         settled = settlements.setdefault(epoch.treatment, Settlements(device, epoch.treatment))
         found[epoch.pk, number, at] = epoch, line, settled.of_line(line)
     stored = Line.objects.filter(device=device, kind=Kind.CONFLICT, at__gte=since)
-    return Changes(0, _keep_lines(stored, found.values()))
+    _keep_lines(stored, found.values())
 
 
 def _in_force(device: int, treatment: Any, at: datetime) -> Epoch | None:

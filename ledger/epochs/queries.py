@@ -120,7 +120,7 @@ def look_now(scope: Scope) -> int:
     touched = touched_devices().filter(device__in=_devices(scope))
     waiting = list(touched.order_by("-touched_from").values_list("device_id", flat=True))
     for number in waiting:
-        while not look_into(number).is_done:
+        while not look_into(number):
             if time.monotonic() > until:
                 return touched.count()
         if time.monotonic() > until:

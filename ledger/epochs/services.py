@@ -16,7 +16,7 @@ from django.db.models import F, QuerySet
 
 from ledger.epochs.account import account
 from ledger.epochs.found import LONG_AGO
-from ledger.epochs.keeping import NO_CHANGES, Changes, Contradiction, keep
+from ledger.epochs.keeping import Contradiction, keep
 from ledger.epochs.reading import facts_of
 from telemetry.models import DeviceStatus
 
@@ -31,45 +31,36 @@ class _Mark(NamedTuple):
     since: datetime
 
 
-class Looked(NamedTuple):
-    is_done: bool
-    """Whether nothing is left to look into."""
-    changes: Changes
-
-
 def touched_devices() -> "QuerySet[DeviceStatus]":
     return DeviceStatus.objects.filter(touched_from__isnull=False)
 
 
-def look_into(device: int) -> Looked:
-    """One step, of some EVENTS_AT_ONCE events of the device. All are to be looked into again where what is stored
-    contradicts itself."""
+def look_into(device: int) -> bool:
+    """One step, of some EVENTS_AT_ONCE events of the device; whether nothing is left to look into. All are to be looked
+    into again where what is stored contradicts itself."""
     mark = _mark(device)
     facts = facts_of(device) if mark is not None else None
     if mark is None or facts is None:
-        return Looked(True, NO_CHANGES)
+        return True
     found = account(facts, mark.since)
     try:
         with transaction.atomic():
             status = DeviceStatus.objects.filter(device=device, touched=mark.touched, touched_from=mark.since)
             if not status.update(touched_from=found.until):
-                return Looked(False, NO_CHANGES)
-            return Looked(found.until is None, keep(device, found, mark.since))
+                return False
+            keep(device, found, mark.since)
+            return found.until is None
     except Contradiction as error:
         logger.warning("ledger of device %s made anew: its rows contradict each other (%s)", device, error)
         begin_again([device])
-        return Looked(False, NO_CHANGES)
+        return False
 
 
-def look_through(device: int) -> Changes:
+def look_through(device: int) -> None:
     """All steps; of a device that tells more without a pause some."""
-    changes = NO_CHANGES
     for _ in range(TRIES):
-        looked = look_into(device)
-        changes += looked.changes
-        if looked.is_done:
+        if look_into(device):
             break
-    return changes
 
 
 def begin_again(devices: Iterable[int]) -> None:

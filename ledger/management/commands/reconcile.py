@@ -8,11 +8,18 @@ from django.db import OperationalError
 
 from device_gateway.models import Device
 from device_gateway.registry.queries import find_device
-from ledger.epochs.keeping import NO_CHANGES, Changes
-from ledger.epochs.services import Looked, begin_again, look_into
+from ledger.epochs.services import begin_again, look_into
+from ledger.models import Epoch, Line
 from ozone.wire.errors import NotFound
 from telemetry.models import DeviceStatus
 
+EPOCH: Final = (
+    "treatment", "number", "cause", "command", "machine", "started_at", "ended_at", "base", "last", "presses",
+    "pressed_at",
+)  # fmt: skip
+LINE: Final = (
+    "treatment", "epoch__number", "kind", "first", "at", "last", "count", "machine", "outlet", "settlement"
+)  # fmt: skip
 TRIES: Final = 5
 """How often a step is tried. SQLite lets each try wait for 5 s."""
 
@@ -34,28 +41,40 @@ class Command(BaseCommand):
             except NotFound as error:
                 raise CommandError(error.detail) from error
         numbers = list(statuses.values_list("pk", flat=True))
-        changes = sum((_look_through(number) for number in numbers), NO_CHANGES)
+        epochs = lines = 0
+        for number in numbers:
+            wrong = _make_anew(number)
+            epochs, lines = epochs + wrong[0], lines + wrong[1]
         self.stdout.write(
-            f"Devices looked into: {len(numbers):,}. Rows that differed: {changes.epochs:,} epochs,"
-            f" {changes.lines:,} lines."
+            f"Devices looked into: {len(numbers):,}. Rows that differed: {epochs:,} epochs, {lines:,} lines."
         )
 
 
-def _look_through(device: int) -> Changes:
-    changes, is_done = NO_CHANGES, False
-    while not is_done:  # what was told meanwhile first
-        is_done, _ = _patiently(device)
+def _make_anew(device: int) -> list[int]:
+    """How many epochs and lines were wrong."""
+    while not _patiently(device):
+        pass  # what was told meanwhile first
+    before = _rows(device)
     begin_again([device])
     is_done = False
     while not is_done:
         began = time.monotonic()
-        is_done, more = _patiently(device)
-        changes += more
+        is_done = _patiently(device)
         time.sleep(time.monotonic() - began)  # half of the time is the devices'
-    return changes
+    return [
+        sum(was.get(key) != now.get(key) for key in was.keys() | now.keys())
+        for was, now in zip(before, _rows(device), strict=True)
+    ]
 
 
-def _patiently(device: int) -> Looked:
+def _rows(device: int) -> list[dict[Any, Any]]:
+    """Epochs, and lines: what they say by what they are. In the steps between they say other things."""
+    epochs = Epoch.objects.filter(device=device).order_by().values_list(*EPOCH)
+    lines = Line.objects.filter(device=device).order_by().values_list(*LINE)
+    return [{row[:2]: row for row in epochs}, {row[:5]: row for row in lines}]
+
+
+def _patiently(device: int) -> bool:
     for _ in range(TRIES - 1):
         try:
             return look_into(device)

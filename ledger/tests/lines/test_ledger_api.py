@@ -10,9 +10,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from device_gateway.models import Device
-from ledger.epochs.account import account
-from ledger.epochs.reading import facts_of
-from ledger.epochs.services import look_through
+from ledger.epochs import account as accounts
 from ledger.models import Epoch, Line, Settlement
 from telemetry.commands.payloads import Result
 from telemetry.commands.polling import Poll, store_polls
@@ -136,7 +134,8 @@ def test_a_cleared_memory_begins_an_epoch(site: Site) -> None:
     command = create(device=site.device, fields=fields, author=site.olga.user, now=at)
     assert [epoch["cause"] for epoch in read(site)] == ["first"]
     store_polls(connection, [Poll(site.device.pk, at, seat=1)])
-    assert [(epoch["cause"], epoch["from"], epoch["base"]) for epoch in read(site)][0] == ("cleared", hour(2), 8)
+    newest, _ = read(site)
+    assert (newest["cause"], newest["from"], newest["base"]) == ("cleared", hour(2), 8)
     tell(site, 1, 2, since=3)
     after, _ = read(site)
     assert (after["cause"], after["base"], after["last"], after["lines"]) == ("cleared", 0, 2, [])
@@ -163,20 +162,6 @@ def test_the_legacy_form_counts_by_its_modes_count(write_path: None, site: Site,
         assert site.nobody.post("/api/iot/", {**told, "count2": number}).status == 200
     assert [(epoch["treatment"], epoch["base"], epoch["last"]) for epoch in read(site)] == [("STANDARD", 3, 6)]
     assert lines_of(site) == ["unplaced 4", "missing 5", "unplaced 6"]
-
-
-def test_where_to_go_on_is_found_among_presses_told_twice(site: Site) -> None:
-    """Of a device that tells each press twice not all is read with every new one."""
-    for place, number in enumerate((5, 6, 7)):
-        tell(site, number, number, since=2 * place)
-    tell(site, 8, 8, since=6)
-    facts = facts_of(site.device.pk)
-    look_through(site.device.pk)
-    assert facts is not None
-    (basic,) = account(facts, NOON + 6 * HOUR).accounts
-    assert basic.start is not None and (basic.start.number, basic.start.at) == (7, NOON + 4 * HOUR)
-    tell(site, 10, since=8)
-    assert lines_of(site) == ["twice 5", "twice 6", "twice 7", "twice 8", "missing 9"]
 
 
 def test_a_board_that_was_put_away_is_unplaced(site: Site) -> None:
@@ -344,7 +329,10 @@ def test_only_staff_settle(site: Site) -> None:
     assert site.olga.post(f"{LEDGER}lines/999/settle/", {"reason": "lost"}).status == 404
 
 
-def test_reconcile_says_what_was_wrong(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reconcile_says_what_was_wrong(
+    site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "EVENTS_AT_ONCE", 2)  # in steps, between which rows say other things
     tell(site, 1, 5, 6, 6)
     read(site)
     call_command("reconcile")
