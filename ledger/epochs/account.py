@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -28,6 +28,7 @@ from ledger.lines.models import Kind, Line
 from telemetry.treatments import TREATMENTS
 
 EVENTS_AT_ONCE: Final = 5_000
+_MOMENT: Final = timedelta(microseconds=1)
 _CANDIDATES: Final = (40, 2_000)
 """Presses among which one is looked for with which to begin, at first and then."""
 
@@ -56,6 +57,7 @@ class Start(NamedTuple):
             last=self.number,
             command=epoch.command_id,
             pressed_at=self.at,
+            first_at=LONG_AGO,
         )
 
     def _run(self, parts: "list[Line]") -> FoundLine:
@@ -110,6 +112,8 @@ def _is_concerned(
         return True
     if newest.pressed_at is not None and zeros_of(events, treatment):
         return True  # of one without a press it says nothing new
+    if Line.objects.filter(epoch=newest, at__gte=since).exclude(kind=Kind.CONFLICT).exists():
+        return True  # of presses that are not there any more: the step before has left it to this one
     return bool(facts.resets(treatment, since)) or any(held.since >= since for held in facts.holdings)
 
 
@@ -128,7 +132,7 @@ def _account(
     if start is not None:
         earlier = read_between(facts, treatment, start.at, since)
     elif newest is not None:
-        earlier = read_events(facts, LONG_AGO, since)
+        earlier = read_between(facts, treatment, LONG_AGO, since)
     elif (zero := told_zero_before(facts, treatment, since)) is not None:
         resets.append(zero)
     told = list({one.order: one for one in (*earlier, *events)}.values())
@@ -147,8 +151,8 @@ def _place(reset: Reset) -> tuple[datetime, int]:
 
 
 def _start(facts: DeviceFacts, treatment: str, newest: Epoch | None, since: datetime) -> Start | None:
-    """The latest press before `since` that is no repeat and no step back, with no reset near it; None where there is
-    none among those that are looked at."""
+    """The latest press before `since` that is no repeat and no step back, with no reset near it, among the newest ones
+    and those that ended an epoch; None where there is none among them."""
     if newest is None:
         return None
     of_treatment = Epoch.objects.filter(device=facts.device, treatment=treatment)
@@ -164,6 +168,12 @@ def _start(facts: DeviceFacts, treatment: str, newest: Epoch | None, since: date
                 return start
         near = facts.resets(treatment, before - 2 * DOUBT)
         before = min([before, *(reset.at - DOUBT for reset in near if reset.at - DOUBT < before)])
+    facts.resets(treatment, LONG_AGO)  # all at once
+    for epoch in of_treatment.filter(pressed_at__lt=before).order_by("-number").iterator(100):
+        assert epoch.pressed_at is not None
+        for start in _candidates(facts, treatment, epoch.pressed_at + _MOMENT, 2):
+            if _holds(facts, start):
+                return start
     return None
 
 

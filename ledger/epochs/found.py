@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -70,23 +71,24 @@ class FoundEpoch:
     pressed_at: datetime | None = None
     """Its newest press."""
     first_at: datetime | None = None
-    """Its first press; None also of one that is resumed, whose first press is long past."""
+    """Its first press whose time is known; of one that is resumed LONG_AGO, for it is past doubt."""
     lines: list[FoundLine] = field(default_factory=list)
 
 
 def in_order(presses: Iterable[Press]) -> list[Press]:
     """By time, then as told; but those of one moment that are one unbroken run of numbers go by number, because whole
-    seconds hold several presses, and one of them may come late."""
+    seconds hold several presses, and one of them may come late. What has no time of its own stays where it was put."""
     ordered = sorted(presses, key=lambda press: (press.at, press.order))
     start = 0
     while start < len(ordered):
         end = start + 1
         while end < len(ordered) and ordered[end].at == ordered[start].at:
             end += 1
-        if end - start > 1:
-            some = ordered[start:end]
-            found = {press.number for press in some}
-            if len(found) == len(some) == max(found) - min(found) + 1:
-                ordered[start:end] = sorted(some, key=lambda press: press.number)
+        dated = [place for place in range(start, end) if ordered[place].is_dated]
+        if len(dated) > 1:
+            some = sorted((ordered[place] for place in dated), key=lambda press: press.number)
+            if all(before.number + 1 == after.number for before, after in pairwise(some)):
+                for place, press in zip(dated, some, strict=True):
+                    ordered[place] = press
         start = end
     return ordered

@@ -181,7 +181,7 @@ class History:
             self._line(MISSING, press, epoch.last + 1, press.number - 1)
         epoch.last = press.number
         epoch.pressed_at = press.at
-        epoch.first_at = epoch.first_at or press.at
+        epoch.first_at = epoch.first_at or (press.at if press.is_dated else None)
         self._lower = None
         self._repeats.clear()
         self._run(UNPLACED, press, is_so=press.machine is None)

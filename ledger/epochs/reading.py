@@ -111,16 +111,34 @@ def read_events(facts: DeviceFacts, since: datetime, until: datetime | None) -> 
 
 
 def read_between(facts: DeviceFacts, treatment: str, since: datetime, until: datetime) -> list[Told]:
-    """Those in [since, until) that bear on one treatment."""
-    zero = f"count_{COUNTERS[TREATMENTS.index(treatment)]} = 0"
-    rows = _select(
-        facts, "occurred_at", max(since, facts.dated_since), until, f" AND (treatment = %s OR {zero})", treatment
-    )
+    """Those in [since, until) that bear on one treatment: its presses, and what told its counter as 0; of zeros after
+    each other the first, for one that is seldom chosen is told as 0 with every press of the others, for months."""
     lost = _select(
         facts, "received_at", since, until, " AND clock_suspect AND occurred_at < %s AND treatment = %s",
         facts.dated_since, treatment,
     )  # fmt: skip
-    return [_told(facts, row) for row in (*rows, *lost)]
+    zero = f"count_{COUNTERS[TREATMENTS.index(treatment)]} = 0"
+    found: list[Told] = []
+    for form in (_first_zeros(treatment), "{}"):
+        rows = _select(
+            facts, "occurred_at", max(since, facts.dated_since), until, f" AND (treatment = %s OR {zero})", treatment,
+            form=form,
+        )  # fmt: skip
+        found = [_told(facts, row) for row in (*rows, *lost)]
+        if all(told.is_dated for told in found if told.treatment == treatment):
+            break  # else one of them may belong between two of the zeros
+    return found
+
+
+def _first_zeros(treatment: str) -> str:
+    """A query of such events without those that tell a 0 just after another that surely tells one."""
+    counts = " ".join(f"WHEN '{name}' THEN count_{column}" for name, column in zip(TREATMENTS, COUNTERS, strict=True))
+    is_own = f"treatment IS NULL OR counter = CASE treatment {counts} END"
+    is_dated = "NOT clock_suspect AND (occurred_at <> received_at OR device_timestamp IS NULL)"
+    tells = f"CASE WHEN treatment = '{treatment}' THEN 0 WHEN ({is_own}) AND {is_dated} THEN 1 ELSE 0 END"
+    before = f"LAG({tells}, 1, 0) OVER (ORDER BY occurred_at, id) AS before"
+    inner = f"SELECT {_COLUMNS}, {before} FROM ({{}}) AS bearing"
+    return f"SELECT {_COLUMNS} FROM ({inner}) AS told WHERE treatment = '{treatment}' OR before = 0"
 
 
 def told_zero_before(facts: DeviceFacts, treatment: str, before: datetime) -> Reset | None:
@@ -190,13 +208,19 @@ class ClosedMonths:
 
 
 def _select(
-    facts: DeviceFacts, column: str, since: datetime, until: datetime | None, more: str = "", *values: Any
+    facts: DeviceFacts,
+    column: str,
+    since: datetime,
+    until: datetime | None,
+    more: str = "",
+    *values: Any,
+    form: str = "{}",
 ) -> list[tuple[Any, ...]]:
     span = f" AND {column} >= %s" + (f" AND {column} < %s" if until is not None else "")
     ends = [moment(connection, since), *([moment(connection, until)] if until is not None else [])]
     given = [moment(connection, value) if isinstance(value, datetime) else value for value in values]
     with connection.cursor() as cursor:
-        cursor.execute(f"{_EVENTS}{span}{more}", [facts.device, *ends, *given])
+        cursor.execute(form.format(f"{_EVENTS}{span}{more}"), [facts.device, *ends, *given])
         return cursor.fetchall()
 
 

@@ -107,6 +107,22 @@ def test_a_press_that_waited_without_a_clock_is_of_the_epoch_before() -> None:
     assert shown(account(presses, reset(1.5))) == [("first", 4, 7, []), ("reset", 0, 2, [])]
 
 
+def test_what_waited_without_a_clock_goes_before_its_moment() -> None:
+    """Its number says nothing of its place among those that have a time."""
+    waited = [Press(at(30), order, number, is_dated=False, machine=1) for order, number in enumerate((2, 3))]
+    presses = [*waited, Press(at(30), 2, 1, machine=1), Press(at(39), 3, 2, machine=1)]
+    assert shown(account(presses, reset(10))) == [("first", 1, 3, []), ("reset", 0, 2, [])]
+
+
+def test_a_press_without_a_clock_is_no_first_one_after_a_reset() -> None:
+    """It may have been pressed before it: the next number after it is that of the new epoch."""
+    waited = Press(at(59), 0, 1, is_dated=False, machine=1)
+    assert shown(account([waited, *told(2, 3, since=59)], reset(52))) == [
+        ("first", 0, 1, []),
+        ("reset", 0, 3, ["missing 1"]),
+    ]
+
+
 def test_an_epoch_is_one_machines() -> None:
     presses = [
         Press(at(place), place, number, machine=machine)
