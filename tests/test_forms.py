@@ -104,6 +104,8 @@ ACTS: Final = {
     "/outlets/<outlet>/restore/": Act({}, before=_delete_outlet, spends=True),
     "/prices/set/": Act({"valid_from": "2026-01-01", "basic": "5.00"}),
     "/prices/share/": Act({"outlet": "<outlet>", "valid_from": "2026-01-01", "percent": "30"}),
+    "/prices/<price>/delete/": Act({}, spends=True),
+    "/prices/share/<share>/delete/": Act({}, spends=True),
     "/statements/close/<month>/": Act({}),
     "/statements/<statement>/close/": Act({}, spends=True),
 }

@@ -47,6 +47,10 @@ class _Line:
             self.days.insert(place, day)
             self.values.insert(place, value)
 
+    def drop(self, day: date) -> None:
+        place = self.days.index(day)
+        del self.days[place], self.values[place]
+
     def on(self, day: date) -> int | None:
         place = bisect_right(self.days, day)
         return self.values[place - 1] if place else None
@@ -63,9 +67,9 @@ class Book:
         self._known: dict[tuple[int, date], Amounts] = {}
 
     @classmethod
-    def read(cls, *, with_shares: bool = False) -> "Book":
-        """As it is stored, in CURRENCY; a query, and one for the shares."""
-        book = cls(options().CURRENCY)
+    def read(cls, currency: str | None = None, *, with_shares: bool = False) -> "Book":
+        """As it is stored, in CURRENCY or another; a query, and one for the shares."""
+        book = cls(currency or options().CURRENCY)
         columns = ("outlet_id", "treatment", "valid_from", "amount")
         for outlet, treatment, day, amount in Price.objects.filter(currency=book.currency).values_list(*columns):
             book.set_price(outlet, treatment, day, amount)
@@ -82,6 +86,13 @@ class Book:
 
     def set_share(self, outlet: int, day: date, hundredths: int) -> None:
         self._shares.setdefault(outlet, _Line()).add(day, hundredths)
+
+    def drop_price(self, outlet: int | None, treatment: str, day: date) -> None:
+        self._prices[outlet or _EVERYWHERE, treatment].drop(day)
+        self._known.clear()
+
+    def drop_share(self, outlet: int, day: date) -> None:
+        self._shares[outlet].drop(day)
 
     @property
     def has_prices(self) -> bool:

@@ -62,6 +62,20 @@ class Prices(ApiView):
         return _reply(PriceReply, price, is_new=is_new)
 
 
+class OnePrice(ApiView):
+    """A price that was set by mistake."""
+
+    permission_classes = (Staff,)
+
+    @extend_schema(
+        operation_id="price_delete", responses={204: None, **PROBLEMS, 404: Problem, 409: Problem}, tags=["money"]
+    )
+    def delete(self, request: Request, number: str) -> Response:
+        """As if it had never been set: what held before it goes on. None that a closed statement used."""
+        services.delete_price(number=int(number))
+        return Response(status=204)
+
+
 class Shares(ApiView):
     """How much of what is earned at an outlet is the outlet's, from which day on."""
 
@@ -92,6 +106,20 @@ class Shares(ApiView):
         wanted["hundredths"] = wanted.pop("percent")
         share, is_new = services.set_share(**wanted, actor=request.user, now=timezone.now())
         return _reply(ShareReply, share, is_new=is_new)
+
+
+class OneShare(ApiView):
+    """A share that was set by mistake."""
+
+    permission_classes = (Staff,)
+
+    @extend_schema(
+        operation_id="share_delete", responses={204: None, **PROBLEMS, 404: Problem, 409: Problem}, tags=["money"]
+    )
+    def delete(self, request: Request, number: str) -> Response:
+        """As if it had never been set: what held before it goes on. None that a closed statement used."""
+        services.delete_share(number=int(number))
+        return Response(status=204)
 
 
 def _reply(reply: Any, row: Price | Share, *, is_new: bool) -> Response:

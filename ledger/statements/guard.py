@@ -13,18 +13,18 @@ from telemetry.models import Outlet
 Timeline = list[tuple[date, Rates]]
 
 
-def check_change(change: Callable[[Book], None], since: date, outlet: int | None) -> None:
-    """Holds the books until the transaction ends. `change` is a price or share from the day `since` on, of that outlet,
-    or of all. Raises Conflict where another amount would have held in a closed month.
+def check_change(change: Callable[[Book], None], since: date, outlet: int | None, currency: str | None = None) -> None:
+    """Holds the books until the transaction ends. `change` is a price in the currency, or without one a share, from the
+    day `since` on, of that outlet, or of all. Raises Conflict where another amount would have held in a closed month.
 
     A price where there was none is none: a month with presses that had no price was never closed.
     """
     Books.lock()
-    book = Book.read(with_shares=True)
+    book = Book.read(currency, with_shares=True)
     outlets = Statement.objects.values_list("outlet_id", flat=True).distinct() if outlet is None else [outlet]
     closed = {
         number: (max(first.first, since), last.last)
-        for number, (first, last) in closed_months(list(outlets), book.currency).items()
+        for number, (first, last) in closed_months(list(outlets), currency).items()
         if since <= last.last
     }
     before = {number: book.timeline(number, *days) for number, days in closed.items()}

@@ -1,5 +1,6 @@
-"""What treatments cost and what outlets get: the page, and its two forms. All of it is staff's."""
+"""What treatments cost and what outlets get: the page, and its forms. All of it is staff's."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from django.db import transaction
@@ -10,15 +11,17 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ledger.prices import services
 from ledger.prices.book import Book
+from ledger.prices.models import Price, Share
 from ozone.wire.times import people_zone
-from pages.kit.actions import action, sent
+from pages.kit.actions import Confirmation, action, sent
 from pages.kit.filters import is_number
 from pages.kit.frame import staff_page
 from pages.kit.live import Screen, live_page, part, rows, screen
 from pages.money.forms import PricesForm, ShareForm
-from pages.money.screen import change_rows, holding, place_rows
+from pages.money.screen import change_rows, holding, place_rows, price_words, share_words
 from telemetry.models import Outlet
 from telemetry.treatments import COUNTERS, TREATMENTS
+from telemetry.visible import find
 
 _METHODS: Final = ["GET", "HEAD", "POST"]
 FOLLOWS: Final = ("people", "minute")
@@ -96,4 +99,39 @@ def set_share(request: HttpRequest) -> HttpResponse:
         lead="What the outlet gets of what is earned there. A share of the same day is replaced.",
         back=reverse("prices"),
         button="Set the share",
+    )
+
+
+@staff_page
+@require_http_methods(_METHODS)
+def delete_price(request: HttpRequest, number: str) -> HttpResponse:
+    row = find(Price.objects.select_related("outlet"), int(number), code="unknown_price")
+    what, value = price_words(row.treatment, row.amount, row.currency)
+    return _delete(request, row, f"{what} {value}", lambda: services.delete_price(number=row.pk))
+
+
+@staff_page
+@require_http_methods(_METHODS)
+def delete_share(request: HttpRequest, number: str) -> HttpResponse:
+    row = find(Share.objects.select_related("outlet"), int(number), code="unknown_share")
+    what, value = share_words(row.hundredths)
+    return _delete(request, row, f"{what} {value}", lambda: services.delete_share(number=row.pk))
+
+
+def _delete(request: HttpRequest, row: Price | Share, what: str, perform: Callable[[], None]) -> HttpResponse:
+    said = f"{what}, {row.outlet or 'everywhere'}, from {row.valid_from} on"
+
+    def delete(_: dict[str, Any]) -> str:
+        perform()
+        return f"{said}: deleted."
+
+    return action(
+        request,
+        Confirmation(sent(request), seen=said),
+        delete,
+        title="Delete what was set?",
+        lead=f"{said}. Without it what held before goes on. What a closed statement used cannot be deleted.",
+        back=reverse("prices"),
+        button="Delete",
+        danger=True,
     )

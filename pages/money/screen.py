@@ -7,6 +7,8 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
+from django.urls import reverse
+
 from ledger.prices.book import Book
 from ledger.prices.models import Price, Share
 from ledger.prices.money import grouped, percent_text
@@ -33,6 +35,8 @@ class ChangeRow(NamedTuple):
     value: str
     set_by: str
     set_at: datetime
+    delete: str
+    """The address."""
 
 
 def place_rows(book: Book, today: date) -> Iterator[tuple[int, PlaceRow]]:
@@ -61,18 +65,24 @@ def change_rows(today: date) -> Iterator[tuple[str, ChangeRow]]:
     prices = Price.objects.order_by(*latest).values_list(*facts, "treatment", "amount", "currency")[:CHANGES]
     shares = Share.objects.order_by(*latest).values_list(*facts, "hundredths")[:CHANGES]
     both = merge(
-        ((*row[:5], "price", *_price_words(*row[5:])) for row in prices),
-        ((*row[:5], "share", "Share", f"{percent_text(row[5])} %") for row in shares),
+        ((*row[:5], "price", *price_words(*row[5:])) for row in prices),
+        ((*row[:5], "share", *share_words(row[5])) for row in shares),
         key=itemgetter(0),
         reverse=True,
     )
     for day, pk, place, set_by, set_at, kind, what, value in islice(both, CHANGES):
-        shown = (day, day > today, place or "Everywhere", what, value, set_by or "", set_at)
+        delete = reverse(f"{kind}-delete", args=[pk])
+        shown = (day, day > today, place or "Everywhere", what, value, set_by or "", set_at, delete)
         yield f"{kind}-{pk}", ChangeRow._make(shown)
 
 
-def _price_words(treatment: str, amount: int | None, currency: str) -> tuple[str, str]:
+def price_words(treatment: str, amount: int | None, currency: str) -> tuple[str, str]:
+    """What was set, and to what."""
     return treatment.capitalize(), "none of its own" if amount is None else f"{grouped(amount, currency)} {currency}"
+
+
+def share_words(hundredths: int) -> tuple[str, str]:
+    return "Share", f"{percent_text(hundredths)} %"
 
 
 def holding(book: Book, outlet: int, today: date) -> dict[str, Any]:

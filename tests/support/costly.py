@@ -90,7 +90,9 @@ TABLE: Final = """
 /api/ledger/                                            query
 /api/ledger/lines/<line>/settle/                        name json
 /api/prices/                                            query json
+/api/prices/<price>/                                    name json
 /api/shares/                                            query json
+/api/shares/<share>/                                    name json
 /api/statements/                                        query
 /api/statements/<statement>/                            name query
 /api/statements/<statement>/export.csv                  name query
@@ -164,6 +166,8 @@ TABLE: Final = """
 /prices/                                                query
 /prices/set/                                            query form
 /prices/share/                                          query form
+/prices/<price>/delete/                                 name query form
+/prices/share/<share>/delete/                           name query form
 /statements/                                            query
 /statements/close/<month>/                              name query form
 /statements/<statement>/                                name query

@@ -5,7 +5,7 @@ Real rows by the real ways: devices talk to the server over HTTP, operators' thi
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import count
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from device_gateway.claims.services import issue_token
 from device_gateway.keys.credentials import set_key
 from device_gateway.models import Credential, Device
 from ledger.epochs.services import look_through
-from ledger.models import Epoch, Line
+from ledger.models import Epoch, Line, Price, Share
 from stations.models import PowerBank, Station, StationSlot
 from telemetry.commands import services as commands
 from telemetry.machines.bindings import add_machine, assign_device
@@ -81,6 +81,10 @@ def settle(word: str, owner: User | None) -> Estate:
         **states,
     }
     named["line"] = str(_line(device).pk)
+    since = date(2025, 6, 1)
+    price = Price.objects.create(outlet=outlet, treatment="PREMIUM", currency="EUR", amount=700, valid_from=since)
+    named["price"] = str(price.pk)
+    named["share"] = str(Share.objects.create(outlet=outlet, hundredths=3000, valid_from=since).pk)
     long_ids = (str(device.pk), str(machine.pk), str(outlet.pk), str(spare.pk))
     marks = (word, mac, spare_mac, token.row.prefix, *long_ids, *states.values())
     return Estate(owner, key, named, marks)

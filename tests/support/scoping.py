@@ -115,12 +115,14 @@ GET    /api/ledger/                                                  401      20
 POST   /api/ledger/lines/<line>/settle/                              401      403      403   403   201   401   401
 GET    /api/prices/                                                  401      403      403   403   200   401   401
 POST   /api/prices/                                                  401      403      403   403   201   401   401
+DELETE /api/prices/<price>/                                          401      403      403   403   204   401   401
 GET    /api/revenue/                                                 401      200      200   200   200   401   401
 GET    /api/revenue/outlets/                                         401      200      200   200   200   401   401
 GET    /api/revenue/outlets.csv                                      401      200      200   200   200   401   401
 GET    /api/revenue/export.csv                                       401      200      200   200   200   401   401
 GET    /api/shares/                                                  401      403      403   403   200   401   401
 POST   /api/shares/                                                  401      403      403   403   201   401   401
+DELETE /api/shares/<share>/                                          401      403      403   403   204   401   401
 GET    /api/statements/                                              401      403      403   403   200   401   401
 GET    /api/statements/<statement>/                                  401      403      403   403   200   401   401
 GET    /api/statements/<statement>/export.csv                        401      403      403   403   200   401   401
@@ -217,6 +219,10 @@ GET    /prices/set/                                                  login    40
 POST   /prices/set/                                                  login    403      403   403   200   login login
 GET    /prices/share/                                                login    403      403   403   200   login login
 POST   /prices/share/                                                login    403      403   403   200   login login
+GET    /prices/<price>/delete/                                       login    403      403   403   200   login login
+POST   /prices/<price>/delete/                                       login    403      403   403   302   login login
+GET    /prices/share/<share>/delete/                                 login    403      403   403   200   login login
+POST   /prices/share/<share>/delete/                                 login    403      403   403   302   login login
 GET    /statements/                                                  login    403      403   403   200   login login
 GET    /statements/close/<month>/                                    login    403      403   403   200   login login
 POST   /statements/close/<month>/                                    login    403      403   403   302   login login

@@ -1,4 +1,4 @@
-"""GET and POST /api/prices/ and /api/shares/: what is stored, what is refused, whose they are."""
+"""/api/prices/ and /api/shares/: what is stored, what is refused, what is taken back."""
 
 from typing import Any
 
@@ -123,3 +123,19 @@ def test_what_is_no_share(site: Site, change: dict[str, Any], field: str) -> Non
     said = site.olga.post(SHARES, told)
     assert (said.status, list(said.json()["errors"])) == (400, [field])
     assert not Share.objects.exists()
+
+
+def test_what_was_mistyped_is_taken_back(site: Site) -> None:
+    kept = site.olga.post(PRICES, PRICE).json()
+    wrong = site.olga.post(PRICES, {**PRICE, "price": "50.00", "valid_from": "2026-03-02"}).json()
+    assert site.olga.delete(f"{PRICES}{wrong['id']}/").status == 204
+    assert site.olga.read(PRICES) == [kept]
+    gone = site.olga.delete(f"{PRICES}{wrong['id']}/")
+    assert (gone.status, gone.json()["code"]) == (404, "unknown_price")
+    told = {"outlet": site.outlet.pk, "percent": "99", "valid_from": "2026-03-01"}
+    share = site.olga.post(SHARES, told).json()
+    assert site.olga.delete(f"{SHARES}{share['id']}").status == 204
+    assert not Share.objects.exists()
+    gone = site.olga.delete(f"{SHARES}{'9' * 19}/")
+    assert (gone.status, gone.json()["code"]) == (404, "unknown_share")
+    assert site.olga.get(f"{PRICES}{kept['id']}/").status == 405

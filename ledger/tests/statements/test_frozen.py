@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from device_gateway.registry.services import archive_device
-from ledger.models import Statement, StatementLine
+from ledger.models import Price, Share, Statement, StatementLine
 from ledger.prices.book import Book
 from ledger.statements.figures import drafts
 from ledger.statements.months import Month
@@ -135,6 +135,27 @@ def refused_prices(site: Site) -> None:
     assert (refused.status, refused.json()["code"]) == (409, "statement_closed")
 
 
+def refused_deletions(site: Site) -> None:
+    """Of whatever a closed month went by."""
+    for price in Price.objects.all():
+        refused = site.olga.delete(f"/api/prices/{price.pk}/")
+        assert (refused.status, refused.json()["code"]) == (409, "statement_closed"), price
+    refused = site.olga.delete(f"/api/shares/{Share.objects.get().pk}/")
+    assert (refused.status, refused.json()["code"]) == (409, "statement_closed")
+
+
+def deletions(site: Site) -> None:
+    """Of what is of later or of elsewhere, or the same without."""
+    for outlet, day in ((site.other_outlet.pk, "2026-02-10"), (None, "2026-03-01"), (None, "2026-02-20")):
+        told = {"outlet": outlet, "treatment": "BASIC", "price": "9.99", "valid_from": day}
+        made = site.olga.post("/api/prices/", told)
+        assert made.status == 201
+        assert site.olga.delete(f"/api/prices/{made.json()['id']}/").status == 204
+    told = {"outlet": site.outlet.pk, "percent": "33.33", "valid_from": "2026-02-10"}
+    made = site.olga.post("/api/shares/", told)
+    assert site.olga.delete(f"/api/shares/{made.json()['id']}/").status == 204
+
+
 def prices_of_elsewhere(site: Site) -> None:
     """The same day, where nothing is closed; and what holds everywhere, on days on which the outlet has its own."""
     told = {"treatment": "PREMIUM", "price": "9.99", "valid_from": "2026-02-10", "outlet": site.other_outlet.pk}
@@ -161,6 +182,8 @@ AFTERWARDS: list[tuple[Callable[[Site], None], list[tuple[str, str, int, str, st
     (closed_down, []),
     (another_price, []),
     (refused_prices, []),
+    (refused_deletions, []),
+    (deletions, []),
     (prices_of_elsewhere, []),
 ]
 
@@ -190,6 +213,15 @@ def test_other_settings(sold: Site, settings: Settings) -> None:
     counted_anew(sold)
     assert february(sold) == before
     # What was told in another currency is not told again in this one.
+    assert march(sold) == []
+    # It goes on by what it used, should its currency come back.
+    share = {"outlet": sold.outlet.pk, "percent": "50", "valid_from": "2026-02-10"}
+    assert sold.olga.post("/api/shares/", share).status == 409
+    own = Price.objects.get(outlet=sold.outlet)
+    assert sold.olga.delete(f"/api/prices/{own.pk}/").status == 409
+    yen = {"outlet": None, "treatment": "BASIC", "price": "700", "valid_from": "2026-02-10"}
+    assert sold.olga.post("/api/prices/", yen).status == 201
+    settings.CURRENCY = "EUR"
     assert march(sold) == []
 
 

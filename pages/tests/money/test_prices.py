@@ -75,3 +75,24 @@ def test_a_share(site: Site, staff: Client) -> None:
     assert rows(staff, "places")[1] == "Chai Chee — — — 33.30 % Set"
     reply = staff.post("/prices/share/", {**told, "percent": "101"})
     assert "A percentage from 0 to 100" in reply.content.decode()
+
+
+def test_what_was_mistyped_is_taken_back(site: Site, staff: Client) -> None:
+    staff.post("/prices/set/", {"outlet": str(site.outlet.pk), "valid_from": "2026-03-01", "basic": "50"})
+    staff.post("/prices/share/", {"outlet": str(site.outlet.pk), "valid_from": "2026-03-01", "percent": "30"})
+    html = staff.get("/prices/").content.decode()
+    paths = re.findall(r'href="(/prices/\S*delete/?)"', html)
+    assert len(paths) == 2
+    asked = [staff.get(path).content.decode() for path in paths]
+    assert sum("Basic 50.00 EUR, Chai Chee, from 2026-03-01 on." in html for html in asked) == 1
+    assert sum("Share 30.00 %, Chai Chee, from 2026-03-01 on." in html for html in asked) == 1
+    assert [staff.post(path).status_code for path in paths] == [302, 302]
+    assert (rows(staff, "changes"), rows(staff, "places")) == ([], ["Everywhere — — — — Set"])
+
+
+def test_what_a_closed_statement_used_stays(site: Site, staff: Client) -> None:
+    staff.post("/prices/set/", {"outlet": "", "valid_from": "2026-01-01", "basic": "5"})
+    assert staff.post(f"/statements/{site.outlet.pk}-2026-01/close/").status_code == 302
+    reply = staff.post(f"/prices/{Price.objects.get().pk}/delete/")
+    assert (reply.status_code, Price.objects.count()) == (409, 1)
+    assert "2026-01 of Chai Chee is closed" in reply.content.decode()
