@@ -4,22 +4,21 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.clients.devices import MAC, Device, Operator, until
+from tests.clients.replies import write_seeds
 from tests.support import needs
-from tests.support.length import length
+from tests.support.length import IS_LONG, length
 from tests.support.server import ROOT, LiveServer, fresh_database, live_server
 
 CORE = ROOT / "clients" / "core"
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
 CHECKED = ["-std=c99", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-TEXT_LIMIT = 16 * 1024
-"""Bytes of the core's code and constants on a chip."""
 
 pytestmark = [
     pytest.mark.sqlite_only,
@@ -27,9 +26,9 @@ pytestmark = [
 ]
 
 
-def build(into: Path, *sources: str, core: Path = CORE) -> Path:
+def build(into: Path, *sources: str, core: Path = CORE, options: Sequence[str] = ()) -> Path:
     files = [str(file) for pattern in ("src/*.c", *sources) for file in sorted(core.glob(pattern))]
-    subprocess.run(["gcc", *CHECKED, "-o", str(into), *files], check=True)
+    subprocess.run(["gcc", *CHECKED, "-o", str(into), *files, *options], check=True)
     return into
 
 
@@ -101,20 +100,22 @@ def test_what_happens_once_in_a_life_is_survived(tmp_path: Path) -> None:
     assert int(done.stdout.split()[1]) >= 13
 
 
-@pytest.mark.skipif(needs.riscv() is None, reason="riscv64-unknown-elf-gcc is not here")
-def test_it_fits_a_chip(tmp_path: Path) -> None:
-    """Code and constants, and the deepest frame of a function."""
-    compiler = str(needs.riscv())
-    options = ["--specs=picolibc.specs", "-march=rv32imc", "-mabi=ilp32", "-Os", "-std=c99", "-fstack-usage"]
-    for source in sorted((CORE / "src").glob("*.c")):
-        subprocess.run([compiler, *options, "-c", str(source)], cwd=tmp_path, check=True)
-    sizes = subprocess.run(
-        ["riscv64-unknown-elf-size", *map(str, tmp_path.glob("*.o"))], capture_output=True, text=True, check=True
-    ).stdout.splitlines()[1:]
-    assert sum(int(line.split()[0]) for line in sizes) <= TEXT_LIMIT
-    assert sum(int(line.split()[1]) + int(line.split()[2]) for line in sizes) == 0
-    frames = [int(line.split("\t")[1]) for path in tmp_path.glob("*.su") for line in path.read_text().splitlines()]
-    assert max(frames) <= 600
+def test_no_reply_of_a_server_harms_it(tmp_path: Path) -> None:
+    """Mutations of conversations; by night libFuzzer, which looks at what they reach, goes on from them."""
+    seeds = write_seeds(tmp_path / "seeds")
+    program = tmp_path / "fuzz"
+    sources = [*sorted((CORE / "src").glob("*.c")), CORE / "host" / "fuzz.c"]
+    subprocess.run(["gcc", *CHECKED, "-DOZ_OWN_FUZZER", "-o", program, *sources], check=True)
+    runs = length(50_000, 500_000)
+    done = subprocess.run([program, str(runs), "1", *seeds], capture_output=True, text=True, timeout=600, check=False)
+    assert (done.returncode, done.stdout) == (0, f"runs {runs}\n"), done.stderr
+    clang = needs.clang() if IS_LONG else None
+    if clang:
+        checked = [option.replace("=address", "=fuzzer,address") for option in CHECKED]
+        subprocess.run([clang, *checked, "-DOZ_ENCRYPT", "-o", program, *sources], check=True)
+        options = ["-max_total_time=20", "-max_len=8192"]
+        done = subprocess.run([program, *options, seeds[0].parent], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-5000:]
 
 
 # --------------------------------------------------------------------------- with the real server
@@ -209,11 +210,15 @@ def test_kills_of_either_side_lose_nothing(program: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.real_server
-def test_a_meter_claims_and_sends_its_readings(program: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sealed", [False, True], ids=["plain", "AES-GCM"])
+def test_a_meter_claims_and_sends_its_readings(tmp_path: Path, sealed: bool) -> None:
+    program = tmp_path / "machine"
+    build(program, "stores/*.c", "host/machine.c", options=["-DOZ_ENCRYPT", "-lmbedcrypto"] if sealed else [])
     with fresh_database() as url, live_server(url) as server:
         operator = Operator(server)
         made = operator.http.post("/api/devices/", json={"name": "meter"}).json()
-        token = operator.http.post(f"/api/devices/{made['device_id']}/provision", json={}).json()["token"]
+        wanted = {"encryption": "AESGCM"} if sealed else {}
+        token = operator.http.post(f"/api/devices/{made['device_id']}/provision", json=wanted).json()["token"]
         device = machine(program, tmp_path / "flash", server.port, "meter", token)
         try:
             for value in range(60):

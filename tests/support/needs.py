@@ -76,6 +76,16 @@ def riscv() -> str | None:
     return _program("riscv64-unknown-elf-gcc", "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf", ())
 
 
+def clang() -> str | None:
+    """The path of a C compiler with libFuzzer, or None."""
+    return _program("clang-19", "clang-19 libclang-rt-19-dev", ())
+
+
+def virtual_chip() -> str | None:
+    """The path of qemu for such a chip, or None."""
+    return _program("qemu-system-riscv32", "qemu-system-misc", ())
+
+
 @functools.cache
 def arduino() -> Path | None:
     """The folder of Arduino's own classes, with the builder of sketches, a C++ compiler and mbedTLS beside; or None.

@@ -15,6 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef OZ_ENCRYPT
+#include <mbedtls/gcm.h>
+#endif
+
 #include "../stores/oz_posix.h"
 
 static oz_device device;
@@ -45,6 +49,19 @@ static bool handle(void *self, const oz_command *command, oz_result *result) {
     strcpy(result->message, "done");
     return true;
 }
+
+#ifdef OZ_ENCRYPT
+static int seal(void *self, const uint8_t key[32], const uint8_t nonce[12], const void *plain, size_t length, uint8_t *into) {
+    mbedtls_gcm_context gcm;
+    (void)self;
+    mbedtls_gcm_init(&gcm);
+    int result = mbedtls_gcm_setkey(&gcm, MBEDTLS_CIPHER_ID_AES, key, 256);
+    if (!result)
+        result = mbedtls_gcm_crypt_and_tag(&gcm, MBEDTLS_GCM_ENCRYPT, length, nonce, 12, NULL, 0, plain, into, 16, into + length);
+    mbedtls_gcm_free(&gcm);
+    return result;
+}
+#endif
 
 static void obey(char *line) {
     char letter;
@@ -85,6 +102,9 @@ int main(int count, char **words) {
     oz_posix_platform(&platform);
     oz_posix_files(&files, words[1]);
     platform.restart = restart;
+#ifdef OZ_ENCRYPT
+    platform.seal = seal;
+#endif
     settings.host = words[2];
     settings.port = (uint16_t)atoi(words[3]);
     settings.mac = words[4];

@@ -139,18 +139,21 @@ static bool encrypts(const oz_device *device) {
     return false;
 }
 
-/* The nonce is the record's id, so that a repeat is the same envelope, byte for byte, and none comes twice. */
-static void put_sealed(oz_device *device, oz_writer *out, const uint8_t *record, oz_key key, const char *plain, size_t length) {
-    uint8_t nonce[12], sealed[OZ_RECORD + 160];
+/* The nonce is the record's id, so that a repeat is the same envelope, byte for byte, and none comes twice. What is sealed
+ * stands at the end of the room: the envelope, which takes the place of `plain` and is longer, never catches up with what is
+ * still to be read, unless it does not fit. */
+static void put_sealed(oz_device *device, oz_writer *out, const uint8_t *record, oz_key key, char *plain) {
+    size_t length = (size_t)(out->at - plain);
+    uint8_t nonce[12], *sealed = (uint8_t *)out->end - length - 16;
     memcpy(nonce, record + 2, 4);
     put_u32(nonce + 4, key.boot);
     put_u32(nonce + 8, key.number);
-    if (length + 16 > sizeof sealed ||
+    if ((size_t)(out->end - out->at) < length + 16 ||
         device->platform.seal(device->platform.self, device->me.key, nonce, plain, length, sealed)) {
         out->full = true;
         return;
     }
-    out->at = (char *)plain; /* the envelope takes the place of what it holds */
+    out->at = plain;
     oz_put(out, "{\"algorithm\":\"AESGCM\",\"nonce\":\"");
     put_base64(out, nonce, sizeof nonce);
     oz_put(out, "\",\"ciphertext\":\"");
@@ -174,7 +177,7 @@ static void put_record(oz_device *device, oz_writer *out, const uint8_t *record,
     }
     oz_put(out, "}");
 #ifdef OZ_ENCRYPT
-    if (!out->full && encrypts(device)) put_sealed(device, out, record, key, began, (size_t)(out->at - began));
+    if (!out->full && encrypts(device)) put_sealed(device, out, record, key, began);
 #else
     (void)began;
     (void)put_base64;
