@@ -5,3 +5,12 @@ class AlertsConfig(AppConfig):
     name = "alerts"
     verbose_name = "Alerts"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from alerts.deliveries.announcing import announce
+        from alerts.deliveries.sender import sender
+        from alerts.incidents.happening import announcing
+        from alerts.runner.leading import runner
+
+        announcing.append(announce)
+        runner.beside.append(sender)

@@ -143,6 +143,12 @@ def channels_are_usable(**_: Any) -> list[CheckMessage]:
         time.fromisoformat(options().ALERT_REPORT_TIME)
     except ValueError:
         found.append(Error("ALERT_REPORT_TIME is no time of day.", hint="Write it as 07:00.", id="ozone.E032"))
+    if options().EMAIL_HOST and not options().PUBLIC_URL:
+        found.append(
+            Warning(
+                "PUBLIC_URL is not set: messages have no links, not the one that stops them either.", id="ozone.W031"
+            )
+        )
     chats = [kind for kind in options().ALERT_CHANNEL_KINDS if kind not in ("email", "webhook")]
     if chats and not chat.is_installed():
         found.append(

@@ -25,6 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("stations.urls")),
     path("api/", include("telemetry.urls")),
     path("api/", include("ledger.urls")),
+    path("api/", include("alerts.urls")),
     path("api/", include("device_gateway.api_urls")),
     *(re_path(rf"^{route}/?$", view.as_view()) for route, view in health.ROUTES),
 ]

@@ -11,6 +11,7 @@ from pages import stations
 
 SUBJECTS: Final = (
     "dashboard", "people", "tokens", "devices", "commands", "machines", "outlets", "stats", "money", "finding",
+    "channels",
 )  # fmt: skip
 
 urlpatterns = [

@@ -108,6 +108,7 @@ ACTS: Final = {
     "/prices/share/<share>/delete/": Act({}, spends=True),
     "/statements/close/<month>/": Act({}),
     "/statements/<statement>/close/": Act({}, spends=True),
+    "/channels/stop/<stop>/": Act({}),
 }
 
 

@@ -33,6 +33,9 @@ EXAMPLES: Final[dict[str, Any]] = {
     "POST /api/ledger/lines/{number}/settle": {"reason": "counted", "count": 2, "note": "By the till's roll"},
     "POST /api/prices": {"outlet": None, "treatment": "BASIC", "price": "12.50", "valid_from": "2026-01-01"},
     "POST /api/shares": {"outlet": 1, "percent": "30", "valid_from": "2026-01-01"},
+    "POST /api/channels": {"kind": "webhook", "target": "https://example.com/hook", "name": "Till"},
+    "PATCH /api/channels/{number}": {"quiet_from": "22:00", "quiet_until": "07:00"},
+    "POST /api/channels/{number}/verify": {"code": "12345678"},
     "POST /api/auth/login": {"username": "admin", "password": "password"},
     "POST /api/auth/token": {"username": "admin", "password": "password"},
     "POST /api/auth/register": {

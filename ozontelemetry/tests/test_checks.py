@@ -69,6 +69,7 @@ def test_nothing_to_say() -> None:
         ("WEBHOOK_ALLOWED_NETWORKS", ["home", "10.0.0.0/33"], ["ozone.E030", "ozone.E030"]),
         ("ALERT_REPORT_TIME", "7 in the morning", ["ozone.E032"]),
         ("ALERT_CHANNEL_KINDS", ["email", "ntfys"], []),
+        ("EMAIL_HOST", "mail.example.com", ["ozone.W031"]),
         ("UNSAFE_COMMANDS", [], []),
         ("UNSAFE_COMMANDS", ["REBOOT_DEVICE@1.0.0-sim", "SYNC_TIME@a@b"], []),
         ("UNSAFE_COMMANDS", ["REBOOT_DEVICE"], ["ozone.E015"]),

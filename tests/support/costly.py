@@ -101,6 +101,13 @@ TABLE: Final = """
 /api/revenue/export.csv                                 query figures
 /api/revenue/outlets/                                   query
 /api/revenue/outlets.csv                                query
+/api/channels/                                          query json
+/api/channels/<channel>/                                name query json
+/api/channels/<channel>/test/                           name json
+/api/channels/<unverified>/code/                        name json
+/api/channels/<unverified>/verify/                      name json
+/api/deliveries/                                        query
+/api/deliveries/<delivery>/replay/                      name json
 /api/auth/login/                                        json password
 /api/auth/token/                                        json password
 /api/admin/login/                                       json password
@@ -172,6 +179,7 @@ TABLE: Final = """
 /statements/close/<month>/                              name query form
 /statements/<statement>/                                name query
 /statements/<statement>/close/                          name query form
+/channels/stop/<stop>/                                  name query form
 /admin/login/                                           query form password
 /device-archive/                                        query
 /devices/<device>/                                      name query

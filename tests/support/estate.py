@@ -12,6 +12,9 @@ from typing import Any, Final
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from alerts.channels.codes import stop_token
+from alerts.deliveries.claiming import GATHER
+from alerts.tests import telling
 from device_gateway.claims.services import issue_token
 from device_gateway.keys.credentials import set_key
 from device_gateway.models import Credential, Device
@@ -85,6 +88,7 @@ def settle(word: str, owner: User | None) -> Estate:
     price = Price.objects.create(outlet=outlet, treatment="PREMIUM", currency="EUR", amount=700, valid_from=since)
     named["price"] = str(price.pk)
     named["share"] = str(Share.objects.create(outlet=outlet, hundredths=3000, valid_from=since).pk)
+    named |= _told(owner, device, word) if owner else {}
     long_ids = (str(device.pk), str(machine.pk), str(outlet.pk), str(spare.pk))
     marks = (word, mac, spare_mac, token.row.prefix, *long_ids, *states.values())
     return Estate(owner, key, named, marks)
@@ -98,6 +102,21 @@ def _speak(word: str, key: str, mac: str) -> None:
     assert _post("/api/device/events/", {**event, "event_id": f"{word}-e2", "counter": -1}, key).status == 400
     assert DjangoDoor().send("GET", f"/api/device/{word}-1/commands/", headers=_bearer(key)).status == 200
     assert _post("/api/handshake/", {"mac": mac, "firmware": word}, None).status == 403
+
+
+def _told(owner: User, device: Device, word: str) -> dict[str, str]:
+    """A channel that is told, one that is not verified, and what was sent to the first."""
+    now = timezone.now()
+    channel = telling.channel(owner, now, name=f"{word} channel", target=f"{word}@example.com")
+    unverified = telling.channel(owner, now, target=f"{word}@example.com", verified_at=None, code_sent_at=now)
+    telling.tell(telling.incident(now, device=device, subject=f"{word} machine"), now)
+    telling.send(channel, now + GATHER)
+    return {
+        "channel": str(channel.pk),
+        "unverified": str(unverified.pk),
+        "delivery": str(channel.deliveries.get().pk),
+        "stop": stop_token(channel),
+    }
 
 
 def _line(device: Device) -> Line:

@@ -129,6 +129,19 @@ GET    /api/statements/<statement>/export.csv                        401      40
 POST   /api/statements/<statement>/close/                            401      403      403   403   200   401   401
 """
 
+ALERTS: Final = """
+GET    /api/channels/                                                401      200      200   200   200   401   401
+POST   /api/channels/                                                401      403      201   201   201   401   401
+GET    /api/channels/<channel>/                                      401      404      200   404   404   401   401
+PATCH  /api/channels/<channel>/                                      401      404      200   404   404   401   401
+DELETE /api/channels/<channel>/                                      401      404      204   404   404   401   401
+POST   /api/channels/<channel>/test/                                 401      404      202   404   404   401   401
+POST   /api/channels/<unverified>/code/                              401      404      202   404   404   401   401
+POST   /api/channels/<unverified>/verify/                            401      404      400   404   404   401   401
+GET    /api/deliveries/                                              401      200      200   200   200   401   401
+POST   /api/deliveries/<delivery>/replay/                            401      404      202   404   404   401   401
+"""
+
 STATIONS: Final = """
 POST   /api/internal/stations/data/                                  401      403      403   403   403   401   401
 POST   /api/internal/stations/verify/                                401      403      403   403   403   401   401
@@ -229,6 +242,8 @@ POST   /statements/close/<month>/                                    login    40
 GET    /statements/<statement>/                                      login    403      403   403   200   login login
 GET    /statements/<statement>/close/                                login    403      403   403   200   login login
 POST   /statements/<statement>/close/                                login    403      403   403   302   login login
+GET    /channels/stop/<stop>/                                        200      200      200   200   200   200   200
+POST   /channels/stop/<stop>/                                        200      200      200   200   200   200   200
 GET    /admin/login/                                                 200      200      200   200   302   200   200
 POST   /admin/login/                                                 200      200      200   200   200   200   200
 """
@@ -290,6 +305,9 @@ BODIES: Final = {
     "POST /api/ledger/lines/<line>/settle/": '{"reason": "lost"}',
     "POST /api/prices/": '{"outlet": null, "treatment": "BASIC", "price": "5.00", "valid_from": "2026-01-01"}',
     "POST /api/shares/": '{"outlet": <outlet>, "percent": "30", "valid_from": "2026-01-01"}',
+    "POST /api/channels/": '{"kind": "webhook", "target": "https://example.com/hook"}',
+    "PATCH /api/channels/<channel>/": '{"name": "New"}',
+    "POST /api/channels/<unverified>/verify/": '{"code": "x"}',
     "POST /api/auth/login/": _SIGN_IN,
     "POST /api/auth/token/": _SIGN_IN,
     "POST /api/admin/login/": _SIGN_IN,
@@ -317,7 +335,7 @@ class Row(NamedTuple):
 def rows() -> list[Row]:
     """The table, line by line."""
     mounted = [SECTION_1.replace("{mount}", mount) for mount in ("gateway", "api")]
-    tables = (*mounted, DEVICES, OZONE, MONEY, PEOPLE, STATIONS, PROJECT, PAGES, DEVICE_PAGE)
+    tables = (*mounted, DEVICES, OZONE, MONEY, ALERTS, PEOPLE, STATIONS, PROJECT, PAGES, DEVICE_PAGE)
     return [row for table in tables for row in rows_of(table)]
 
 

@@ -1,0 +1,1 @@
+"""What people do about their channels: add, prove, change, try, stop."""

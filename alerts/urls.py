@@ -1,0 +1,10 @@
+"""The paths of section 8, below `api/`. Each answers with and without its trailing slash."""
+
+from typing import Final
+
+from alerts.deliveries.urls import urlpatterns as deliveries
+from alerts.subscriptions.urls import urlpatterns as subscriptions
+
+app_name: Final = "alerts"
+
+urlpatterns = [*subscriptions, *deliveries]
