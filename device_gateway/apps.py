@@ -9,11 +9,13 @@ class DeviceGatewayConfig(AppConfig):
     def ready(self) -> None:
         # Importing it registers how a person's credentials are named in the OpenAPI.
         import ozone.webapi.openapi  # noqa: F401
-        from device_gateway import states, versions
+        from device_gateway import room, states, versions
         from device_gateway.claims import storing as claims
         from device_gateway.keys import credentials, memory
+        from device_gateway.models import DeviceTelemetry
         from device_gateway.readings import refusals, storing
 
+        room.counted.append(DeviceTelemetry)
         credentials.connect_signals()
         memory.connect_signals()
         # The order of what is written last: a handshake has the credential before the state.

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from device_gateway.leading import Lease as Lease
 from device_gateway.names import check_device_id, default_device_id, spelled_mac, validate_mac
+from device_gateway.room import RoomSample as RoomSample
 from device_gateway.secret import PREFIX_LENGTH, check_key
 from device_gateway.versions import WatchedQuerySet
 from ozone.intake.finding import Folded, FoundModel, FoundQuerySet, Order, with_following
@@ -359,3 +360,21 @@ class DeviceTelemetry(models.Model):
 
     def __str__(self) -> str:
         return f"reading {self.pk}"
+
+
+class ReadingHour(models.Model):
+    """What is left of the readings of a device that occurred in the hour from `start` and are deleted."""
+
+    device = models.ForeignKey(
+        Device, on_delete=models.CASCADE, related_name="reading_hours", db_constraint=False, db_index=False
+    )
+    start = models.DateTimeField()
+    count = models.IntegerField()
+    fields = models.JSONField(decoder=ReadingDecoder)
+    """By numeric field (device_gateway.readings.figures.Kept)."""
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["device", "start"], name="one_reading_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.count} readings of {self.device_id} from {self.start}"

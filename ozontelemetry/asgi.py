@@ -36,6 +36,7 @@ import device_gateway.routes  # noqa: E402
 import telemetry.device_side.routes  # noqa: E402
 from alerts.runner.leading import runner  # noqa: E402
 from device_gateway.gate import DeviceRoute  # noqa: E402
+from device_gateway.upkeep.following import upkeep  # noqa: E402
 from ledger.following import follower  # noqa: E402
 from ozone.intake import write_path  # noqa: E402
 from ozone.wire.work import PASS_ON_SECONDS  # noqa: E402
@@ -101,6 +102,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     room.close_at_sigterm()
     follower.start()
     runner.start()
+    upkeep.start()
     await send({"type": "lifespan.startup.complete"})
     # The server ends one run of the event loop here and begins another. A signal between them would be lost.
     await asyncio.sleep(LOOP_RUNS_AFTER)
@@ -108,6 +110,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     await receive()  # lifespan.shutdown
     runner.stop()
     follower.stop()
+    upkeep.stop()
     write_path.stop()
     await send({"type": "lifespan.shutdown.complete"})
 

@@ -115,6 +115,14 @@ def settings_are_usable(**_: Any) -> list[CheckMessage]:
                 id="ozone.E018",
             )
         )
+    if not 1 <= options().MESSAGE_ID_DAYS <= (options().RETENTION_READINGS or options().MESSAGE_ID_DAYS):
+        found.append(
+            Error(
+                "RETENTION_READINGS must be 0, or at least MESSAGE_ID_DAYS, and that at least 1.",
+                hint="A reading that comes again is known by the one that is there.",
+                id="ozone.E019",
+            )
+        )
     try:
         stations_enabled()
     except ValueError as error:

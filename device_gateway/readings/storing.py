@@ -5,7 +5,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -16,6 +16,7 @@ from device_gateway.readings.payloads import MAX_MESSAGE_ID, Reading
 from device_gateway.states import Latest, Told, tell
 from ozone.intake import write_path
 from ozone.intake.sql import BulkInsert, moment, read_moment, table_of, within
+from ozone.wire.conf import options
 from ozone.wire.times import AHEAD
 
 logger = logging.getLogger("device_gateway")
@@ -28,6 +29,19 @@ _insert: Final = BulkInsert(DeviceTelemetry, _COLUMNS)
 _insert_once: Final = BulkInsert(
     DeviceTelemetry, _COLUMNS, "ON CONFLICT DO NOTHING", returning=("device_id", "message_id", "nonce")
 )
+
+
+Mark = tuple[int, str, bool]
+"""By what a reading is known again: its device, an id, and whether that is a nonce."""
+
+
+class Known(NamedTuple):
+    """A reading that is there."""
+
+    pk: int
+    received_at: datetime
+    content: str
+    is_by_nonce: bool
 
 
 class Arrival(NamedTuple):
@@ -46,17 +60,33 @@ def store_readings(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> 
     """
     if any(reading.again is not None for arrival in arrivals for reading in arrival.readings):
         arrivals = _in_order(connection, arrivals)
+    fresh, unclear = _store_new(connection, [reading for arrival in arrivals for reading in arrival.readings])
+    known = _known(connection, unclear) if unclear else {}
+    if _forget(connection, known.values(), max(arrival.received_at for arrival in arrivals)):
+        stored, unclear = _store_new(connection, unclear)
+        fresh += stored
+        known = _known(connection, unclear)
+    if unclear:
+        fresh += _store_others(connection, unclear, known)
+    seen_at: dict[int, datetime] = {}
+    for device, received_at, _ in arrivals:
+        seen_at[device] = max(received_at, seen_at.get(device, received_at))
+    latest = _latest(fresh)
+    tell(connection, [Told(device, seen_at=at, latest=latest.get(device)) for device, at in seen_at.items()])
+
+
+def _store_new(connection: BaseDatabaseWrapper, readings: list[Reading]) -> tuple[list[Reading], list[Reading]]:
+    """Those that are stored now, and those under ids that were there, or stand among them before."""
     fresh: list[Reading] = []
     unclear: list[Reading] = []
-    seen: set[tuple[int, str, bool]] = set()
-    for arrival in arrivals:
-        for reading in arrival.readings:
-            marks = _marks(reading)
-            if marks and not seen.isdisjoint(marks):
-                unclear.append(reading)
-            else:
-                fresh.append(reading)
-                seen |= marks
+    seen: set[Mark] = set()
+    for reading in readings:
+        marks = _marks(reading)
+        if marks and not seen.isdisjoint(marks):
+            unclear.append(reading)
+        else:
+            fresh.append(reading)
+            seen |= marks
     if seen:
         # By device: two processes that bring the same ids, told in one order, never wait for each other in a circle.
         fresh.sort(key=lambda reading: reading.device_id)
@@ -65,13 +95,7 @@ def store_readings(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> 
         fresh = [reading for reading in fresh if not _marks(reading) or reading[:3] in kept]
     else:
         _insert.run(connection, _rows(connection, fresh))
-    if unclear:
-        fresh += _store_others(connection, unclear)
-    seen_at: dict[int, datetime] = {}
-    for device, received_at, _ in arrivals:
-        seen_at[device] = max(received_at, seen_at.get(device, received_at))
-    latest = _latest(fresh)
-    tell(connection, [Told(device, seen_at=at, latest=latest.get(device)) for device, at in seen_at.items()])
+    return fresh, unclear
 
 
 def _in_order(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> list[Arrival]:
@@ -106,30 +130,49 @@ def store_history(connection: BaseDatabaseWrapper, readings: Sequence[Reading]) 
     tell(connection, [Told(device, latest=newest) for device, newest in latest.items()])
 
 
-def _marks(reading: Reading) -> set[tuple[int, str, bool]]:
-    """By what it is known again."""
+def _marks(reading: Reading) -> set[Mark]:
     marks = ((reading.message_id, False), (reading.nonce, True))
     return {(reading.device_id, mark, is_nonce) for mark, is_nonce in marks if mark is not None}
 
 
-def _store_others(connection: BaseDatabaseWrapper, unclear: list[Reading]) -> list[Reading]:
-    """Of readings under known ids, those with other content: stored, counted, logged. A repeat of one is none again."""
-    known: dict[tuple[int, str, bool], str] = {}
+def _known(connection: BaseDatabaseWrapper, unclear: list[Reading]) -> dict[Mark, Known]:
+    found = {}
     for column, is_nonce in (("message_id", False), ("nonce", True)):
         keys = {(device, mark) for reading in unclear for device, mark, nonce in _marks(reading) if nonce is is_nonce}
-        if keys:
-            pairs, given = table_of(connection, list(keys))
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    f"SELECT e.device_id, e.{column}, e.payload FROM {pairs}"
-                    f" JOIN device_gateway_devicetelemetry e ON e.device_id = k.a AND e.{column} = k.b",
-                    given,
-                )
-                known.update({(row[0], row[1], is_nonce): _content(row[2]) for row in cursor.fetchall()})
+        if not keys:
+            continue
+        pairs, given = table_of(connection, list(keys))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT e.device_id, e.{column}, e.id, e.received_at, e.payload FROM {pairs}"
+                f" JOIN device_gateway_devicetelemetry e ON e.device_id = k.a AND e.{column} = k.b",
+                given,
+            )
+            for device, mark, pk, received_at, payload in cursor.fetchall():
+                at = read_moment(received_at)
+                assert at is not None
+                found[device, mark, is_nonce] = Known(pk, at, _content(payload), is_nonce)
+    return found
+
+
+def _forget(connection: BaseDatabaseWrapper, known: Iterable[Known], now: datetime) -> bool:
+    """Takes the message_id from those that arrived more than MESSAGE_ID_DAYS before `now`; whether there were any. A
+    nonce stays: it comes again from somebody who has recorded it."""
+    since = now - timedelta(days=options().MESSAGE_ID_DAYS)
+    old = [one.pk for one in known if one.received_at < since and not one.is_by_nonce]
+    if old:
+        among, given = within(connection, old)
+        with connection.cursor() as cursor:
+            cursor.execute(f"UPDATE device_gateway_devicetelemetry SET message_id = NULL WHERE id {among}", given)
+    return bool(old)
+
+
+def _store_others(connection: BaseDatabaseWrapper, unclear: list[Reading], known: dict[Mark, Known]) -> list[Reading]:
+    """Of readings under known ids, those with other content: stored, counted, logged. A repeat of one is none again."""
     others = []
     for reading in unclear:
         content = _content(reading.payload)
-        if content not in {known.get(mark) for mark in _marks(reading)}:
+        if content not in {known[mark].content for mark in _marks(reading) if mark in known}:
             others.append(_renamed(reading, content))
     REPEATS.labels("same").inc(len(unclear) - len(others))
     if not others:

@@ -14,6 +14,7 @@ from django.core.signals import setting_changed
 # Sections of docs/configuration.md
 THE_WAY_IN: Final = "The way in"
 THE_WRITE_PATH: Final = "The write path"
+KEPT: Final = "What is kept"
 LIMITS: Final = "Limits"
 OZONE_MACHINES: Final = "Ozone machines"
 MONEY: Final = "Money"
@@ -100,6 +101,27 @@ class Options:
         "boolean",
         "Another PostgreSQL is to take over without a loss: production does not start where the database waits for no "
         "standby ([high availability](operations.md#high-availability))",
+    )
+
+    RETENTION_READINGS: int = documented(
+        0,
+        KEPT,
+        "days",
+        "Readings that arrived longer ago are deleted; their figures by the hour stay. 0: all are kept. At least "
+        "`MESSAGE_ID_DAYS`",
+    )
+    MESSAGE_ID_DAYS: int = documented(
+        30,
+        KEPT,
+        "days",
+        "How long the `message_id` of a reading is known: sent again later it is another reading",
+    )
+    DATABASE_ROOM: int = documented(
+        0,
+        KEPT,
+        "bytes",
+        "What the database may take in all, for the [forecast](operations.md#when-the-disk-is-full). 0: as much as its "
+        "disk has, where that is of this machine",
     )
 
     LIMITS_STORAGE: str = documented(

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from device_gateway.room import forecast
 from ozone.wire.clock import clock_watch
 from ozone.wire.words import duration
 from pages.dashboard.earned import RANKED, Span, chosen_span, morning, spans
@@ -72,5 +73,6 @@ def _screen(actor: Any, span: Span, is_whole: bool, now: datetime) -> Screen:
             part("hour", "pages/dashboard/hour.html", {"chart": chart, "total": total}),
             part("waiting", "pages/dashboard/waiting.html", {"waiting": waits, "is_staff": actor.is_staff}),
             part("quiet", "pages/dashboard/quiet.html", {"fleet": fleet}),
+            part("room", "pages/dashboard/room.html", {"room": forecast() if actor.is_staff else None}),
         ],
     )

@@ -20,7 +20,7 @@ from django.contrib.admin.models import DELETION, LogEntry
 from django.db import connection, transaction
 from django.db.models import Max, Model, QuerySet
 
-from device_gateway.models import Device, DeviceState, DeviceTelemetry
+from device_gateway.models import Device, DeviceState, DeviceTelemetry, ReadingHour
 from ozone.intake.backup import back_up
 from ozone.wire.errors import Unavailable
 from telemetry.models import DailyCount, DeviceStatus, HourlyCount, TelemetryEvent
@@ -36,6 +36,7 @@ DEVICES: Final = 20
 """Devices of one transaction."""
 DRAWN_FROM_EVENTS: Final[list[type[Model]]] = []
 """Tables of other rooms, with a `device`, that are nothing without its events; those that point to others first."""
+_OF_READINGS: Final[tuple[type[Model], ...]] = (DeviceTelemetry, ReadingHour)
 objections: Final[list[Callable[[], None]]] = []
 """Of rooms above, asked before anything is done: each raises Conflict where what it has made needs what is here."""
 
@@ -59,7 +60,7 @@ def flush(*, actor: Any, now: datetime) -> Flushed:
     entry = LogEntry.objects.create(
         user=actor, action_flag=DELETION, object_repr="all telemetry", change_message=f"Begun. Backup: {backup}"
     )
-    tables: list[type[Model]] = [*_of_events(), DeviceTelemetry]
+    tables: list[type[Model]] = [*_of_events(), *_OF_READINGS]
     deleted = Counter(dict.fromkeys((model._meta.db_table for model in tables), 0))
     pace = _Pace(deleted)
     for model in (TelemetryEvent, DeviceTelemetry):
@@ -136,7 +137,9 @@ def _of_events() -> list[type[Model]]:
 def _forget_readings(devices: set[int], most: int) -> "Counter[str]":
     """As above. `last_seen` and `last_poll` stay: they tell whether a device is there, not what it said."""
     free = _lock(DeviceState, devices)
-    found = _delete(DeviceTelemetry.objects.filter(device__in=free).order_by(), most)
+    found: Counter[str] = Counter()
+    for model in _OF_READINGS:
+        found += _delete(model._default_manager.filter(device__in=free).order_by(), most - found.total())
     if found.total() < most:
         DeviceState.objects.filter(device__in=free).update(
             latest_occurred_at=None, latest_received_at=None, latest_payload=None

@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from device_gateway.models import DeviceTelemetry
+from device_gateway.models import DeviceTelemetry, ReadingHour
 from device_gateway.registry.queries import find_device, visible_devices
 from ozone.accounts.permissions import Staff, StaffWrites
 from ozone.webapi.parameters import BIGGEST, Flag, QueryString, Text, Whole, given
@@ -287,6 +287,9 @@ class Unregistered(ApiView):
         tags=["machines"],
     )
     def get(self, request: Request) -> Response:
-        told = [Exists(model.objects.filter(device=OuterRef("pk"))) for model in (TelemetryEvent, DeviceTelemetry)]
-        devices: QuerySet[Any] = visible_devices(request.user).filter(told[0] | told[1], machine=None)
+        events, *readings = (
+            Exists(model._default_manager.filter(device=OuterRef("pk")))
+            for model in (TelemetryEvent, DeviceTelemetry, ReadingHour)
+        )
+        devices: QuerySet[Any] = visible_devices(request.user).filter(events | readings[0] | readings[1], machine=None)
         return Response(list(ListedDevice.rows(devices, timezone.now())))

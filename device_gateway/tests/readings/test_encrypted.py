@@ -3,9 +3,11 @@
 import base64
 import json
 import os
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.contrib.auth.models import User
@@ -151,6 +153,17 @@ class TestNonce:
             answer = twin.send(value)
             assert (answer.status, answer.json()) == (201, {"status": "ok"})
         assert twin.meter.payloads() == [{"n": 1}, {"n": 2}]  # a nonce used again for other content hides nothing
+
+    def test_it_is_known_as_long_as_its_reading_is_there(self, twin: Twin) -> None:
+        """Who has recorded what a device sent waits as long as it takes."""
+        with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
+            envelope = twin.envelope({"n": 1, "message_id": "m"})
+            assert twin.send(envelope).status == 201
+            clock.shift(timedelta(days=100))
+            assert twin.send(envelope).status == 201
+            assert len(twin.meter.rows()) == 1
+            assert twin.send(twin.envelope({"n": 1, "message_id": "m"})).status == 201
+        assert len(twin.meter.rows()) == 2
 
     def test_in_batches(self, twin: Twin) -> None:
         first, second = twin.envelope({"n": 1}), twin.envelope({"n": 2})

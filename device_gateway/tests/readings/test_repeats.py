@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.utils import timezone
+from pytest_django import Settings
 
 from device_gateway.models import DeviceState
 from device_gateway.tests.conftest import INGEST, Meter, at_once, refusal
@@ -149,6 +150,36 @@ class TestReusedIds:
         for n in (1, 2):
             meter.send(door, {"message_id": "m", "n": n})
         assert f"device {meter.device.pk} reuses its ids" in caplog.text
+
+
+class TestForgottenIds:
+    """After MESSAGE_ID_DAYS an id may be another reading's."""
+
+    def test_it_works(self, door: Door, meter: Meter) -> None:
+        with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
+            stored = []
+            for days in (0, 29, 1, 1, 29, 0, 40):
+                clock.shift(days * 86400)
+                assert meter.send(door, {"message_id": "m-1", "n": 1}).status == 201
+                stored.append(len(meter.rows()))
+            assert stored == [1, 1, 1, 2, 2, 2, 3]
+        assert [row.message_id for row in meter.rows()] == [None, None, "m-1"]
+        assert DeviceState.objects.get().reused_ids == 0
+
+    def test_beside_others(self, door: Door, meter: Meter, other_meter: Meter, settings: Settings) -> None:
+        settings.MESSAGE_ID_DAYS = 7
+        with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
+            for sender in (meter, other_meter):
+                assert sender.send(door, [{"message_id": "1", "kwh": 24}, {"message_id": "2", "kwh": 25}]).status == 201
+            clock.shift(6 * 86400)
+            assert meter.send(door, {"message_id": "3", "kwh": 26}).status == 201
+            clock.shift(2 * 86400)
+            batch = [{"message_id": str(number), "kwh": kwh} for number, kwh in ((1, 24), (3, 26), (1, 24), (1, 30))]
+            for _ in range(2):
+                assert meter.send(door, batch).json() == {"status": "ok", "accepted": 4}
+        assert [payload["kwh"] for payload in meter.payloads()] == [24, 25, 26, 24, 30]
+        assert [payload["kwh"] for payload in other_meter.payloads()] == [24, 25]
+        assert DeviceState.objects.get(device=meter.device).reused_ids == 1
 
 
 def test_the_order_told_is_kept(door: Door, meter: Meter) -> None:

@@ -17,7 +17,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.test import Client
 
-from device_gateway.models import Credential, Device, DeviceState, DeviceTelemetry
+from device_gateway.models import Credential, Device, DeviceState, DeviceTelemetry, ReadingHour
 from device_gateway.tests.conftest import at_once, cookie_of, refusal
 from ozone.accounts.tokens import issue
 from telemetry.commands.services import create
@@ -40,7 +40,7 @@ from tests.support.postgres import another_connection
 PATH = "/api/flush/"
 NOW = datetime(2026, 11, 21, 12, 0, 0, 5, tzinfo=UTC)
 DRAWN = (apps.get_model("ledger", "Line"), apps.get_model("ledger", "Epoch"))
-TOLD = (TelemetryEvent, HourlyCount, DailyCount, *DRAWN, DeviceStatus, DeviceTelemetry)
+TOLD = (TelemetryEvent, HourlyCount, DailyCount, *DRAWN, DeviceStatus, DeviceTelemetry, ReadingHour)
 KEPT = (Device, Credential, Outlet, Machine, MachineDevice, Command, QuarantinedEvent, User)
 INGEST = "/gateway/device-data/ingest"
 
@@ -101,8 +101,9 @@ def test_it_works(door: Door, told: None, esp32: Esp32, root: User, backups: Bac
     DRAWN[1].objects.create(
         device=esp32.device, treatment="BASIC", number=1, cause="first", started_at=NOW, base=0, last=1, presses=1
     )
+    ReadingHour.objects.create(device=esp32.device, start=NOW, count=1, fields={})
     kept, deleted = counts(*KEPT), counts(*TOLD)
-    assert [*deleted.values()] == [6, 2, 2, 0, 1, 2, 4]
+    assert [*deleted.values()] == [6, 2, 2, 0, 1, 2, 4, 1]
     heard = list(DeviceState.objects.order_by("pk").values_list("last_seen", "last_poll"))
     answer = flush(root, door)
     backup = backups.paths()[0].name if connection.vendor == "sqlite" else None

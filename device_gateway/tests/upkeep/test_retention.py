@@ -1,0 +1,209 @@
+"""Readings older than RETENTION_READINGS go, and their figures by the hour stay what they were."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from device_gateway.models import Device, DeviceTelemetry, ReadingHour
+from device_gateway.readings.queries import bucketed
+from device_gateway.upkeep import following
+from device_gateway.upkeep import retention as module
+from device_gateway.upkeep.retention import Retention
+from ozone.wire.errors import Invalid
+from tests.support.length import IS_LONG
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+Told = tuple[timedelta, Any]
+"""How long after it occurred a reading arrived is its own matter: here both at this time after NOON."""
+
+
+@pytest.fixture(autouse=True)
+def _thirty_days(db: None, settings: Settings) -> None:
+    settings.RETENTION_READINGS = 30
+
+
+@pytest.fixture
+def meter() -> Device:
+    return Device.objects.create(name="Meter")
+
+
+def keep(device: Device, *told: Told) -> None:
+    DeviceTelemetry.objects.bulk_create(
+        DeviceTelemetry(device=device, occurred_at=NOON + after, received_at=NOON + after, payload=payload)
+        for after, payload in told
+    )
+
+
+def run(now: datetime, ahead: int = module.AHEAD, rows: int = 200) -> int:
+    """All that is to be done now, looked at and deleted so many at a time; how many are deleted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "AHEAD", ahead)
+        patch.setattr(module, "ROWS", (rows, rows))
+        retention = Retention()
+        deleted, has_more = 0, True
+        while has_more:
+            number, has_more = retention.step(now)
+            deleted += number
+        return deleted
+
+
+def history(device: Device, bucket: str = "hour", **span: datetime) -> list[dict[str, Any]]:
+    return bucketed(device, bucket=bucket, fields=["kwh", "volts"], start=span.get("start"), end=span.get("end"))
+
+
+def test_it_works(meter: Device) -> None:
+    keep(
+        meter,
+        (0 * MINUTE, {"kwh": 1, "volts": 230.5, "note": "ok", "on": True}),
+        (20 * MINUTE, {"kwh": 3, "volts": 229.5}),
+        (70 * MINUTE, {"kwh": 4}),
+        (DAY, {"kwh": 9}),
+    )
+    before = {bucket: history(meter, bucket) for bucket in ("hour", "day")}
+    assert run(NOON + 30 * DAY + 90 * MINUTE) == 3
+    assert [row.payload for row in DeviceTelemetry.objects.all()] == [{"kwh": 9}]
+    assert list(ReadingHour.objects.values_list("device_id", "start", "count", "fields")) == [
+        (
+            meter.pk,
+            NOON,
+            2,
+            {
+                "kwh": [2, 1, 2.0, 3, 3, 1_200_000_000],
+                "volts": [2, 229.5, 230.0, 230.5, 229.5, 1_200_000_000],
+            },
+        ),
+        (meter.pk, NOON + 60 * MINUTE, 1, {"kwh": [1, 4, 4.0, 4, 4, 600_000_000]}),
+    ]
+    assert {bucket: history(meter, bucket) for bucket in ("hour", "day")} == before
+    assert history(meter, "minute")[0]["start"] == "2026-03-02T12:00:00Z"
+
+
+def test_to_the_second(meter: Device) -> None:
+    keep(meter, (0 * MINUTE, {"kwh": 1}))
+    assert run(NOON + 30 * DAY) == 0
+    assert run(NOON + 30 * DAY + timedelta.resolution) == 1
+    assert run(NOON + 30 * DAY + timedelta.resolution) == 0
+
+
+def test_all_are_kept_unless_told(meter: Device, settings: Settings) -> None:
+    settings.RETENTION_READINGS = 0
+    keep(meter, (0 * MINUTE, {"kwh": 1}))
+    assert run(NOON + 3000 * DAY) == 0
+    assert DeviceTelemetry.objects.count() == 1
+
+
+def test_only_whole_hours_of_deleted_ones(meter: Device) -> None:
+    keep(meter, *((number * 30 * MINUTE, {"kwh": number}) for number in range(6)))
+    assert run(NOON + 31 * DAY) == 6
+    counts = [
+        one["count"] for one in history(meter, start=NOON + MINUTE, end=NOON + 180 * MINUTE - timedelta.resolution)
+    ]
+    assert counts == [2, 2]
+    assert [one["count"] for one in history(meter, start=NOON, end=NOON + 179 * MINUTE)] == [2, 2]
+
+
+def test_hours_and_readings_have_one_bound(meter: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("device_gateway.readings.queries.MAX_BUCKET_ROWS", 2)
+    keep(meter, (0 * MINUTE, {"kwh": 1}), (60 * MINUTE, {"kwh": 2}), (DAY, {"kwh": 3}))
+    assert run(NOON + 30 * DAY + 120 * MINUTE) == 2
+    assert len(history(meter, end=NOON + 120 * MINUTE)) == 2
+    with pytest.raises(Invalid):
+        history(meter)
+
+
+def test_one_that_arrived_while_the_clock_was_wrong_holds_nothing_up(meter: Device) -> None:
+    keep(meter, (3000 * DAY, {"kwh": 7}), (0 * MINUTE, {"kwh": 1}), (DAY, {"kwh": 2}))
+    assert run(NOON + 40 * DAY, ahead=1) == 2
+    assert [row.payload for row in DeviceTelemetry.objects.all()] == [{"kwh": 7}]
+
+
+def test_what_is_stored_late_is_found_the_next_day(meter: Device) -> None:
+    keep(meter, (0 * MINUTE, {"kwh": 1}), (20 * DAY, {"kwh": 2}))
+    retention, now = Retention(), NOON + 40 * DAY
+    first = DeviceTelemetry.objects.earliest("pk").pk
+    assert [retention.step(now) for _ in range(3)] == [(0, True), (1, False), (0, False)]
+    # A sequence gives keys out before rows are committed, in whatever order that is.
+    DeviceTelemetry.objects.create(pk=first, device=meter, occurred_at=NOON, received_at=NOON, payload={"kwh": 5})
+    assert retention.step(now + DAY / 2) == (0, False)
+    assert DeviceTelemetry.objects.count() == 2
+    assert [retention.step(now + DAY) for _ in range(2)] == [(0, True), (1, False)]
+    assert [row.payload for row in DeviceTelemetry.objects.all()] == [{"kwh": 2}]
+
+
+def test_two_that_lead_count_nothing_twice(meter: Device) -> None:
+    keep(meter, *((number * MINUTE, {"kwh": number}) for number in range(4)))
+    now, one = NOON + 40 * DAY, Retention()
+    assert one.step(now) == (0, True)
+    assert run(now, ahead=3, rows=2) == 4
+    keep(meter, (5 * MINUTE, {"kwh": 5}))
+    steps = [one.step(now) for _ in range(3)]
+    assert steps == [(0, True), (0, True), (1, False)]
+    assert [(hour.count, hour.fields["kwh"][:4]) for hour in ReadingHour.objects.all()] == [(5, [5, 0, 2.2, 5])]
+
+
+def test_fields_without_end(meter: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("device_gateway.readings.figures.MOST_FIELDS", 3)
+    keep(meter, *((number * MINUTE, {f"f{number}": number, "kwh": number}) for number in range(9)))
+    assert run(NOON + 40 * DAY, rows=2, ahead=4) == 9
+    (hour,) = ReadingHour.objects.all()
+    assert hour.count == 9
+    assert len(hour.fields) == 3
+    assert hour.fields["kwh"][:1] == [9]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_is_a_thread_of_its_own(meter: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following._Next, "look", 0.0)
+    keep(meter, (0 * MINUTE, {"kwh": 1}))
+    following.upkeep.start()
+    try:
+        for _ in range(100):
+            if not DeviceTelemetry.objects.exists():
+                break
+            following.upkeep._end.wait(0.1)
+    finally:
+        following.upkeep.stop()
+    assert ReadingHour.objects.get().count == 1
+
+
+# --- whatever is told ---
+
+NUMBERS = st.one_of(
+    st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False), st.sampled_from([0.1, 1e300])
+)
+PAYLOADS = st.fixed_dictionaries(
+    {}, optional={"kwh": NUMBERS, "volts": st.one_of(NUMBERS, st.booleans(), st.none(), st.just("high"))}
+)
+TOLD = st.lists(st.tuples(st.integers(0, 180).map(lambda number: number * MINUTE), PAYLOADS), max_size=25)
+
+
+@given(told=TOLD, ahead=st.integers(1, 12), rows=st.integers(1, 5), kept=st.integers(0, 200))
+@examples(max_examples=200 if IS_LONG else 15, deadline=None)
+def test_history_stays_what_it_was(told: list[Told], ahead: int, rows: int, kept: int) -> None:
+    """In whatever steps it went."""
+    device = Device.objects.create(name="Meter")
+    keep(device, *sorted(told, key=lambda one: one[0]))
+    before = {bucket: history(device, bucket) for bucket in ("hour", "day")}
+    run(NOON + 30 * DAY + kept * MINUTE, ahead, rows)
+    for bucket, expected in before.items():
+        found = history(device, bucket)
+        for one, other in zip(found, expected, strict=True):
+            assert {name: one[name] for name in ("start", "end", "count")} == {
+                name: other[name] for name in ("start", "end", "count")
+            }
+            assert one["fields"].keys() == other["fields"].keys()
+            for field, figures in other["fields"].items():
+                mean = one["fields"][field].pop("mean")
+                assert math.isclose(
+                    mean, figures["mean"], rel_tol=1e-9, abs_tol=1e-9 * abs(figures["max"] - figures["min"])
+                )
+                assert one["fields"][field] == {name: value for name, value in figures.items() if name != "mean"}
+    DeviceTelemetry.objects.all().delete()
