@@ -10,8 +10,8 @@ from django.views.generic import RedirectView
 from pages import stations
 
 SUBJECTS: Final = (
-    "dashboard", "people", "tokens", "devices", "commands", "machines", "outlets", "stats", "money", "finding",
-    "channels",
+    "dashboard", "people", "tokens", "devices", "commands", "machines", "install", "outlets", "stats", "money",
+    "finding", "channels",
 )  # fmt: skip
 
 urlpatterns = [

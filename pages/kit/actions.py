@@ -30,7 +30,7 @@ class Confirmation(forms.Form):
     meanwhile, the question is asked anew."""
 
     data: Any
-    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    seen = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
 
     def __init__(self, data: Any = None, *, seen: str = "") -> None:
         super().__init__(data, initial={"seen": seen})

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from ozone.webapi.heavy import heavy, person_of, places
@@ -37,11 +38,6 @@ class Label(NamedTuple):
         return self.home + self.path
 
 
-def install_path(machine: int) -> str:
-    """Of the page on which a board is put into the machine of that number."""
-    return f"/machines/{machine}/install/"
-
-
 @heavy
 @staff_page
 @require_safe
@@ -69,4 +65,4 @@ def _narrowed(machines: "QuerySet[Machine]", listing: Listing[Machine]) -> "Quer
 def _labels(request: HttpRequest, machines: "QuerySet[Machine]") -> Iterator[Label]:
     home = address_of(request, "")
     for pk, name, outlet in machines.values_list("pk", "name", "outlet__name"):
-        yield Label(pk, name, outlet or "", f"M-{pk}", home, install_path(pk))
+        yield Label(pk, name, outlet or "", f"M-{pk}", home, f"{reverse('machine-install', args=[pk])}/")

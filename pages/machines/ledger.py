@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
+from ledger.epochs.models import Epoch
 from ledger.epochs.queries import Page, Scope, ledger
 from ledger.lines.models import Kind, Line, Settlement
 from ledger.lines.services import settle
@@ -113,7 +114,7 @@ def _epochs(found: Page) -> Iterator[tuple[int, EpochRow]]:
             epoch.pk,
             EpochRow(
                 epoch.treatment.lower(),
-                epoch.get_cause_display(),
+                "a swap" if epoch.cause == Epoch.Cause.SWAP else epoch.get_cause_display(),
                 found.ordered_by.get(epoch.pk, ""),
                 epoch.device.device_id or "",
                 epoch.started_at,

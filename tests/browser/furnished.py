@@ -77,6 +77,7 @@ class Furnisher:
             self._send("GET", f"/api/device/OZ-{number + 1:03}/commands/", bearer=keys[number])
         named = {
             "device": "OZ-001",
+            "spare": "OZ-011",
             "outlet": str(outlets[0]),
             "machine": str(self._send("GET", "/api/machines/", bearer=self._staff)[0]["id"]),
             **self._troubles(keys[0]),

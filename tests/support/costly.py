@@ -159,6 +159,10 @@ TABLE: Final = """
 /machines/<machine>/ledger/                             name query
 /machines/<machine>/ledger/<line>/settle/               name query form
 /machines/<machine>/edit/                               name query form
+/install/                                               query form
+/machines/<machine>/install/                            name query
+/machines/<machine>/install/boards/<spare>/             name query form
+/machines/<machine>/install/undo/                       name query form
 /machines/<machine>/assign/                             name query form
 /machines/<machine>/unassign/                           name query form
 /machines/<machine>/delete/                             name query form

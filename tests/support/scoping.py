@@ -214,6 +214,13 @@ GET    /machines/<machine>/unassign/                                 login    40
 POST   /machines/<machine>/unassign/                                 login    403      403   403   302   login login
 GET    /machines/<machine>/delete/                                   login    403      403   403   200   login login
 POST   /machines/<machine>/delete/                                   login    403      403   403   302   login login
+GET    /install/                                                     login    403      403   403   200   login login
+POST   /install/                                                     login    403      403   403   200   login login
+GET    /machines/<machine>/install/                                  login    403      403   403   200   login login
+GET    /machines/<machine>/install/boards/<spare>/                   login    403      403   403   200   login login
+POST   /machines/<machine>/install/boards/<spare>/                   login    403      403   403   302   login login
+GET    /machines/<machine>/install/undo/                             login    403      403   403   200   login login
+POST   /machines/<machine>/install/undo/                             login    403      403   403   302   login login
 GET    /machines/<machine>/restore/                                  login    403      403   403   200   login login
 POST   /machines/<machine>/restore/                                  login    403      403   403   302   login login
 GET    /outlets/                                                     login    200      200   200   200   login login

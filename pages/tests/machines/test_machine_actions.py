@@ -274,3 +274,9 @@ def test_the_address_and_its_methods(site: Site, staff: Client, path: str, actio
 def test_the_way_back_is_ours(site: Site, staff: Client, path: str) -> None:
     reply = staff.post(f"{path}unassign/", {"next": "https://elsewhere.example.com/"})
     assert reply["Location"] == "/machines"
+
+
+def test_unassign_a_machine_that_stands_nowhere(site: Site, staff: Client, path: str) -> None:
+    Machine.objects.filter(pk=site.machine.pk).update(outlet=None)
+    reply = staff.post(f"{path}unassign/", form_of(staff.get(f"{path}unassign/")))
+    assert "CH1/027/2024 is without the device esp32-001." in done(staff, reply)

@@ -1,0 +1,1 @@
+"""Putting a board into a machine, by somebody who stands before it."""
