@@ -38,6 +38,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "fairness": Bench.measure_fairness,
     "trouble": Bench.measure_trouble,
     "moving": Bench.measure_moving,
+    "retention": Bench.measure_retention,
     "ledger": Bench.measure_ledger,
     "money": Bench.measure_money,
 }
@@ -115,7 +116,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="one run of one second each, no scale, fairness, trouble, moving, money: does it work?",
+        help="one run of one second each, no scale, fairness, trouble, moving, retention, money: does it work?",
     )
     parser.add_argument("--only", choices=["sqlite", "postgres"], help="one database instead of both")
     parts = [RATES, *PARTS]
@@ -124,7 +125,7 @@ def _arguments() -> argparse.Namespace:
     if options.quick:
         options.runs = options.seconds = 1
     # These take minutes, however short the measurements.
-    long = ("scale", "fairness", "trouble", "moving", "money") if options.quick else ()
+    long = ("scale", "fairness", "trouble", "moving", "retention", "money") if options.quick else ()
     options.parts = options.parts or [part for part in parts if part not in long]
     if options.runs < 1 or options.seconds < 1:
         parser.error("--runs and --seconds must be 1 or more")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 INGEST = "/gateway/device-data/ingest"
 BATCH = 1_000
+PACED = 256
+"""Connections of a load that comes at a rate, whatever the replies take, as long as one of them is free."""
 
 # One thread of wrk saturates any of the servers here; a second one would only take their processor from them.
 _SCRIPT = """
@@ -41,6 +43,21 @@ function done(summary, latency, all)
 end
 """
 """How any script ends: what wrk saw, as a line of JSON."""
+
+
+_PACE = """
+local ffi = require("ffi")
+ffi.cdef("typedef struct { long seconds; long nanoseconds; } moment; int clock_gettime(int clock, moment *at);")
+local moment, slot = ffi.new("moment"), nil
+
+function delay()
+  ffi.C.clock_gettime(1, moment)
+  local now = tonumber(moment.seconds) * 1000 + tonumber(moment.nanoseconds) / 1e6
+  slot = (slot or now) + %(milliseconds).6f
+  return math.max(0, math.floor(slot - now + 0.5))
+end
+"""
+"""Each request has its time, by a clock that does not wait for replies: what is late is sent at once."""
 
 
 class LoadUnavailable(RuntimeError):
@@ -101,6 +118,14 @@ def write_script(folder: Path, name: str, *, devices: int, batch: int, first: in
             file.write(f"{device_key(device)} {body}\n")
     script.write_text(_SCRIPT % {"requests": requests, "path": INGEST} + REPORT)
     return script
+
+
+def paced(script: Path, rate: float) -> Path:
+    """The same requests, so many a second."""
+    path = script.with_name("paced.lua")
+    pace = _PACE % {"milliseconds": 1000 / rate}
+    path.write_text(script.read_text().removesuffix(REPORT) + pace + REPORT)
+    return path
 
 
 def run_wrk(script: Path, port: int, *, connections: int, seconds: float) -> Load:

@@ -12,29 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from bench import servers
-from bench.load import REPORT, find_wrk, run_wrk, write_script
+from bench.load import PACED, find_wrk, paced, run_wrk, write_script
 
 EVENTS = 1_000_000
 DEVICES = 200
 CONNECTIONS = 64
 """Of the load that finds the top rate."""
-PACED = 256
-"""Connections of the load that comes at half of it, whatever the replies take, as long as one of them is free."""
 LONGEST = 1200
 """Seconds after which the load ends by itself."""
-_PACE = """
-local ffi = require("ffi")
-ffi.cdef("typedef struct { long seconds; long nanoseconds; } moment; int clock_gettime(int clock, moment *at);")
-local moment, slot = ffi.new("moment"), nil
-
-function delay()
-  ffi.C.clock_gettime(1, moment)
-  local now = tonumber(moment.seconds) * 1000 + tonumber(moment.nanoseconds) / 1e6
-  slot = (slot or now) + %(milliseconds).6f
-  return math.max(0, math.floor(slot - now + 0.5))
-end
-"""
-"""Each request has its time, by a clock that does not wait for replies: what is late is sent at once."""
 _TABLES = (
     "CREATE TABLE telemetry_device (id integer PRIMARY KEY, mac text, device_id text, token text, assigned bool)",
     "CREATE TABLE telemetry_telemetryevent (id integer PRIMARY KEY, device_id text, event_type text, event_id text,"
@@ -55,7 +40,7 @@ def measure(folder: Path, *, url: str, events: int = EVENTS) -> dict[str, Any]:
     full = write_script(folder, "full", devices=DEVICES, batch=1)
     with servers.product(url) as server:
         top = run_wrk(full, server.port, connections=CONNECTIONS, seconds=5)
-        half = _paced(full, top.rate / 2)
+        half = paced(full, top.rate / 2)
         alone = run_wrk(half, server.port, connections=PACED, seconds=10)
         began = time.monotonic()
         load = [find_wrk(), "-t1", f"-c{PACED}", f"-d{LONGEST}s", "--timeout", "10s", "-s", str(half)]
@@ -104,11 +89,3 @@ def _fill(path: Path, events: int) -> None:
                 for n in range(events)
             ),
         )
-
-
-def _paced(script: Path, rate: float) -> Path:
-    """The same requests, so many a second."""
-    path = script.with_name("half.lua")
-    pace = _PACE % {"milliseconds": 1000 / rate}
-    path.write_text(script.read_text().removesuffix(REPORT) + pace + REPORT)
-    return path

@@ -85,6 +85,7 @@ TARGETS = (
     Target("of the top rate, those readings", 0.49, True, ("moving", "share")),
     Target("ms, p99 of those readings", 100, False, ("moving", "p99_ms")),
     Target("replies to them that were no 201", 0, False, ("moving", "refused")),
+    Target("p99 of readings at half of the top rate, while old ones go / without", 1.2, False, ("retention", "growth")),
     Target("of the rate of store_events without the ledger's marks", 0.85, True, ("ledger", "share")),
     Target("ms of CPU, looking into a device that has pressed", 10, False, ("ledger", "look_ms")),
     Target("s, a month's statements of 500 outlets with 10 million events", 10, False, ("money", "month_s")),

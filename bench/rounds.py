@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import claims, events, fairness, money, moving, pages, scale, servers, stations, trouble
+from bench import claims, events, fairness, money, moving, pages, retention, scale, servers, stations, trouble
 from bench.databases import Store, count_rows
 from bench.load import BATCH, INGEST, Load, device_key, reading, run_wrk, write_script
 
@@ -139,6 +139,11 @@ class Bench:
         """A million events of an earlier system move in beside meters that send."""
         with self._copy(f"fleet_{DEVICES}") as url:
             self._keep("moving", moving.measure(self.folder, url=url))
+
+    def measure_retention(self) -> None:
+        """Old readings go beside meters that send."""
+        with self._copy(f"fleet_{DEVICES}") as url:
+            self._keep("retention", retention.measure(self.folder, url=url))
 
     def measure_ledger(self) -> None:
         """What the ledger costs in the write path."""

@@ -34,8 +34,8 @@ LOOK: Final = 0.5
 """Seconds between two looks, of the leader for work, of the others for the lease."""
 TROUBLE: Final = 2.0
 """Seconds until the next try after a failure."""
-SHARE: Final = 1.0
-"""After a step of so long there is a pause as long: devices and people come first."""
+PAUSE: Final = 1.0
+"""After a step there is a pause that is so many times as long, unless told: devices and people come first."""
 
 
 class Lease(models.Model):
@@ -70,9 +70,10 @@ class Lease(models.Model):
 class Leading:
     """The thread of one process that does the work while it leads."""
 
-    def __init__(self, name: str, step: Callable[[], bool]) -> None:
+    def __init__(self, name: str, step: Callable[[], bool], *, pause: float = PAUSE) -> None:
         self._name = name
         self._step = step
+        self._pause = pause
         self._holder = uuid4().hex
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
@@ -123,4 +124,4 @@ class Leading:
         began = time.monotonic()
         with computing:
             has_more = self._step()
-        return max((time.monotonic() - began) * SHARE, 0.001) if has_more else LOOK
+        return max((time.monotonic() - began) * self._pause, 0.001) if has_more else LOOK

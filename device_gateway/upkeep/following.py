@@ -11,6 +11,8 @@ from device_gateway.leading import Leading
 from device_gateway.upkeep.retention import LEASE, retention
 
 MINUTE: Final = 60.0
+PAUSE: Final = 4.0
+"""Times the length of a step: what is old has waited for long."""
 
 
 class _Next:
@@ -30,4 +32,4 @@ def step() -> bool:
     return False
 
 
-upkeep: Final = Leading(LEASE, step)
+upkeep: Final = Leading(LEASE, step, pause=PAUSE)

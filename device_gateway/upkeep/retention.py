@@ -22,11 +22,11 @@ from ozone.intake.sql import BulkInsert, moment, plain_rows, read_moment, within
 from ozone.wire.conf import options
 
 LEASE: Final = "upkeep"
-AHEAD: Final = 10_000
+AHEAD: Final = 2_000
 """Readings that are looked at before the first of them is deleted: so many, that those of one hour come together."""
-STEP_SECONDS: Final = 0.05
+STEP_SECONDS: Final = 0.005
 """How long one transaction is to take."""
-ROWS: Final = (200, 4_000)
+ROWS: Final = (50, 2_000)
 """The fewest and the most to delete in one, where there are so many; of one hour never more than the fewest."""
 ANEW: Final = timedelta(days=1)
 """After which it looks again from the oldest on, whether there are any behind the place where it is."""

@@ -42,7 +42,7 @@ def keep(device: Device, *told: Told) -> None:
     )
 
 
-def run(now: datetime, ahead: int = module.AHEAD, rows: int = 200) -> int:
+def run(now: datetime, ahead: int = module.AHEAD, rows: int = 50) -> int:
     """All that is to be done now, looked at and deleted so many at a time; how many are deleted."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "AHEAD", ahead)
