@@ -3,8 +3,9 @@
 from typing import Final
 
 from alerts.deliveries.urls import urlpatterns as deliveries
+from alerts.incidents.urls import urlpatterns as incidents
 from alerts.subscriptions.urls import urlpatterns as subscriptions
 
 app_name: Final = "alerts"
 
-urlpatterns = [*subscriptions, *deliveries]
+urlpatterns = [*incidents, *subscriptions, *deliveries]

@@ -55,3 +55,8 @@ class Condition(NamedTuple):
 def clock(moment: datetime) -> str:
     """A time for people, by the clock of the pages."""
     return moment.astimezone(people_zone()).strftime("%Y-%m-%d %H:%M")
+
+
+def number(facts: Facts, name: str) -> str:
+    """A count among the facts, for people."""
+    return f"{int(facts.get(name) or 0):,}"

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from django.db.models import Max, Min, Q, QuerySet
 
-from alerts.conditions.found import Facts, Found, Moment, clock
+from alerts.conditions.found import Facts, Found, Moment, clock, number
 from alerts.conditions.models import Rule, Watch
 from device_gateway.models import DeviceState
 from device_gateway.states import later_of
@@ -275,8 +275,8 @@ def says_silent(facts: Facts, since: datetime) -> str:
 
 def says_outlet_silent(facts: Facts, since: datetime) -> str:
     names = ", ".join(facts.get("names", ()))
-    return f"All {facts.get('machines')} machines fell silent within a minute, at {clock(since)}: {names}."
+    return f"All {number(facts, 'machines')} machines fell silent within a minute, at {clock(since)}: {names}."
 
 
 def says_nothing_heard(facts: Facts, since: datetime) -> str:
-    return f"None of {facts.get('devices'):,} devices, at several outlets, has been heard since {clock(since)}."
+    return f"None of {number(facts, 'devices')} devices, at several outlets, has been heard since {clock(since)}."

@@ -1,13 +1,15 @@
 """Which incidents there are, and for whom."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Model, Q, QuerySet
 
 from alerts.conditions.table import CONDITIONS
-from alerts.incidents.models import Incident
+from alerts.incidents.models import Incident, Maintenance
 from device_gateway.registry.queries import visible_devices
+from telemetry.visible import visible_machines
 
 FOR_ALL = [condition.kind for condition in CONDITIONS.values() if not condition.for_staff]
 
@@ -36,6 +38,18 @@ def seen_by(incident: Incident) -> "QuerySet[Model]":
         elif incident.outlet_id is not None:
             owns = Q(devices__machine__outlet=incident.outlet_id)
     return people.filter(Q(is_staff=True) | owns if owns else Q(is_staff=True)).distinct()
+
+
+def visible_maintenance(actor: Any, now: datetime | None = None) -> "QuerySet[Maintenance]":
+    """Of all it is everybody's; else it is seen by whom its outlet or machine is. `now`: those that are not past."""
+    windows = Maintenance.objects.all()
+    if now is not None:
+        windows = windows.filter(Q(end=None) | Q(end__gt=now))
+    if actor.is_staff:
+        return windows
+    machines = visible_machines(actor)
+    here = Q(machine__in=machines) | Q(outlet__in=machines.filter(outlet__isnull=False).values("outlet"))
+    return windows.filter(here | Q(machine=None, outlet=None))
 
 
 def open_by_kind() -> dict[str, int]:

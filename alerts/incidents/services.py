@@ -3,14 +3,17 @@
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 
 from alerts.conditions.table import CONDITIONS
 from alerts.incidents.flips import end_incidents
 from alerts.incidents.happening import ACKNOWLEDGED, Happening, announce
-from alerts.incidents.models import Incident
+from alerts.incidents.models import Incident, Maintenance
 from ozone.wire.errors import Conflict, Invalid
+from telemetry.models import Machine, Outlet
+from telemetry.visible import find
 
 
 @transaction.atomic
@@ -38,3 +41,30 @@ def snooze(*, incident: Incident, until: datetime, now: datetime) -> Incident:
     if not is_open.update(snoozed_until=until):
         raise Conflict("It has ended: there is nothing left to put off.", code="incident_ended")
     return Incident.objects.get(pk=incident.pk)
+
+
+def plan_maintenance(
+    *,
+    outlet: int | None,
+    machine: int | None,
+    fleet: bool,
+    start: datetime,
+    end: datetime | None,
+    weekly: str,
+    note: str,
+    actor: Any,
+) -> Maintenance:
+    """Of an outlet, of a machine, or of all: exactly one of them. Raises Invalid, NotFound."""
+    if [outlet is not None, machine is not None, fleet].count(True) != 1:
+        raise Invalid.named("outlet", "An outlet, a machine, or fleet: true. One of them.")
+    window = Maintenance(start=start, end=end, weekly=weekly.strip(), note=note, made_by=actor)
+    if outlet is not None:
+        window.outlet = find(Outlet.objects.filter(archived_at=None), outlet, code="unknown_outlet")
+    if machine is not None:
+        window.machine = find(Machine.objects.filter(archived_at=None), machine, code="unknown_machine")
+    try:
+        window.full_clean()
+    except ValidationError as error:
+        raise Invalid("Not valid: " + ", ".join(error.message_dict) + ".", errors=error.message_dict) from None
+    window.save()
+    return window

@@ -108,6 +108,12 @@ TABLE: Final = """
 /api/channels/<unverified>/verify/                      name json
 /api/deliveries/                                        query
 /api/deliveries/<delivery>/replay/                      name json
+/api/incidents/                                         query
+/api/incidents/<incident>/                              name query
+/api/incidents/<incident>/acknowledge/                  name json
+/api/incidents/<incident>/snooze/                       name json
+/api/maintenance/                                       query json
+/api/maintenance/<window>/                              name
 /api/auth/login/                                        json password
 /api/auth/token/                                        json password
 /api/admin/login/                                       json password

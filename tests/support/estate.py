@@ -15,6 +15,7 @@ from django.utils import timezone
 from alerts.channels.codes import stop_token
 from alerts.deliveries.claiming import GATHER
 from alerts.tests import telling
+from alerts.models import Incident, Maintenance
 from device_gateway.claims.services import issue_token
 from device_gateway.keys.credentials import set_key
 from device_gateway.models import Credential, Device
@@ -89,6 +90,13 @@ def settle(word: str, owner: User | None) -> Estate:
     named["price"] = str(price.pk)
     named["share"] = str(Share.objects.create(outlet=outlet, hundredths=3000, valid_from=since).pk)
     named |= _told(owner, device, word) if owner else {}
+    now = timezone.now()
+    incident = Incident.objects.create(
+        kind="sells_nothing", subject_key=f"device:{device.pk}", subject=f"{word} machine", device=device, machine=machine,
+        outlet=outlet, since=now, opened_at=now, told_at=now, note=f"{word} incident", facts={"said_by": word},
+    )  # fmt: skip
+    window = Maintenance.objects.create(outlet=outlet, start=now, weekly="Su 02:00-04:00", note=f"{word} window")
+    named |= {"incident": str(incident.pk), "window": str(window.pk)}
     long_ids = (str(device.pk), str(machine.pk), str(outlet.pk), str(spare.pk))
     marks = (word, mac, spare_mac, token.row.prefix, *long_ids, *states.values())
     return Estate(owner, key, named, marks)

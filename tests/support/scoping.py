@@ -140,6 +140,13 @@ POST   /api/channels/<unverified>/code/                              401      40
 POST   /api/channels/<unverified>/verify/                            401      404      400   404   404   401   401
 GET    /api/deliveries/                                              401      200      200   200   200   401   401
 POST   /api/deliveries/<delivery>/replay/                            401      404      202   404   404   401   401
+GET    /api/incidents/                                               401      200      200   200   200   401   401
+GET    /api/incidents/<incident>/                                    401      404      200   404   200   401   401
+POST   /api/incidents/<incident>/acknowledge/                        401      404      200   404   200   401   401
+POST   /api/incidents/<incident>/snooze/                             401      404      200   404   200   401   401
+GET    /api/maintenance/                                             401      200      200   200   200   401   401
+POST   /api/maintenance/                                             401      403      403   403   201   401   401
+DELETE /api/maintenance/<window>/                                    401      403      403   403   204   401   401
 """
 
 STATIONS: Final = """
@@ -315,6 +322,9 @@ BODIES: Final = {
     "POST /api/channels/": '{"kind": "webhook", "target": "https://example.com/hook"}',
     "PATCH /api/channels/<channel>/": '{"name": "New"}',
     "POST /api/channels/<unverified>/verify/": '{"code": "x"}',
+    "POST /api/incidents/<incident>/acknowledge/": '{"note": "on my way"}',
+    "POST /api/incidents/<incident>/snooze/": '{"until": "2199-01-01T00:00:00Z"}',
+    "POST /api/maintenance/": '{"outlet": <outlet>, "start": "2026-01-01T00:00:00Z", "weekly": "Su 02:00-04:00"}',
     "POST /api/auth/login/": _SIGN_IN,
     "POST /api/auth/token/": _SIGN_IN,
     "POST /api/admin/login/": _SIGN_IN,
