@@ -9,22 +9,27 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from django.db.models import Max, Min, Q, QuerySet
+from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
 
-from alerts.conditions.found import Facts, Found, Moment, clock, number
-from alerts.conditions.models import Rule, Watch
+from alerts.conditions.found import Facts, Found, Moment, Watched, clock, counted
+from alerts.conditions.models import Watch
+from alerts.conditions.rules import Rules
 from device_gateway.models import DeviceState
 from device_gateway.states import later_of
 from ozone.wire.conf import options
 from ozone.wire.times import iso, people_zone
 from ozone.wire.words import duration
 from telemetry.figures.rhythm import usual_silence
+from telemetry.models import MachineDevice
 from telemetry.opening import read_opening_hours
 from telemetry.presence import AHEAD
 
 SILENT: Final = "silent"
 OUTLET_SILENT: Final = "outlet_silent"
 NOTHING_HEARD: Final = "nothing_heard"
+
+LEARNT: Final = "learnt"
+DEFAULT: Final = "default"
 
 SAME_MINUTE: Final = timedelta(seconds=60)
 USUALS: Final = 2
@@ -34,50 +39,13 @@ LEAST: Final = timedelta(minutes=5)
 """No threshold is shorter: a device that starts anew needs a minute or two."""
 NEVER_OPEN: Final = timedelta(days=1)
 """An outlet that is closed for weeks is looked at again after it."""
+SPARE: Final = timedelta(minutes=15)
+"""After which a board that no machine holds is looked at again."""
 OF_ALL: Final = 10
 """Devices, at two outlets at least: with fewer it is not called all."""
 NAMED: Final = 10
 """Machines of an outlet that are told by name."""
 _SOON: Final = timedelta(seconds=60)
-
-
-class Watched(NamedTuple):
-    """A device that is due, and what is to be known of it."""
-
-    device: int
-    device_id: str
-    name: str
-    is_waited_for: bool
-    last_poll: datetime | None
-    last_seen: datetime | None
-    usual_seconds: int | None
-    learnt_at: datetime | None
-    machine: int | None
-    machine_name: str | None
-    outlet: int | None
-    outlet_name: str | None
-    hours: str | None
-
-    @property
-    def heard(self) -> datetime | None:
-        return later_of(self.last_poll, self.last_seen)
-
-    @property
-    def last(self) -> datetime:
-        """Of one that was heard."""
-        heard = self.heard
-        assert heard is not None
-        return heard
-
-    @property
-    def usual(self) -> timedelta:
-        return timedelta(seconds=self.usual_seconds or 0)
-
-    @property
-    def subject(self) -> str:
-        """`CH1/027/2024 at Chai Chee`, or the device's own name."""
-        name = self.machine_name or self.name or self.device_id
-        return f"{name} at {self.outlet_name}" if self.outlet_name else name
 
 
 class Threshold(NamedTuple):
@@ -105,48 +73,56 @@ class Looked(NamedTuple):
 
 
 def is_waited_for(device: str = "") -> Q:
-    """The condition that somebody waits for a row's device. `device` leads to it, as `device__`."""
-    return Q(**{f"{device}assigned": True, f"{device}archived_at": None})
+    """The condition that somebody waits for a row's device: one that is assigned, and no spare board. `device` leads to
+    it, as `device__`."""
+    was_held = Exists(MachineDevice.objects.filter(device=OuterRef(f"{device}pk")))
+    held = Q(**{f"{device}machine__isnull": False}) | ~Q(was_held)
+    return Q(**{f"{device}assigned": True, f"{device}archived_at": None}) & held
 
 
 def due(now: datetime, most: int) -> list[Watched]:
     return _watched(Watch.objects.filter(alert_after__lte=now).order_by("alert_after")[:most])
 
 
+def watched_after(device: int, most: int) -> list[Watched]:
+    """All, in the order of their numbers, so many at a time."""
+    return _watched(Watch.objects.filter(device__gt=device).order_by("device_id")[:most])
+
+
 def _watched(watches: "QuerySet[Watch]") -> list[Watched]:
     machine = "device__machine__"
-    rows = watches.values_list(
-        "device_id", "device__device_id", "device__name", "device__assigned", "device__archived_at",
+    was_held = Exists(MachineDevice.objects.filter(device=OuterRef("device")))
+    rows = watches.annotate(was_held=was_held).values_list(
+        "device_id", "device__device_id", "device__name", "device__assigned", "device__archived_at", "was_held",
         "device__state__last_poll", "device__state__last_seen", "usual_seconds", "learnt_at",
         f"{machine}id", f"{machine}name", f"{machine}outlet_id", f"{machine}outlet__name",
         f"{machine}outlet__opening_hours",
     )  # fmt: skip
-    return [Watched(row[0], row[1] or "", row[2], row[3] and row[4] is None, *row[5:]) for row in rows]
+    found = []
+    for number, device_id, name, assigned, archived, was_held, polled, seen, usual, learnt, held_by, *place in rows:
+        is_there = assigned and archived is None
+        is_spare = held_by is None and was_held
+        what = (is_there and not is_spare, is_there and is_spare)
+        found.append(Watched(number, device_id or "", name, *what, polled, seen, usual, learnt, held_by, *place))
+    return found
 
 
 class Thresholds:
     """Those of some devices."""
 
     def __init__(self, watched: Collection[Watched]) -> None:
-        rules = Rule.objects.filter(kind=SILENT).filter(
-            Q(device__in=[one.device for one in watched])
-            | Q(outlet__in={one.outlet for one in watched if one.outlet})
-            | Q(device=None, outlet=None)
-        )
-        self._set: dict[tuple[int | None, int | None], Rule] = {
-            (rule.device_id, rule.outlet_id): rule for rule in rules
-        }
+        outlets = {one.outlet for one in watched if one.outlet}
+        self._rules = Rules(SILENT, [one.device for one in watched], outlets)
 
     def of(self, one: Watched) -> Threshold:
-        for source, key in (("device", (one.device, None)), ("outlet", (None, one.outlet)), ("all", (None, None))):
-            rule = self._set.get(key) if source != "outlet" or one.outlet else None
-            if rule is not None and not rule.is_on:
-                return Threshold(None, source)
-            if rule is not None and rule.seconds is not None:
-                return Threshold(max(timedelta(seconds=rule.seconds), LEAST), source)
+        found, source = self._rules.nearest(one.device, one.outlet)
+        if found and not found[0].is_on:
+            return Threshold(None, source)
+        if found and found[0].seconds is not None:
+            return Threshold(max(timedelta(seconds=found[0].seconds), LEAST), source)
         base = timedelta(seconds=options().STATUS_IDLE_SECONDS)
         learnt = USUALS * one.usual
-        return Threshold(learnt, "learnt") if learnt > base else Threshold(base, "default")
+        return Threshold(learnt, LEARNT) if learnt > base else Threshold(base, DEFAULT)
 
 
 def look(watched: Sequence[Watched], moment: Moment) -> Looked:
@@ -157,6 +133,9 @@ def look(watched: Sequence[Watched], moment: Moment) -> Looked:
     silent: list[Watched] = []
     for one in watched:
         after = thresholds.of(one).after
+        if one.is_spare:  # nobody says when a machine holds it again
+            pushes[one.device] = moment.now + SPARE
+            continue
         if not one.is_waited_for or after is None:
             pushes[one.device] = None
             continue
@@ -192,7 +171,7 @@ def _silent_at(one: Watched, after: timedelta, moment: Moment) -> datetime:
 
 def _is_to_learn(one: Watched, thresholds: Thresholds, now: datetime) -> bool:
     """Of one that polls nothing is to be learnt: the firmware does so every 30 s. A meter has a rhythm of its own."""
-    if thresholds.of(one).source not in ("learnt", "default"):
+    if thresholds.of(one).source not in (LEARNT, DEFAULT):
         return False
     if one.last_poll is not None and (one.last_seen is None or one.last_poll >= one.last_seen - LEARNT_FOR):
         return False
@@ -208,7 +187,7 @@ def _found(one: Watched, threshold: Threshold) -> Found:
         "threshold": threshold.source,
         "usual_seconds": one.usual_seconds,
     }
-    return Found(SILENT, f"device:{one.device}", one.subject, heard, facts, one.device, one.machine, one.outlet)
+    return one.found(SILENT, heard, facts)
 
 
 def _all_at_once(silent: Sequence[Watched], moment: Moment) -> Group | None:
@@ -222,22 +201,22 @@ def _all_at_once(silent: Sequence[Watched], moment: Moment) -> Group | None:
     newest = later_of(polled, seen)
     if newest is None or newest > last + SAME_MINUTE:
         return None
-    among = Watch.objects.filter(alert_after__isnull=False).filter(is_waited_for("device__"))
-    number = among.count()
+    among = Watch.objects.filter(is_waited_for("device__"), alert_after__isnull=False).order_by()
+    devices = among.count()
     places = among.aggregate(first=Min("device__machine__outlet"), last=Max("device__machine__outlet"))
-    if number < OF_ALL or places["first"] is None or places["first"] == places["last"]:
+    if devices < OF_ALL or places["first"] is None or places["first"] == places["last"]:
         return None
-    facts = {"last_heard": iso(newest), "devices": number}
+    facts = {"last_heard": iso(newest), "devices": devices}
     return Group(Found(NOTHING_HEARD, "system", "this server", newest, facts), [])
 
 
 def _by_outlet(silent: Sequence[Watched], moment: Moment, thresholds: Thresholds) -> tuple[list[Group], list[Watched]]:
     """Outlets of which all that was there fell silent within a minute, and the devices that did so by themselves."""
     outlets = {one.outlet for one in silent if one.outlet is not None}
-    here = Watch.objects.filter(device__machine__outlet__in=outlets, alert_after__isnull=False)
+    here = Watch.objects.filter(device__machine__outlet__in=outlets, alert_after__isnull=False).order_by("device_id")
     there: dict[int, list[Watched]] = {}
-    for one in _watched(here.filter(is_waited_for("device__"))):
-        if one.outlet is not None and one.heard is not None:
+    for one in _watched(here):
+        if one.is_waited_for and one.outlet is not None and one.heard is not None:
             there.setdefault(one.outlet, []).append(one)
     groups = [
         _group(members, thresholds)
@@ -275,8 +254,8 @@ def says_silent(facts: Facts, since: datetime) -> str:
 
 def says_outlet_silent(facts: Facts, since: datetime) -> str:
     names = ", ".join(facts.get("names", ()))
-    return f"All {number(facts, 'machines')} machines fell silent within a minute, at {clock(since)}: {names}."
+    return f"All {counted(facts, 'machines')} machines fell silent within a minute, at {clock(since)}: {names}."
 
 
 def says_nothing_heard(facts: Facts, since: datetime) -> str:
-    return f"None of {number(facts, 'devices')} devices, at several outlets, has been heard since {clock(since)}."
+    return f"None of {counted(facts, 'devices')} devices, at several outlets, has been heard since {clock(since)}."

@@ -19,6 +19,7 @@ from alerts.incidents.maintenance import Windows
 from alerts.incidents.models import Incident
 from alerts.runner.arming import Arming, arm
 from alerts.runner.models import Beat
+from alerts.runner.standing import Standing
 from device_gateway.models import DeviceState
 from device_gateway.states import last_heard, later_of
 from ozone.intake.sql import BulkInsert, moment
@@ -47,6 +48,7 @@ class Passing:
 
     def __init__(self) -> None:
         self._arming = Arming()
+        self._standing = Standing()
         self._before: tuple[datetime, float] | None = None
         self._beat_at = float("-inf")
         self._kept_at = float("-inf")
@@ -59,7 +61,8 @@ class Passing:
         if monotonic - self._kept_at >= KEEP:
             self._kept_at = monotonic
             self._keep(now)
-        return self._look(now) or is_more
+        is_more = self._look(now) or is_more
+        return self._standing.step(Moment(now, self._counting_from), monotonic) or is_more
 
     def _beat(self, now: datetime, monotonic: float) -> None:
         """Notices that nobody listened, or that somebody set the clock."""

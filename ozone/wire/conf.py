@@ -216,6 +216,9 @@ class Options:
         "after a change prices are set anew",
     )
 
+    ALERT_BACKUP_FOLDER: str = documented(
+        "", ALERTS, "folder", "Where backups are put: an incident is opened when the newest is older than 30 hours"
+    )
     ALERT_ESCALATION_MINUTES: int = documented(
         30, ALERTS, "minutes", "An incident that nobody has acknowledged for so long goes to the next people; 0: never"
     )

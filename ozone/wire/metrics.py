@@ -1,6 +1,7 @@
 """What `GET /metrics` counts. With several processes, PROMETHEUS_MULTIPROC_DIR adds them up (`serve` sets it)."""
 
 import os
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Final
 
@@ -40,10 +41,20 @@ def count_request(route: str, method: str, status: int, code: str | None = None)
         REJECTED.labels(code).inc()
 
 
+def rejected(codes: Collection[str]) -> float:
+    """How many requests of all processes were refused by these codes since they started."""
+    found = _registry().get_sample_value
+    return sum(found("ozone_rejected_total", {"reason": code}) or 0.0 for code in codes)
+
+
 def render() -> bytes:
     """Everything in Prometheus' text format."""
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)
-        return generate_latest(registry)
-    return generate_latest(PROCESS_REGISTRY)
+    return generate_latest(_registry())
+
+
+def _registry() -> CollectorRegistry:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return PROCESS_REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return registry

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from alerts.channels.codes import stop_token
 from alerts.deliveries.claiming import GATHER
-from alerts.tests import telling
 from alerts.models import Incident, Maintenance
+from alerts.tests import telling
 from device_gateway.claims.services import issue_token
 from device_gateway.keys.credentials import set_key
 from device_gateway.models import Credential, Device
@@ -92,7 +92,7 @@ def settle(word: str, owner: User | None) -> Estate:
     named |= _told(owner, device, word) if owner else {}
     now = timezone.now()
     incident = Incident.objects.create(
-        kind="sells_nothing", subject_key=f"device:{device.pk}", subject=f"{word} machine", device=device, machine=machine,
+        kind="held_up", subject_key=f"device:{device.pk}", subject=f"{word} machine", device=device, machine=machine,
         outlet=outlet, since=now, opened_at=now, told_at=now, note=f"{word} incident", facts={"said_by": word},
     )  # fmt: skip
     window = Maintenance.objects.create(outlet=outlet, start=now, weekly="Su 02:00-04:00", note=f"{word} window")

@@ -1,0 +1,116 @@
+"""Conditions that are looked up, not waited for: of all at once, or of some devices at a time.
+
+What is found and not open yet is opened; what is open and not found any more is over. A look at some devices says
+nothing of others.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final
+
+from django.db.models import Q
+
+from alerts.conditions.found import Condition, Found, Moment
+from alerts.conditions.silence import is_waited_for, watched_after
+from alerts.conditions.table import CONDITIONS
+from alerts.incidents.flips import HOLD, end_incidents, open_incidents
+from alerts.incidents.maintenance import Windows
+from alerts.incidents.models import Incident
+
+AT_ONCE: Final = 500
+"""Devices of one look."""
+EVERY: Final = 60.0
+"""Seconds after which all conditions are looked up again, at the soonest."""
+
+_WHOLE: Final = [condition for condition in CONDITIONS.values() if condition.find]
+_SWEPT: Final = [condition for condition in CONDITIONS.values() if condition.sweep]
+
+
+class Standing:
+    """What one process remembers: where it is in its round."""
+
+    def __init__(self) -> None:
+        self._round: Iterator[None] | None = None
+        self._began = float("-inf")
+        self._seen: dict[tuple[str, str], float] = {}
+        """Of conditions that must last: when each was found first."""
+        self._moment: Moment
+        self._monotonic = 0.0
+
+    def step(self, moment: Moment, monotonic: float) -> bool:
+        """One look, of one condition; whether the round goes on."""
+        if self._round is None:
+            if monotonic - self._began < EVERY:
+                return False
+            self._began = monotonic
+            self._round = self._looks()
+        self._moment, self._monotonic = moment, monotonic
+        try:
+            next(self._round)
+        except StopIteration:
+            self._round = None
+        except BaseException:
+            self._round = None  # the next round begins anew: one failing look does not end all others
+            raise
+        return self._round is not None
+
+    def _looks(self) -> Iterator[None]:
+        for condition in _WHOLE:
+            assert condition.find is not None
+            self._settle(condition, condition.find(self._moment), None)
+            yield
+        self._drop_unwatched()
+        yield
+        place = 0
+        while watched := watched_after(place, AT_ONCE):
+            place = watched[-1].device
+            some = [one for one in watched if one.is_waited_for]
+            for condition in _SWEPT:
+                assert condition.sweep is not None
+                self._settle(condition, condition.sweep(some, self._moment), [one.device for one in watched])
+                yield
+
+    def _settle(self, condition: Condition, found: Sequence[Found], devices: Collection[int] | None) -> None:
+        now = self._moment.now
+        incidents = Incident.objects.filter(kind=condition.kind, ended_at=None)
+        if devices is not None:
+            incidents = incidents.filter(device__in=devices)
+        there = {one.subject_key: one for one in found}
+        known = {incident.subject_key: incident for incident in incidents}
+        over = [
+            incident.pk
+            for key, incident in known.items()
+            if key not in there and (incident.calm_since is None or incident.calm_since <= now - HOLD)
+        ]
+        end_incidents(over, now)
+        for key, incident in known.items():
+            if key in there and incident.facts != there[key].facts:
+                Incident.objects.filter(pk=incident.pk, ended_at=None).update(facts=dict(there[key].facts))
+        new = [one for key, one in there.items() if key not in known or known[key].calm_since is not None]
+        new = self._lasting(condition, new)
+        if condition.is_passing and new:
+            told = Incident.objects.filter(kind=condition.kind, subject_key__in=[one.subject_key for one in new])
+            once = set(told.values_list("subject_key", flat=True))
+            new = [one for one in new if one.subject_key not in once]
+        if new:
+            open_incidents(new, now, Windows(now))
+
+    def _lasting(self, condition: Condition, new: Sequence[Found]) -> list[Found]:
+        """Those that were found long enough ago for the first time. One that is not found in a round begins anew."""
+        if not condition.lasting:
+            return list(new)
+        keys = {(condition.kind, one.subject_key) for one in new}
+        for key in [key for key in self._seen if key[0] == condition.kind and key not in keys]:
+            del self._seen[key]
+        seconds = condition.lasting.total_seconds()
+        return [
+            one
+            for one in new
+            if self._monotonic - self._seen.setdefault((condition.kind, one.subject_key), self._monotonic) >= seconds
+        ]
+
+    def _drop_unwatched(self) -> None:
+        """Of devices that nobody waits for any more no condition is true."""
+        kinds = [condition.kind for condition in _SWEPT]
+        nobody_waits = Q(device=None) | ~is_waited_for("device__")
+        gone = Incident.objects.filter(nobody_waits, kind__in=kinds, ended_at=None)
+        end_incidents(gone.values_list("id", flat=True)[:AT_ONCE], self._moment.now)
