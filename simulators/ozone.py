@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from simulators.network import Weather
+from simulators.ozone_core import CoreMachine
 from simulators.ozone_machine import LONGEST_DELAY, Machine, until_one_ends
 from simulators.ozone_operator import Operator, Shown
 from simulators.ozone_records import TREATMENTS, OzoneOptions, Records
@@ -42,7 +43,8 @@ class OzoneFleet:
     def __init__(self, options: OzoneOptions, staff: Staff, console: Console) -> None:
         self.options = options
         self.records = Records(Weather(hostile=options.hostile))
-        self.machines = [Machine(options, self.records, number) for number in range(options.devices)]
+        make = CoreMachine if options.core else Machine
+        self.machines: list[Machine] = [make(options, self.records, number) for number in range(options.devices)]
         self.operator = Operator(staff, self.machines, options, self.records)
         self._console = console
         self._complained: set[str] = set()

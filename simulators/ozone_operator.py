@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from simulators.client import Endpoint
-from simulators.ozone_machine import Machine
+from simulators.ozone_machine import LONGEST_DELAY, Machine
 from simulators.ozone_records import OzoneOptions, Records
 from simulators.staff import CALLS_AT_ONCE, SimulationError, Staff, sentence, some_at_once
 from simulators.staff import field as member
@@ -84,7 +84,7 @@ class Operator:
         await some_at_once((self._assign(machine, outlets, gate) for machine in self.machines), len(self.machines))
 
     async def _assign(self, machine: Machine, outlets: list[int], gate: asyncio.Semaphore) -> None:
-        patience = 60 + 3 * self._options.poll_seconds / self._options.time_scale
+        patience = 60 + (3 * self._options.poll_seconds + 1.2 * LONGEST_DELAY) / self._options.time_scale
         try:
             await asyncio.wait_for(machine.enrolled.wait(), patience)
         except TimeoutError:

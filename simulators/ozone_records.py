@@ -24,7 +24,8 @@ class OzoneOptions:
     `presses_per_minute`: of each machine. `time_scale`: how many times faster the firmware's delays (poll, retry,
     boot) pass; the 5 s of a request and `seconds` are real ones. `utc_offset`: hours of the machines' local time,
     which the server knows as DEVICE_TIME_ZONE. `command_timeout`: the server's COMMAND_RESULT_SECONDS. `withhold`: the
-    share of presses that are sent only when the ledger has been read without them.
+    share of presses that are sent only when the ledger has been read without them. `core`: the machines run the core of
+    clients/core in place of an imitation of the firmware in the field.
     """
 
     endpoint: Endpoint
@@ -40,6 +41,7 @@ class OzoneOptions:
     command_timeout: float = 120.0
     seed: int | None = None
     withhold: float = 0.0
+    core: bool = False
 
 
 class Fate(Enum):

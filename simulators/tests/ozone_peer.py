@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -62,8 +63,14 @@ class OzonePeer(Peer):
         match [method, *path.strip("/").split("/")]:
             case ["POST", "api", "handshake"]:
                 return self.handshake(said)
+            case ["POST", "api", "device", "events"] if isinstance(said, list):
+                replies = [self.event(bearer, event, json.dumps(event)) for event in said]
+                worst = max(replies, key=lambda reply: reply[0] if reply else 0)
+                return (200, {}, {"ack": True}) if worst and worst[0] == 200 else worst
             case ["POST", "api", "device", "events"]:
                 return self.event(bearer, said, body.decode())
+            case ["GET", "healthz"]:
+                return 200, {"Date": formatdate(usegmt=True)}, {}
             case ["GET", "api", "device", name, "commands"]:
                 return self.poll(bearer, name)
             case ["POST", "api", "device", name, "commands", "create"] if bearer == "staff":
@@ -118,7 +125,8 @@ class OzonePeer(Peer):
 
     def event(self, bearer: str, said: dict[str, Any], body: str) -> Answer:
         self.events += 1
-        box = self.allowed(bearer, said["device_id"])
+        named = said.get("device_id") or next((box.mac for box in self.boxes.values() if box.token == bearer), "")
+        box = self.allowed(bearer, named)
         if box is None:
             return 401, {}, {"detail": "Who are you?", "code": "unauthorized"}
         fault = self.on_event(self.events, box)
@@ -138,7 +146,10 @@ class OzonePeer(Peer):
             return
         ts = said["ts"]
         row = {"device_timestamp": ts, "occurred_at": ts if "T" in ts else ts.replace(" ", "T") + "Z"}
-        row |= {"clock_suspect": "T" in ts, **{name: said[name] for name in ("event_id", "treatment", "counter")}}
+        row |= {
+            "clock_suspect": ts.startswith("2025-01-01T"),
+            **{name: said[name] for name in ("event_id", "treatment", "counter")},
+        }
         box.rows.append(row)
         box.counts |= said.get("current_counters") or {said["treatment"].lower(): said["counter"]}
 

@@ -64,6 +64,24 @@ def test_it_works() -> None:
     assert any(len(box.names) > 1 for box in peer.boxes.values()), "some were renamed"
 
 
+@pytest.mark.parametrize("hostile", [False, True])
+def test_the_core_itself_is_a_machine(hostile: bool) -> None:
+    with running(OzonePeer()) as peer:
+        verdict, _ = simulate(peer, core=True, hostile=hostile)
+    assert verdict.failures == []
+    assert verdict.presses.made == verdict.presses.stored + verdict.presses.cleared >= 20
+    assert set(verdict.commands.outcomes) <= {"executed", "failed", "timeout"}
+    assert verdict.commands.created == 12 == sum(verdict.commands.outcomes.values())
+    if hostile:
+        assert verdict.unanswered and verdict.outages + verdict.restarts > 1
+
+
+def test_a_server_that_loses_what_the_core_sent_is_found_out() -> None:
+    with running(OzonePeer(on_event=lambda number, box: "lose" if number == 5 else "")) as peer:
+        verdict, _ = simulate(peer, core=True)
+    assert "Presses acknowledged but not stored: 1." in verdict.failures
+
+
 def test_a_hostile_network_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ozone_machine, "SPOILED_EVERY", 40)
     with running(OzonePeer()) as peer:

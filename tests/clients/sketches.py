@@ -53,26 +53,26 @@ class Builder:
         for pattern, instead in (EDITS | edits).items():
             text, count = re.subn(pattern, instead.replace("\\", r"\\"), text)
             assert count == 1, f"{pattern} stands {count} times in {name}"
-        sketch = self._folder / name / example.name
-        sketch.parent.mkdir()
+        # All examples are one sketch, one after another: what they share is compiled once.
+        sketch, out = self._folder / "sketch" / "sketch.ino", self._folder / "build"
+        sketch.parent.mkdir(exist_ok=True)
+        out.mkdir(exist_ok=True)
         sketch.write_text(text)
-        out, cache = self._folder / f"{name}.build", self._folder / "cache"
-        out.mkdir()
-        cache.mkdir(exist_ok=True)
         command = ["arduino-builder", "-compile", "-quiet", "-tools", "/usr/bin", "-fqbn", "host:host:host"]
         for option, path in (
             ("-hardware", self._folder / "hardware"),
             ("-hardware", Path("/usr/share/arduino-builder")),
             ("-libraries", self._folder / "libraries"),
             ("-build-path", out),
-            ("-build-cache", cache),
         ):
             command += [option, str(path)]
         done = subprocess.run([*command, str(sketch)], capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         ours = [line for line in done.stderr.splitlines() if "warning:" in line and "cores/host/WString" not in line]
         assert ours == []
-        return out / f"{example.name}.elf"
+        program = self._folder / f"{name}.elf"
+        shutil.copy(out / "sketch.ino.elf", program)
+        return program
 
 
 class Sketch:

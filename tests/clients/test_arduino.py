@@ -106,7 +106,7 @@ def ended(operator: Operator, command_id: str) -> dict[str, Any] | None:
 
 
 def test_a_meter_sends_fifty_readings_a_second(builder: Builder, server: LiveServer, tmp_path: Path) -> None:
-    """All of them, in their order, though the server is away for a while; and it claims once."""
+    """All but those that made room, though the server is away for a while; and it claims once."""
     operator = Operator(server)
     made = operator.http.post("/api/devices/", json={"name": "meter"}).json()
     path = f"/api/devices/{made['device_id']}"
@@ -120,14 +120,17 @@ def test_a_meter_sends_fifty_readings_a_second(builder: Builder, server: LiveSer
         server.start()
         board.waits_for("state 3")
         until(lambda: len(numbers(operator, path, 1)) > 300)
+        made_room = [int(board.waits_for("made room").split()[-3])]
         board.kill()
         board.start()  # with the key it has on flash
         until(lambda: len(numbers(operator, path, 2)) > 50)
+        made_room.append(int(board.waits_for("made room").split()[-3]))
     finally:
         board.kill()
-    for boot in (1, 2):
+    for boot, room in enumerate(made_room, 1):
         stored = numbers(operator, path, boot)
-        assert stored == list(range(1, len(stored) + 1))
+        assert len(set(stored)) == len(stored)
+        assert stored[-1] - len(stored) <= room
 
 
 def numbers(operator: Operator, path: str, boot: int) -> list[int]:

@@ -18,17 +18,30 @@ from tests.support.server import ROOT, LiveServer, fresh_database, live_server
 
 CORE = ROOT / "clients" / "core"
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
-CHECKED = ["-std=c99", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+CHECKED = ["-std=c99", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DOZ_ENCRYPT"]
 
 pytestmark = [
     pytest.mark.sqlite_only,
     pytest.mark.skipif(needs.gcc() is None, reason="gcc is not here"),
+    pytest.mark.skipif(needs.mbedtls() is None, reason="mbedTLS is not here"),
 ]
 
 
-def build(into: Path, *sources: str, core: Path = CORE, options: Sequence[str] = ()) -> Path:
-    files = [str(file) for pattern in ("src/*.c", *sources) for file in sorted(core.glob(pattern))]
-    subprocess.run(["gcc", *CHECKED, "-o", str(into), *files, *options], check=True)
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The core and its stores, compiled once for all programs."""
+    folder = tmp_path_factory.mktemp("objects")
+    compile_into(folder, *sorted(CORE.glob("src/*.c")), *sorted(CORE.glob("stores/*.c")))
+    return folder
+
+
+def compile_into(folder: Path, *sources: Path) -> None:
+    subprocess.run(["gcc", *CHECKED, "-c", *sources], cwd=folder, check=True)
+
+
+def build(into: Path, objects: Path, *sources: str, options: Sequence[str] = ()) -> Path:
+    files = [CORE / "host" / source for source in sources]
+    subprocess.run(["gcc", *CHECKED, *options, "-o", into, *objects.glob("*.o"), *files, "-lmbedcrypto"], check=True)
     return into
 
 
@@ -36,7 +49,7 @@ def cuts(program: Path, seeds: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, "1", str(seeds)], capture_output=True, text=True, timeout=600, check=False)
 
 
-CUTS = ("stores/oz_files.c", "host/cuts.c", "host/fake_server.c")
+CUTS = ("cuts.c", "fake_server.c")
 
 
 def test_it_compiles_without_a_warning_and_without_the_heap(tmp_path: Path) -> None:
@@ -53,8 +66,8 @@ def test_it_compiles_without_a_warning_and_without_the_heap(tmp_path: Path) -> N
     assert called.isdisjoint({"malloc", "calloc", "realloc", "free", "printf", "snprintf", "sprintf", "time"})
 
 
-def test_a_power_cut_at_every_write_loses_nothing(tmp_path: Path) -> None:
-    done = cuts(build(tmp_path / "cuts", *CUTS), length(3, 300))
+def test_a_power_cut_at_every_write_loses_nothing(objects: Path, tmp_path: Path) -> None:
+    done = cuts(build(tmp_path / "cuts", objects, *CUTS), length(3, 300))
     assert done.returncode == 0, done.stdout + done.stderr
     assert int(done.stdout.split()[1]) > 150
 
@@ -76,43 +89,46 @@ def test_a_power_cut_at_every_write_loses_nothing(tmp_path: Path) -> None:
     ],
     ids=["a number twice", "one too many acknowledged", "writes behind what was torn"],
 )
-def test_the_trial_of_cuts_finds_what_is_wrong(tmp_path: Path, file: str, line: str, instead: str) -> None:
-    core = tmp_path / "core"
+def test_the_trial_of_cuts_finds_what_is_wrong(
+    objects: Path, tmp_path: Path, file: str, line: str, instead: str
+) -> None:
+    core, mixed = tmp_path / "core", tmp_path / "objects"
     shutil.copytree(CORE, core)
+    shutil.copytree(objects, mixed)
     text = (core / file).read_text()
     assert line in text
     (core / file).write_text(text.replace(line, instead))
-    done = cuts(build(tmp_path / "cuts", *CUTS, core=core), 3)
+    compile_into(mixed, core / file)
+    done = cuts(build(tmp_path / "cuts", mixed, *CUTS), 3)
     assert done.returncode != 0
 
 
-def test_a_server_that_misbehaves_costs_no_tick_its_budget(tmp_path: Path) -> None:
-    program = build(tmp_path / "stalls", "host/stalls.c", "host/fake_server.c")
+def test_a_server_that_misbehaves_costs_no_tick_its_budget(objects: Path, tmp_path: Path) -> None:
+    program = build(tmp_path / "stalls", objects, "stalls.c", "fake_server.c")
     done = cuts(program, length(100, 5000))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("ticks ")
 
 
-def test_what_happens_once_in_a_life_is_survived(tmp_path: Path) -> None:
-    program = build(tmp_path / "edges", "host/edges.c", "host/fake_server.c")
+def test_what_happens_once_in_a_life_is_survived(objects: Path, tmp_path: Path) -> None:
+    program = build(tmp_path / "edges", objects, "edges.c", "fake_server.c")
     done = subprocess.run([program], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert int(done.stdout.split()[1]) >= 13
 
 
-def test_no_reply_of_a_server_harms_it(tmp_path: Path) -> None:
+def test_no_reply_of_a_server_harms_it(objects: Path, tmp_path: Path) -> None:
     """Mutations of conversations; by night libFuzzer, which looks at what they reach, goes on from them."""
     seeds = write_seeds(tmp_path / "seeds")
-    program = tmp_path / "fuzz"
-    sources = [*sorted((CORE / "src").glob("*.c")), CORE / "host" / "fuzz.c"]
-    subprocess.run(["gcc", *CHECKED, "-DOZ_OWN_FUZZER", "-o", program, *sources], check=True)
-    runs = length(50_000, 500_000)
+    program = build(tmp_path / "fuzz", objects, "fuzz.c", options=["-DOZ_OWN_FUZZER"])
+    runs = length(30_000, 500_000)
     done = subprocess.run([program, str(runs), "1", *seeds], capture_output=True, text=True, timeout=600, check=False)
     assert (done.returncode, done.stdout) == (0, f"runs {runs}\n"), done.stderr
     clang = needs.clang() if IS_LONG else None
     if clang:
         checked = [option.replace("=address", "=fuzzer,address") for option in CHECKED]
-        subprocess.run([clang, *checked, "-DOZ_ENCRYPT", "-o", program, *sources], check=True)
+        sources = [*sorted((CORE / "src").glob("*.c")), CORE / "host" / "fuzz.c"]
+        subprocess.run([clang, *checked, "-o", program, *sources], check=True)
         options = ["-max_total_time=20", "-max_len=8192"]
         done = subprocess.run([program, *options, seeds[0].parent], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-5000:]
@@ -122,8 +138,8 @@ def test_no_reply_of_a_server_harms_it(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("core") / "machine", "stores/*.c", "host/machine.c")
+def program(objects: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("core") / "machine", objects, "machine.c")
 
 
 def machine(program: Path, folder: Path, port: int, *options: str) -> Device:
@@ -211,9 +227,7 @@ def test_kills_of_either_side_lose_nothing(program: Path, tmp_path: Path) -> Non
 
 @pytest.mark.real_server
 @pytest.mark.parametrize("sealed", [False, True], ids=["plain", "AES-GCM"])
-def test_a_meter_claims_and_sends_its_readings(tmp_path: Path, sealed: bool) -> None:
-    program = tmp_path / "machine"
-    build(program, "stores/*.c", "host/machine.c", options=["-DOZ_ENCRYPT", "-lmbedcrypto"] if sealed else [])
+def test_a_meter_claims_and_sends_its_readings(program: Path, tmp_path: Path, sealed: bool) -> None:
     with fresh_database() as url, live_server(url) as server:
         operator = Operator(server)
         made = operator.http.post("/api/devices/", json={"name": "meter"}).json()

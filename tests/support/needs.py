@@ -76,6 +76,11 @@ def riscv() -> str | None:
     return _program("riscv64-unknown-elf-gcc", "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf", ())
 
 
+def mbedtls() -> str | None:
+    """The path of a header of mbedTLS, or None."""
+    return _program("gcm.h", "libmbedtls-dev", ("/usr/include/mbedtls/gcm.h",))
+
+
 def clang() -> str | None:
     """The path of a C compiler with libFuzzer, or None."""
     return _program("clang-19", "clang-19 libclang-rt-19-dev", ())
@@ -92,8 +97,9 @@ def arduino() -> Path | None:
 
     The classes are another's, and under another licence: they come from Debian, and only the package's files.
     """
-    packages = "arduino-builder arduino-ctags libmbedtls-dev g++"
-    if not all((_program("g++", packages, ()), _program("arduino-builder", packages, ()))):
+    if not all(
+        (_program("g++", "g++", ()), _program("arduino-builder", "arduino-builder arduino-ctags", ()), mbedtls())
+    ):
         return None
     folder = ROOT / "build" / "arduino-core"
     core = folder / "usr/share/arduino/hardware/arduino/avr/cores/arduino"

@@ -76,6 +76,11 @@ class Command(BaseCommand):
             default=0.0,
             help="the share of presses that are sent only when the ledger has been read without them (0)",
         )
+        ozone.add_argument(
+            "--core",
+            action="store_true",
+            help="machines run the core of clients/core, compiled here, as their firmware",
+        )
         ozone.add_argument("--seed", type=int, help="the same chances in every run with this number")
         _add_server_arguments(ozone)
 
@@ -136,6 +141,8 @@ def _stations(options: dict[str, Any], console: Console) -> Run:
 
 
 def _ozone(options: dict[str, Any], console: Console) -> Run:
+    if options["core"] and options["withhold"]:
+        raise CommandError("The core sends what it has in order: --withhold is for the firmware in the field.")
     fleet = OzoneOptions(
         endpoint=_endpoint(options["url"], allow_remote=options["allow_remote"]),
         username=options["username"],
@@ -150,6 +157,7 @@ def _ozone(options: dict[str, Any], console: Console) -> Run:
         command_timeout=options["command_timeout"],
         seed=options["seed"],
         withhold=options["withhold"],
+        core=options["core"],
     )
     return simulate_ozone(fleet, console)
 
