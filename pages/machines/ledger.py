@@ -24,7 +24,7 @@ from telemetry.visible import find, visible_machines
 
 FOLLOWS: Final = ("people", "events", "commands", "minute")
 EPOCHS: Final = 100
-LINES: Final = 500
+LINES: Final = 200
 
 
 class EpochRow(NamedTuple):
@@ -47,7 +47,6 @@ class LineRow(NamedTuple):
     at: datetime
     treatment: str
     kind: str
-    meaning: str
     numbers: str
     presses: int
     settled: str
@@ -83,8 +82,11 @@ def _screen(actor: Any, number: int) -> Screen:
     with places.one(person_of(actor)):
         found = ledger(Scope(actor, machine), before=None, limit=EPOCHS)
     lines = sorted(
-        (line for _, some in found.epochs for line in some), key=lambda line: (line.at, line.pk), reverse=True
+        (line for _, some in found.epochs for line in some),
+        key=lambda line: (line.settlement_id is None, line.at, line.pk),
+        reverse=True,
     )
+    kinds = {line.kind for line in lines[:LINES]}
     return screen(
         lists={
             "epochs": rows("pages/machines/epoch_row.html", _epochs(found)),
@@ -101,7 +103,8 @@ def _screen(actor: Any, number: int) -> Screen:
                     "epochs": EPOCHS,
                     "lines": LINES,
                 },
-            )
+            ),
+            part("kinds", "pages/machines/ledger_kinds.html", {"kinds": [kind for kind in Kind if kind in kinds]}),
         ],
         name=machine.name,
         number=machine.pk,
@@ -139,7 +142,6 @@ def _lines(lines: list[Line], machine: Machine, *, may_settle: bool) -> Iterator
                 line.at,
                 line.treatment.lower(),
                 line.kind,
-                Kind(line.kind).label,
                 line.numbers,
                 line.count,
                 _words(said) if said else "",

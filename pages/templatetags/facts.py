@@ -36,6 +36,18 @@ def exact(moment: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def grouped(number: int | None) -> str:
+    """`1,234`; `—` where nobody knows it."""
+    return "—" if number is None else f"{number:,}"
+
+
+@register.filter
+def some(number: int) -> str:
+    """The same; `—` for none."""
+    return grouped(number or None)
+
+
+@register.filter
 def state_at(token: ProvisioningToken, now: datetime) -> ProvisioningToken.State:
     return token.state_at(now)
 

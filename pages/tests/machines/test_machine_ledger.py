@@ -25,22 +25,41 @@ def rows(client: Client, path: str, name: str) -> list[str]:
     return [" ".join(re.sub("<[^>]+>", " ", row).split()) for row in re.findall("<tr.*?</tr>", found[1], re.DOTALL)]
 
 
+def kinds(client: Client, path: str) -> str:
+    """What the words in the lines mean, below them."""
+    return (
+        " ".join(re.sub("<[^>]+>", " ", client.get(path).content.decode()).split())
+        .replace(" :", ":")
+        .replace(" ;", ";")
+    )
+
+
 def test_it_works(site: Site, staff: Client) -> None:
     tell(site, 57, 60, 60)
     path = f"/machines/{site.machine.pk}/ledger/"
     lines = rows(staff, path, "lines")
-    assert [re.sub(r"\S+Z?( \S+)? Settle", "Settle", line).split(" 1 ")[0] for line in lines] == [
-        "60 basic twice: one number, two presses",
-        "58–59 basic missing: no press was told 2 Settle",
+    assert lines == [
+        "60 basic twice 1 2026-03-01 14:00 — Settle",
+        "58–59 basic missing 2 2026-03-01 13:00 — Settle",
     ]
+    assert "missing: no press was told; twice: one number, two presses." in kinds(staff, path)
     (epoch,) = rows(staff, path, "epochs")
-    assert epoch.startswith("basic its first press ") and epoch.endswith("goes on esp32-001 56 → 60 4 3 3")
+    assert epoch.startswith("basic its first press ") and epoch.endswith("goes on esp32-001 56&nbsp;→&nbsp;60 4 3 3")
     missing = Line.objects.get(kind="missing")
     answer = staff.post(f"{path}{missing.pk}/settle/", {"reason": "counted", "count": "1", "note": "The till's roll"})
     assert (answer.status_code, answer.headers["Location"]) == (302, path.removesuffix("/"))
-    settled = rows(staff, path, "lines")[1]
-    assert "counted by hand: 1, " in settled and "(The till's roll)" in settled.replace("&#x27;", "'")
-    assert "Say anew" in settled
+    settled = rows(staff, path, "lines")[1].replace("&#x27;", "'")
+    assert settled.startswith("58–59 basic missing, settled 2 2026-03-01 13:00 counted by hand: 1, ")
+    assert settled.endswith("(The till's roll) Say anew")
+
+
+def test_what_nobody_has_settled_comes_first(site: Site, staff: Client) -> None:
+    tell(site, 57, 60, 62)
+    path = f"/machines/{site.machine.pk}/ledger/"
+    assert [line.split()[0] for line in rows(staff, path, "lines")] == ["61", "58–59"]
+    newest = Line.objects.get(first=61)
+    staff.post(f"{path}{newest.pk}/settle/", {"reason": "lost"})
+    assert [line.split()[0] for line in rows(staff, path, "lines")] == ["58–59", "61"]
 
 
 def test_an_owner_reads_it_and_settles_nothing(site: Site, client: Client) -> None:
