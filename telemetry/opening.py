@@ -64,6 +64,7 @@ class OpeningHours(NamedTuple):
             day += _DAY
 
 
+@lru_cache(maxsize=4096)
 def _instant(day: date, minutes: int, zone: ZoneInfo) -> datetime:
     days, rest = divmod(minutes, _MINUTES)
     return datetime.combine(day + days * _DAY, time(rest // 60, rest % 60), zone).astimezone(ZoneInfo("UTC"))

@@ -1,5 +1,6 @@
 """What outlets earned in some days: ranked, beside the same weekdays before, and day by day."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
@@ -13,6 +14,7 @@ from ledger.sales.earning import Sold, by_day_and_outlet
 from ledger.statements.months import day_start
 
 WEEK: Final = timedelta(days=7)
+NOTHING: Final = Sold()
 SHOWN_DAYS: Final = 14
 """Up to the last day, for whoever draws them."""
 
@@ -38,35 +40,25 @@ def by_outlet(book: Book, actor: Any, first: date, last: date) -> list[AtOutlet]
     earlier = weeks_before(first, last)
     shown = [last - place * DAY for place in reversed(range(SHOWN_DAYS))]
     conditions = own_devices(actor)
-    found: dict[int, dict[date, Sold]] = {}
+    found: dict[int, dict[date, Sold]] = defaultdict(dict)
     start = min(first - earlier, shown[0])
-    for one in by_day_and_outlet(book, day_start(start), day_start(last + DAY), conditions):
-        found.setdefault(one.outlet, {})[one.day] = one.sold
+    for sale in by_day_and_outlet(book, day_start(start), day_start(last + DAY), conditions):
+        found[sale.outlet][sale.day] = sale.sold
     lines = _unexplained(actor, first, last)
-    ranked = [
-        AtOutlet(
-            outlet,
-            _sum(found.get(outlet, {}), first, last),
-            _sum(found.get(outlet, {}), first - earlier, last - earlier),
-            tuple(found.get(outlet, {}).get(day, Sold()) for day in shown),
-            lines.get(outlet, 0),
-        )
-        for outlet in found.keys() | lines.keys()
-    ]
+    span = [first + place * DAY for place in range((last - first) // DAY + 1)]
+    before = [day - earlier for day in span]
+    ranked = []
+    for outlet in found.keys() | lines.keys():
+        sold = found[outlet].get
+        days = tuple(sold(day, NOTHING) for day in shown)
+        now, then = (_all([one for day in some if (one := sold(day))]) for some in (span, before))
+        ranked.append(AtOutlet(outlet, now, then, days, lines.get(outlet, 0)))
     return sorted(ranked, key=lambda one: (-one.sold.revenue, -one.sold.presses, one.outlet))
 
 
 def own_devices(actor: Any) -> dict[str, Any]:
     """What the actor may see, as conditions on rows of counts or lines."""
     return {} if actor.is_staff else {"device_id__in": visible_devices(actor, archived=True).values("pk")}
-
-
-def _sum(days: dict[date, Sold], first: date, last: date) -> Sold:
-    presses = revenue = unpriced = 0
-    for day, sold in days.items():
-        if first <= day <= last:
-            presses, revenue, unpriced = presses + sold.presses, revenue + sold.revenue, unpriced + sold.unpriced
-    return Sold(presses, revenue, unpriced)
 
 
 def _unexplained(actor: Any, first: date, last: date) -> dict[int, int]:
@@ -84,4 +76,4 @@ def total(rows: Sequence[AtOutlet]) -> AtOutlet:
 
 
 def _all(found: Sequence[Sold]) -> Sold:
-    return Sold(*(sum(numbers) for numbers in zip(*found, strict=True))) if found else Sold()
+    return Sold(*map(sum, zip(*found, strict=True))) if found else NOTHING

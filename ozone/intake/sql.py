@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any, Final, NamedTuple, TypeVar
 
 import psycopg
+from django.core.exceptions import EmptyResultSet
 from django.db import DataError, connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -172,7 +173,9 @@ def _quoted(text: str) -> str:
 
 
 def read_moment(value: Any) -> datetime | None:
-    """A time as the driver gives it, aware: on SQLite it comes without its zone, which is UTC."""
+    """A time as the driver gives it, aware. On SQLite it comes without its zone (UTC), and of an expression as text."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
     return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
@@ -180,7 +183,10 @@ def plain_rows(rows: "models.QuerySet[Any, Any]") -> list[tuple[Any, ...]]:
     """Those of a `values_list` as the driver gives them (times: `read_moment`), without a call of Django's for each of
     their values: more than half of what thousands of rows cost."""
     connection = connections[rows.db]
-    statement, given = rows.query.get_compiler(rows.db).as_sql()
+    try:
+        statement, given = rows.query.get_compiler(rows.db).as_sql()
+    except EmptyResultSet:
+        return []
     with connection.cursor() as cursor:
         cursor.execute(statement, given)
         return cursor.fetchall()

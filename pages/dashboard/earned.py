@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from ledger.prices.book import DAY, Book
 from ledger.prices.money import grouped
 from ledger.sales.outlets import AtOutlet, by_outlet, total
+from ozone.intake.sql import plain_rows, read_moment
 from ozone.wire.times import people_zone
 from pages.kit import charts
 from pages.kit.version import Scope, scope_of, version
@@ -159,9 +160,12 @@ def _machines(scope: Scope, now: datetime) -> list[_Place]:
     columns = ("pk", "name", "outlet_id", "outlet__opening_hours", "device_id")
     heard = ("device__state__last_poll", "device__state__last_seen")
     return [
-        _Place(pk, name, outlet or 0, hours or "", device, presence(poll, seen, now) == Presence.ONLINE)
-        for pk, name, outlet, hours, device, poll, seen in machines.values_list(*columns, *heard)
-    ]
+        _Place(
+            pk, name, outlet or 0, hours or "", device,
+            presence(read_moment(poll), read_moment(seen), now) == Presence.ONLINE,
+        )
+        for pk, name, outlet, hours, device, poll, seen in plain_rows(machines.values_list(*columns, *heard))
+    ]  # fmt: skip
 
 
 def _row(rank: int, one: AtOutlet, name: str, machines: Mapping[int, list[bool]], book: Book) -> EarnedRow:

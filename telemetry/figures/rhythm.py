@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from django.db.models import F, OuterRef, Subquery
 
 from device_gateway.models import DeviceTelemetry
+from ozone.intake.sql import plain_rows, read_moment
 from ozone.wire.times import people_zone
 from telemetry.figures.rollups import starts
 from telemetry.models import HourlyCount, MachineDevice, TelemetryEvent
@@ -139,11 +140,14 @@ def _last_presses(machines: Collection[Told]) -> dict[tuple[int, int], tuple[dat
     """By machine and device since when they are together, and when the last treatment was."""
     own = TelemetryEvent.objects.filter(machine=OuterRef("machine"), device=OuterRef("device"), treatment__isnull=False)
     bindings = MachineDevice.objects.filter(is_active=True, device__in=[device for _, device, _ in machines])
-    rows = bindings.order_by().annotate(pressed=Subquery(own.order_by("-occurred_at").values("occurred_at")[:1]))
-    return {
-        (machine, device): (since, pressed)
-        for machine, device, since, pressed in rows.values_list("machine_id", "device_id", "assigned_date", "pressed")
-    }
+    newest = Subquery(own.order_by("-occurred_at").values("occurred_at")[:1])
+    rows = bindings.order_by().values_list("machine_id", "device_id", "assigned_date", newest)
+    found = {}
+    for machine, device, assigned, pressed in plain_rows(rows):
+        since = read_moment(assigned)
+        assert since is not None
+        found[machine, device] = since, read_moment(pressed)
+    return found
 
 
 def usual_silence(device: int, now: datetime) -> timedelta | None:

@@ -49,7 +49,7 @@ def test_it_works(site: Site, staff: Client) -> None:
     answer = staff.post(f"{path}{missing.pk}/settle/", {"reason": "counted", "count": "1", "note": "The till's roll"})
     assert (answer.status_code, answer.headers["Location"]) == (302, path.removesuffix("/"))
     settled = rows(staff, path, "lines")[1].replace("&#x27;", "'")
-    assert settled.startswith("58–59 basic missing, settled 2 2026-03-01 13:00 counted by hand: 1, ")
+    assert settled.startswith("58–59 basic missing , settled 2 2026-03-01 13:00 counted by hand: 1, ")
     assert settled.endswith("(The till's roll) Say anew")
 
 
