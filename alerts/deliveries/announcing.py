@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Q
 
@@ -22,19 +22,25 @@ _FOR_THE_NEXT: Final = frozenset({ESCALATED})
 
 def announce(happenings: Sequence[Happening]) -> None:
     """A delivery for each channel that is to be told of each. What is acknowledged or over goes to nobody farther."""
-    channels = list(Channel.active().filter(incidents=True).select_related("person"))
+    # In the order of their numbers, before any of their deliveries: as whoever takes messages does.
+    found = Channel.active().filter(incidents=True).select_related("person").select_for_update(of=("self",))
+    channels = list(found.order_by("pk"))
     if not channels:
         return
-    _settle(happenings)
+    _settle(channels, happenings)
     seen = _seen(channels, happenings)
     known = _told_before(happenings)
-    rows = [
-        _delivery(channel, happening)
-        for happening in happenings
-        for channel in channels
-        if happening.incident.pk in seen[channel.person_id]
-        and _wants(channel, happening, known.get(happening.incident.pk, frozenset()))
-    ]
+    rows: list[Delivery] = []
+    for happening in happenings:
+        told = known.get(happening.incident.pk, frozenset())
+        wanting = [
+            channel
+            for channel in channels
+            if happening.incident.pk in seen[channel.person_id] and _wants(channel, happening, told)
+        ]
+        if wanting:
+            data = IncidentReply.of(happening.incident)
+            rows += [_delivery(channel, happening, data) for channel in wanting]
     store(rows)
 
 
@@ -68,7 +74,7 @@ def _wants(channel: Channel, happening: Happening, told: frozenset[int]) -> bool
     return happening.type in (_FOR_THE_NEXT if channel.after_minutes is None else _FOR_THE_FIRST)
 
 
-def _delivery(channel: Channel, happening: Happening) -> Delivery:
+def _delivery(channel: Channel, happening: Happening, data: dict[str, Any]) -> Delivery:
     incident, wait = happening.incident, timedelta()
     is_first = happening.type == OPENED
     if is_first and channel.after_minutes:
@@ -80,18 +86,19 @@ def _delivery(channel: Channel, happening: Happening) -> Delivery:
         type=happening.type,
         incident=incident,
         at=happening.at,
-        data=IncidentReply.of(incident),
+        data=data,
         is_urgent=incident.kind in URGENT,
         is_escalation=bool(wait),
         next_try=due(channel, happening.at) + wait,
     )
 
 
-def _settle(happenings: Iterable[Happening]) -> None:
+def _settle(channels: Iterable[Channel], happenings: Iterable[Happening]) -> None:
     """What waits for nobody's acknowledgement is not told once there is one, or it is over."""
     over = [one.incident.pk for one in happenings if one.type in (ACKNOWLEDGED, ENDED)]
     if over:
         waiting = Delivery.objects.filter(incident__in=over, is_escalation=True, state=Delivery.State.WAITING)
+        waiting = waiting.filter(channel__in=[channel.pk for channel in channels])
         waiting.filter(attempts=0).update(state=Delivery.State.DROPPED, next_try=None)
 
 

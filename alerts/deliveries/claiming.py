@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, Min, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
-from alerts.channels.models import Channel
+from alerts.channels.models import CODE_LIFE, Channel
 from alerts.channels.quiet import quiet_until
 from alerts.deliveries.models import VERIFY, Delivery
 from alerts.deliveries.outgoing import Outcome
@@ -84,6 +84,8 @@ def _take(channel: Channel, now: datetime, life: timedelta) -> UUID | None:
 
 def _sort_out(channel: Channel, waiting: "QuerySet[Delivery]", now: datetime) -> None:
     """Drops what is not to be told any more, and holds what is not to be told now."""
+    is_stale = Q(type=VERIFY, at__lte=now - CODE_LIFE) if channel.verified_at is None else Q(type=VERIFY)
+    waiting.filter(is_stale).update(state=State.DROPPED, next_try=None)
     if channel.state != Channel.State.ACTIVE or not channel.person.is_active:
         waiting.exclude(type=VERIFY).update(state=State.DROPPED, next_try=None)
         return
@@ -107,19 +109,19 @@ def _arm(channel: Channel) -> None:
 
 
 def finish(claimed: Claim, outcome: Outcome, now: datetime) -> None:
-    """What became of the try. Nothing, where the claim has run out meanwhile: then the message is another's."""
+    """What became of the try. Nothing, where the claim has run out and another has the message by now."""
     with transaction.atomic():
         channel = Channel.objects.select_for_update().filter(pk=claimed.channel.pk).first()
         if channel is None:
             return
-        rows = Delivery.objects.filter(claim=claimed.token, state=State.SENDING)
+        rows = Delivery.objects.filter(claim=claimed.token, state__in=[State.SENDING, State.UNSENT])
         told = {"claim": None, "claimed_until": None, "response_code": outcome.code, "error": outcome.error[:300]}
         first = claimed.rows[0]
         tried_at = first.first_tried_at or now
         if outcome.is_sent:
-            rows.update(state=State.SENT, sent_at=now, **told)
+            rows.update(state=State.SENT, sent_at=now, next_try=None, **told)
         elif outcome.is_gone or now - tried_at >= LIFE:
-            rows.update(state=State.FAILED, **told)
+            rows.update(state=State.FAILED, next_try=None, **told)
         else:
             doubt = {"maybe_twice": True} if outcome.is_unknown else {}
             again = min(now + _pause(first.attempts, outcome), tried_at + LIFE)
@@ -135,14 +137,15 @@ def _pause(attempts: int, outcome: Outcome) -> timedelta:
 
 
 def recover(now: datetime) -> int:
-    """Claims that have run out: whoever had them is gone, and nobody knows how far it came. How many deliveries."""
+    """Claims that have run out: whoever had them is gone, and nobody knows how far it came. Who was only slow may still
+    say what became of them, until another has them. How many deliveries."""
     late = Delivery.objects.filter(state=State.SENDING, claimed_until__lt=now)
     number = 0
     for channel in list(late.order_by("channel").values_list("channel", flat=True).distinct()):
         with transaction.atomic():
             held = Channel.objects.select_for_update().filter(pk=channel).first()
             number += late.filter(channel=channel).update(
-                state=State.UNSENT, maybe_twice=True, claim=None, claimed_until=None, next_try=now,
+                state=State.UNSENT, maybe_twice=True, claimed_until=None, next_try=now,
                 error="The sender ended before it knew.",
             )  # fmt: skip
             if held is not None:

@@ -72,10 +72,6 @@ class Delivery(models.Model):
             models.Index(
                 fields=["channel", "next_try"], condition=models.Q(next_try__isnull=False), name="delivery_open"
             ),
-            models.Index(
-                fields=["claimed_until"], condition=models.Q(claimed_until__isnull=False), name="delivery_claimed"
-            ),
-            models.Index(fields=["claim"], condition=models.Q(claim__isnull=False), name="delivery_claim"),
             models.Index(fields=["channel", "-id"], name="delivery_channel"),
             models.Index(fields=["person", "-id"], name="delivery_person"),
             models.Index(fields=["state", "-id"], name="delivery_state"),

@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Final
 
+from django.db import DatabaseError, connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -65,20 +66,28 @@ class Sender:
     def stop(self) -> None:
         """What is under way has a moment to end; what does not is sent again by the next, marked."""
         self._leading.stop()
+        if self._under_way:
+            # Whoever stops it may be an event loop, which asks no database.
+            last = threading.Thread(target=self._end, name="deliveries-end", daemon=True)
+            last.start()
+            last.join(ENDING + 1)
+
+    def _end(self) -> None:
         until = monotonic() + ENDING
-        while self._under_way and (wait := until - monotonic()) > 0:
-            try:
+        try:
+            while self._under_way and (wait := until - monotonic()) > 0:
                 self._note(*self._ended.get(timeout=wait))
-            except Empty:
-                break
-        self._under_way.clear()
+        except (Empty, DatabaseError):
+            pass  # it is sent again, and marked
+        finally:
+            connection.close()
 
     def step(self) -> bool:
         """Some work; whether there is more."""
         self._note_all()
         now = timezone.now()
         if self._is_time("recover", RECOVERED) and (number := recover(now)):
-            logger.warning("%d deliveries had no end: their sender is gone. They are sent again.", number)
+            logger.warning("deliveries: of %d nobody said what became of them: they are sent again", number)
         if self._is_time("report", REPORTED) and due_reports(now):
             self._next["report"] = 0.0
         if self._is_time("prune", PRUNED) and _prune(now):

@@ -101,14 +101,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('claimed_until__isnull', False)), fields=['claimed_until'], name='delivery_claimed'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('claim__isnull', False)), fields=['claim'], name='delivery_claim'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
             index=models.Index(fields=['channel', '-id'], name='delivery_channel'),
         ),
         migrations.AddIndex(

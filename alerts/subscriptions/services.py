@@ -61,6 +61,7 @@ def send_code(*, channel: Channel, now: datetime) -> None:
     if channel.verified_at is not None:
         raise Conflict("This channel is verified already.", code="channel_verified")
     _count_code(channel.person, now)
+    Channel.objects.select_for_update().get(pk=channel.pk)
     Delivery.yet_to_send(channel).filter(type=VERIFY).update(state=Delivery.State.DROPPED, next_try=None)
     channel.nonce = new_nonce()
     _send_code(channel, now)
@@ -149,4 +150,6 @@ def delete(channel: Channel) -> None:
     own = Delivery.objects.filter(channel=channel)
     while numbers := list(own.values_list("pk", flat=True)[:AT_A_TIME]):
         Delivery.objects.filter(pk__in=numbers).delete()
-    channel.delete()
+    with transaction.atomic():
+        for held in Channel.objects.select_for_update().filter(pk=channel.pk):
+            held.delete()

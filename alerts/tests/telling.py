@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
+
 from alerts.channels.models import EMAIL, WEBHOOK, Channel
 from alerts.channels.secrets import sealed
 from alerts.deliveries.announcing import announce
@@ -38,7 +40,8 @@ def incident(now: datetime, **fields: Any) -> Incident:
 
 
 def tell(one: Incident, now: datetime, kind: str = OPENED) -> None:
-    announce([Happening(kind, now, one)])
+    with transaction.atomic():
+        announce([Happening(kind, now, one)])
 
 
 def states(**of: Any) -> list[tuple[str, str]]:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from alerts.channels.models import Channel
+from alerts.deliveries.announcing import store
 from alerts.deliveries.claiming import CLAIM, GATHER, LIFE, claim, finish, recover
-from alerts.deliveries.models import Delivery
+from alerts.deliveries.models import VERIFY, Delivery
 from alerts.deliveries.outgoing import Outcome
 from alerts.incidents.happening import ENDED, OPENED
 from alerts.subscriptions.services import stop
@@ -135,6 +136,15 @@ class TestCrash:
         assert again.message == first.message
         assert (the_one().state, the_one().attempts, the_one().maybe_twice) == ("sent", 2, True)
 
+    def test_one_that_was_only_slow(self, to: Channel) -> None:
+        slow = claim(to.pk, DUE)
+        assert slow is not None
+        late = DUE + CLAIM + timedelta(seconds=1)
+        recover(late)
+        finish(slow, GOOD, late)
+        assert claim(to.pk, late) is None
+        assert (the_one().state, the_one().maybe_twice, wakes_at(to)) == ("sent", True, None)
+
     def test_who_had_it_says_nothing_any_more(self, to: Channel) -> None:
         """It comes back when another has it: what it says of its own try is no word about that one's."""
         slow = claim(to.pk, DUE)
@@ -162,6 +172,38 @@ class TestStopped:
         finish(found, BAD, DUE)
         assert send(to, DUE + HOUR) is None
         assert states() == [(OPENED, "dropped")]
+
+
+class TestCodes:
+    @pytest.fixture
+    def made(self, site: Site) -> Channel:
+        made = channel(site.vera.user, NOON, verified_at=None, code_sent_at=NOON)
+        store(
+            [
+                Delivery(
+                    channel=made, person=made.person, key="a", type=VERIFY, at=NOON, data={}, message="a" * 32,
+                    next_try=NOON,
+                )
+            ]
+        )  # fmt: skip
+        return made
+
+    def test_it_is_tried_again_while_it_is_good(self, made: Channel) -> None:
+        assert send(made, NOON, BAD) is not None
+        assert send(made, NOON + HOUR - timedelta(seconds=1)) is not None
+        assert states() == [(VERIFY, "sent")]
+
+    def test_not_when_it_is_worth_nothing(self, made: Channel) -> None:
+        send(made, NOON, BAD)
+        assert send(made, NOON + HOUR) is None
+        assert states() == [(VERIFY, "dropped")]
+
+    def test_not_when_it_was_told_already(self, made: Channel) -> None:
+        """It came through, and we were not told that it had."""
+        send(made, NOON, BAD)
+        Channel.objects.update(verified_at=NOON)
+        assert send(made, NOON + timedelta(minutes=1)) is None
+        assert states() == [(VERIFY, "dropped")]
 
 
 def test_a_device_that_became_anothers(site: Site, to: Channel) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,10 +28,9 @@ def site(db: None, settings: Settings) -> Site:
 
 
 @pytest.fixture
-def sender() -> Iterator[Sender]:
-    made = Sender()
-    yield made
-    made.stop()
+def sender() -> Sender:
+    """Whose steps the test makes."""
+    return Sender()
 
 
 def hook(site: Site, url: str, **fields: Any) -> Channel:

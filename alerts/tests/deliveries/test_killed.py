@@ -1,0 +1,143 @@
+"""Runners killed at random moments, two at a time: nothing is sent twice but what says so, and nothing is lost."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from alerts.channels.models import WEBHOOK, Channel
+from alerts.deliveries.announcing import store
+from alerts.deliveries.models import TEST, Delivery
+from alerts.tests.telling import channel
+from telemetry.tests.cast import Site
+from tests.support.length import length
+from tests.support.sinks import HttpSink, http_sink, until
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+KILLS = length(12, 200)
+CHANNELS = 4
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class Runners:
+    """Those that live, and the process that forks them."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, "DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "tests.settings"}
+        self._forge = subprocess.Popen(
+            [sys.executable, "-m", "alerts.tests.deliveries.runners"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.alive: list[int] = []
+
+    def start(self) -> None:
+        assert self._forge.stdin and self._forge.stdout
+        self._forge.stdin.write("start\n")
+        self._forge.stdin.flush()
+        self.alive.append(int(self._forge.stdout.readline()))
+
+    def kill(self) -> None:
+        """The one that has lived longest, wherever it is."""
+        os.kill(self.alive.pop(0), signal.SIGKILL)
+
+    def close(self) -> None:
+        while self.alive:
+            self.kill()
+        self._forge.kill()
+        self._forge.wait(10)
+
+
+def database_url() -> str:
+    """That of the tests' database."""
+    of = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{of['NAME']}"
+    return f"postgres://{of['USER']}:{of['PASSWORD']}@{of['HOST']}:{of['PORT']}/{of['NAME']}"
+
+
+@contextmanager
+def two_runners() -> Iterator[Runners]:
+    runners = Runners()
+    try:
+        runners.start()
+        runners.start()
+        yield runners
+    finally:
+        runners.close()
+
+
+def to_send(channels: list[Channel], number: int) -> None:
+    """One message more to each, that goes by itself."""
+    now = timezone.now()
+    rows = [
+        Delivery(
+            channel=of, person_id=of.person_id, key=f"{TEST}:{number}", type=TEST, at=now, data={"number": number},
+            message=f"{of.pk:08d}{number:024d}", next_try=now,
+        )
+        for of in channels
+    ]  # fmt: skip
+    store(rows)
+
+
+def test_two_runners_are_killed() -> None:
+    chance = random.Random(16)
+    site = Site.make()
+    with http_sink() as sink:
+        people = [site.olga.user, site.vera.user, site.mallory.user]
+        now = timezone.now()
+        channels = [
+            channel(people[at % 3], now, kind=WEBHOOK, target=sink.url("/ok"), host=f"h{at}.example.com")
+            for at in range(CHANNELS)
+        ]
+        number = 0
+        with two_runners() as runners:
+            until(lambda: _arrives(sink, channels), 60)
+            for _ in range(KILLS):
+                for _ in range(chance.randrange(1, 4)):
+                    number += 1
+                    to_send(channels, number)
+                time.sleep(chance.uniform(0.05, 0.4))
+                runners.kill()
+                runners.start()
+            _end(sink)
+        came = Counter(post.headers["webhook-id"].removeprefix("msg_") for post in sink.posts)
+    rows = dict(Delivery.objects.values_list("message", "maybe_twice"))
+    assert came.keys() == rows.keys(), "something is lost, or was never to be sent"
+    twice = {message for message, times in came.items() if times > 1}
+    marked = {message for message, is_marked in rows.items() if is_marked}
+    print(f"{KILLS} kills, {len(rows)} messages, {len(marked)} marked, {len(twice)} came twice")
+    assert twice <= marked, "sent twice, and not marked"
+    assert len(marked) <= KILLS * CHANNELS
+
+
+def _end(sink: HttpSink) -> None:
+    """Until all is sent, however slow this machine is now; not where nothing comes any more."""
+    came, since = len(sink.posts), time.monotonic()
+    while Delivery.objects.exclude(state="sent").exists():
+        if len(sink.posts) > came:
+            came, since = len(sink.posts), time.monotonic()
+        left = Counter(Delivery.objects.values_list("state", "error"))
+        assert time.monotonic() - since < 30, left
+        time.sleep(0.2)
+
+
+def _arrives(sink: HttpSink, channels: list[Channel]) -> bool:
+    """Whether both have begun: the first message has come."""
+    if not Delivery.objects.exists():
+        to_send(channels, 0)
+    return bool(sink.posts)

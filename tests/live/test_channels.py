@@ -1,0 +1,45 @@
+"""The running server sends by itself: a code, a test message, also after it was killed; and it ends in order."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.server import END_SECONDS, fresh_database, live_server
+from tests.support.sinks import HttpSink, http_sink, until
+from tests.support.staff import Staff
+
+pytestmark = pytest.mark.real_server
+
+
+def told(sink: HttpSink, kind: str) -> Any:
+    """The last message of that type, once it has come."""
+    found: list[Any] = []
+
+    def has_come() -> bool:
+        found[:] = [post.json() for post in sink.posts if post.json()["type"] == kind]
+        return bool(found)
+
+    until(has_come)
+    return found[-1]["data"]
+
+
+def test_it_works() -> None:
+    with (
+        http_sink() as sink,
+        fresh_database() as url,
+        live_server(url, WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8") as server,
+    ):
+        staff = Staff(server.url)
+        token = staff.sign_in()
+        made = staff.call("POST", "/api/channels/", {"kind": "webhook", "target": sink.url("/ok")}, bearer=token)
+        assert made.status == 201, made.body
+        path = f"/api/channels/{made.json()['id']}/"
+        proved = staff.call("POST", f"{path}verify/", {"code": told(sink, "channel.verify")["code"]}, bearer=token)
+        assert (proved.status, proved.json()["state"]) == (200, "active")
+        assert staff.call("POST", f"{path}test/", bearer=token).status == 202
+        server.kill()
+        server.start()
+        assert told(sink, "channel.test")["channel_id"] == made.json()["id"]
+        log = staff.call("GET", "/api/deliveries/", bearer=token).json()["results"]
+        assert {row["type"] for row in log} == {"channel.test", "channel.verify"}
+        assert server.stop() < END_SECONDS
