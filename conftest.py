@@ -6,7 +6,6 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,20 +70,11 @@ def _quickly_emptied() -> None:
 def _emptied() -> None:
     from django.db import connection, transaction
 
+    from tests.support.kept import tables_with_rows
+
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_which_have_rows())
-        for (table,) in cursor.fetchall():
+        for table in tables_with_rows():
             cursor.execute(f"DELETE FROM {table}")
-
-
-@cache
-def _which_have_rows() -> str:
-    """A query for their names, as SQL has them."""
-    from django.db import connection
-
-    names = connection.introspection.django_table_names(only_existing=True, include_views=False)
-    quoted = map(connection.ops.quote_name, names)
-    return " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {table})" for table in quoted)
 
 
 @pytest.fixture(autouse=True)

@@ -88,7 +88,7 @@ def signed_in() -> SignIn:
 def site(db: None) -> Iterator[Site]:
     """Another cast: two outlets, a machine at each since yesterday, with a device. It is noon."""
     with time_machine.travel(NOON - DAY, tick=False):
-        site = Site.make()
+        site = Site.laid()
     with time_machine.travel(NOON, tick=False):
         yield site
 

@@ -19,6 +19,7 @@ from telemetry.events.storing import store_once
 from telemetry.machines.bindings import register_machine
 from telemetry.models import Machine, MachineDevice, Outlet, TelemetryEvent
 from tests.support.doors import Answer, DjangoDoor
+from tests.support.kept import Kept
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
@@ -92,6 +93,14 @@ class Site:
             other_machine=register_machine(device=other_device, outlet=other_outlet, name="BD1/001/2025"),
             other_device=other_device,
         )
+
+    @classmethod
+    def laid(cls) -> "Site":
+        """For a test in a transaction that is rolled back: what `make` makes, in a fifth of the time."""
+        return _KEPT.lay()
+
+
+_KEPT: Final = Kept(Site.make)
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -135,7 +135,7 @@ def neighbour(door: Door, outlet: Outlet) -> Esp32:
 @pytest.fixture
 def site(db: None) -> Site:
     """The operators' side, in a transaction that is rolled back."""
-    return Site.make()
+    return Site.laid()
 
 
 def seconds_around(moment: timedelta) -> list[tuple[timedelta, str]]:

@@ -28,7 +28,7 @@ LEDGER = "/api/ledger/"
 @pytest.fixture
 def site(db: None) -> Site:
     """Its machines have had their devices for long."""
-    site = Site.make()
+    site = Site.laid()
     MachineDevice.objects.update(assigned_date=NOON - 200 * DAY)
     return site
 

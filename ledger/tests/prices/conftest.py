@@ -7,4 +7,4 @@ from telemetry.tests.cast import Site
 
 @pytest.fixture
 def site(db: None) -> Site:
-    return Site.make()
+    return Site.laid()

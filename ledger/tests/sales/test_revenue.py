@@ -17,7 +17,7 @@ REVENUE = "/api/revenue/"
 
 @pytest.fixture
 def site(db: None) -> Any:
-    site = Site.make()
+    site = Site.laid()
     MachineDevice.objects.update(assigned_date=NOON - 100 * DAY)
     with time_machine.travel(NOON, tick=False):
         yield site

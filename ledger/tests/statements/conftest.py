@@ -19,7 +19,7 @@ def cost(treatment: str, amount: int | None, valid_from: str, outlet: Outlet | N
 @pytest.fixture
 def site(db: None) -> Iterator[Site]:
     """No machine has sold anything."""
-    site = Site.make()
+    site = Site.laid()
     MachineDevice.objects.update(assigned_date=NOON - 200 * DAY)
     for treatment, amount in (("BASIC", 500), ("STANDARD", 800), ("PREMIUM", 1250)):
         cost(treatment, amount, "2026-01-01")

@@ -19,7 +19,7 @@ MIDNIGHT = NOON - 12 * HOUR
 
 @pytest.fixture
 def site(db: None) -> Site:
-    site = Site.make()
+    site = Site.laid()
     MachineDevice.objects.update(assigned_date=NOON - 100 * DAY)
     return site
 

@@ -1,0 +1,141 @@
+"""What many tests begin with: rows that are made once, and laid again as they were."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass
+from datetime import date, datetime
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import time_machine
+from django.apps import apps
+from django.db import connection, models, transaction
+from django.db.models.base import ModelState
+from django.utils import timezone
+
+from ozone.wire.times import people_zone
+
+Made = TypeVar("Made")
+_NOW, _TODAY = object(), object()
+
+
+@cache
+def _which_have_rows() -> str:
+    names = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    quoted = map(connection.ops.quote_name, names)
+    return " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {table})" for table in quoted)
+
+
+def tables_with_rows() -> set[str]:
+    """Their names as SQL has them, quoted."""
+    with connection.cursor() as cursor:
+        cursor.execute(_which_have_rows())
+        return {name for (name,) in cursor.fetchall()}
+
+
+class Kept(Generic[Made]):
+    """`make` stores rows and returns a dataclass of them. For tests in a transaction that is rolled back."""
+
+    def __init__(self, make: Callable[[], Made]) -> None:
+        self._make = make
+        self._first: _First[Made] | None = None
+
+    def lay(self) -> Made:
+        """What `make` would make now: by itself until it has filled tables that were empty, and where they are not."""
+        filled = tables_with_rows()
+        if self._first is None:
+            made, self._first = _First.of(self._make, filled)
+            return made
+        if filled & self._first.added:
+            return self._make()
+        return self._first.again()
+
+
+@dataclass(frozen=True)
+class _First(Generic[Made]):
+    """`rows`: by table its statement and the parameters; `at`: the moment of all that was made."""
+
+    made: Made
+    at: datetime
+    rows: dict[str, tuple[str, list[list[Any]]]]
+    added: set[str]
+    """The tables that were empty. Of others rows have changed."""
+
+    @classmethod
+    def of(cls, make: Callable[[], Made], filled: set[str]) -> "tuple[Made, _First[Made] | None]":
+        """None where `make` has added to a table that had rows."""
+        before = {model: list(_rows(model)) for model in _models() if _quoted(model) in filled}
+        at = timezone.now()
+        with time_machine.travel(at, tick=False):
+            made = make()
+        rows, added = {}, set()
+        for model in _models():
+            found, had = list(_rows(model)), before.get(model, [])
+            if found == had:
+                continue
+            if had and len(found) != len(had):
+                return made, None
+            if not had:
+                added.add(_quoted(model))
+            rows[_quoted(model)] = _insert(model), [_parameters(model, row, at) for row in found]
+        return made, cls(copy.deepcopy(made), at, rows, added)
+
+    def again(self) -> Made:
+        now = timezone.now()
+        later = {
+            _NOW: models.DateTimeField().get_db_prep_save(now, connection),
+            _TODAY: models.DateField().get_db_prep_save(_day(now), connection),
+        }
+        with transaction.atomic(), connection.cursor() as cursor:
+            for table, (statement, rows) in self.rows.items():
+                if table not in self.added:
+                    cursor.execute(f"DELETE FROM {table}")
+                cursor.executemany(statement, [[_when(value, later) for value in row] for row in rows])
+        made = copy.deepcopy(self.made)
+        _move(made, {self.at: now, _day(self.at): _day(now)}, set())
+        return made
+
+
+def _insert(model: type[models.Model]) -> str:
+    columns = [connection.ops.quote_name(str(field.column)) for field in model._meta.concrete_fields]
+    return f"INSERT INTO {_quoted(model)} ({', '.join(columns)}) VALUES ({', '.join('%s' for _ in columns)})"
+
+
+def _models() -> list[type[models.Model]]:
+    return [model for model in apps.get_models(include_auto_created=True) if model._meta.managed]
+
+
+def _quoted(model: type[models.Model]) -> str:
+    return connection.ops.quote_name(model._meta.db_table)
+
+
+def _rows(model: type[models.Model]) -> Any:
+    names = [field.attname for field in model._meta.concrete_fields]
+    return model._base_manager.order_by("pk").values_list(*names)
+
+
+def _parameters(model: type[models.Model], row: tuple[Any, ...], at: datetime) -> list[Any]:
+    return [
+        _NOW if value == at else _TODAY if value == _day(at) else field.get_db_prep_save(value, connection)
+        for field, value in zip(model._meta.concrete_fields, row, strict=True)
+    ]
+
+
+def _day(moment: datetime) -> date:
+    return moment.astimezone(people_zone()).date()
+
+
+def _when(value: Any, later: dict[object, Any]) -> Any:
+    return later[value] if value is _NOW or value is _TODAY else value
+
+
+def _move(thing: Any, later: dict[Any, Any], seen: set[int]) -> None:
+    """Of a dataclass, its models, and those that they hold."""
+    seen.add(id(thing))
+    for name, value in list(vars(thing).items()):
+        if isinstance(value, date) and value in later:
+            setattr(thing, name, later[value])
+        held = value.fields_cache.values() if isinstance(value, ModelState) else [value]
+        for other in held:
+            if (isinstance(other, models.Model) or is_dataclass(other)) and id(other) not in seen:
+                _move(other, later, seen)
