@@ -13,9 +13,10 @@ run: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.run
 
-# For the inner loop: no browser, no PostgreSQL, no live server. ARGS="-k claim" or a path for less.
+# For the inner loop: no browser, no PostgreSQL, no other process, no whole table. ARGS="-k claim" or a path for less.
+FAST := not browser and not real_server and not thorough
 test-fast: $(VENV)/.installed-dev
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n logical -m "not browser and not real_server" $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n logical -m "$(FAST)" $(ARGS)
 
 # What is long: many examples, long fleets, and servers killed by the hundred, on either database.
 nightly: $(VENV)/.installed-dev

@@ -15,7 +15,7 @@ from ozone.wire.words import UNSEEN, is_blank
 from telemetry.machines.bindings import add_machine
 from telemetry.models import Machine, Outlet
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite_only]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite_only, pytest.mark.thorough]
 
 BLANKS: Final = {
     "space": "   ",

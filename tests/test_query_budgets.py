@@ -24,7 +24,7 @@ from telemetry.machines.bindings import register_machine
 from telemetry.models import Command, Machine, Outlet, QuarantinedEvent
 from tests.support import scoping
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 
 Queries = Counter[str]
 

@@ -9,7 +9,7 @@ from pytest_django import Settings
 from device_gateway.tests.conftest import Meter, refusal, token_of
 from tests.support.doors import Answer, Door
 
-pytestmark = [pytest.mark.both_doors, pytest.mark.sqlite_only]
+pytestmark = [pytest.mark.both_doors, pytest.mark.sqlite_only, pytest.mark.thorough]
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 BOTH = {

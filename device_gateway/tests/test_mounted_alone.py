@@ -15,7 +15,8 @@ import device_gateway
 from device_gateway.tests.hosts import ATOMIC, PLAIN, PORTAL
 from device_gateway.urls import section_1
 
-pytestmark = pytest.mark.sqlite_only  # the host projects have databases of their own
+# The host projects have databases of their own.
+pytestmark = [pytest.mark.sqlite_only, pytest.mark.thorough]
 
 SETUP = """
 import django

@@ -19,7 +19,7 @@ from tests.support import needs
 from tests.support.estate import settle
 from tests.support.server import migrated_file
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("write_path")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("write_path"), pytest.mark.thorough]
 
 
 @pytest.fixture(autouse=True)

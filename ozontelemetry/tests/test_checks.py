@@ -146,6 +146,7 @@ def run(tmp_path: Path, *arguments: str, **environment: str) -> "subprocess.Comp
     )
 
 
+@pytest.mark.thorough
 def test_a_server_without_its_settings_does_not_start(tmp_path: Path) -> None:
     done = run(tmp_path, "-c", "import ozontelemetry.asgi")
     assert done.returncode != 0
@@ -154,6 +155,7 @@ def test_a_server_without_its_settings_does_not_start(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.thorough
 def test_with_them_it_does(tmp_path: Path) -> None:
     done = run(
         tmp_path,
@@ -165,11 +167,13 @@ def test_with_them_it_does(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "up\n"), done.stderr
 
 
+@pytest.mark.thorough
 def test_in_development_it_needs_none(tmp_path: Path) -> None:
     done = run(tmp_path, "-c", "import ozontelemetry.asgi; print('up')", DJANGO_DEBUG="1")
     assert (done.returncode, done.stdout) == (0, "up\n"), done.stderr
 
 
+@pytest.mark.thorough
 def test_a_second_server_on_a_port_says_so(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0), reuse_port=True) as first:  # as the server listens
         port = str(first.getsockname()[1])
@@ -180,6 +184,7 @@ def test_a_second_server_on_a_port_says_so(tmp_path: Path) -> None:
     assert not (tmp_path / "check.sqlite3").exists()
 
 
+@pytest.mark.thorough
 def test_management_commands_need_none(tmp_path: Path) -> None:
     done = run(tmp_path, "manage.py", "migrate", "device_gateway", "--verbosity=0")
     assert done.returncode == 0, done.stderr

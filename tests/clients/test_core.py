@@ -22,6 +22,7 @@ CHECKED = ["-std=c99", "-g", "-O1", "-fsanitize=address,undefined", "-fno-saniti
 
 pytestmark = [
     pytest.mark.sqlite_only,
+    pytest.mark.thorough,
     pytest.mark.skipif(needs.gcc() is None, reason="gcc is not here"),
     pytest.mark.skipif(needs.mbedtls() is None, reason="mbedTLS is not here"),
 ]

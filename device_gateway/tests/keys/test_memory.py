@@ -149,6 +149,7 @@ class TestWithinASecond:
         ],
     )
     @pytest.mark.both_doors
+    @pytest.mark.thorough
     def test_by_another_process(self, door: Door, meter: Meter, act: str, status: int) -> None:
         assert meter.send(door).status == 201
         with another_process(meter.device, act):

@@ -188,6 +188,7 @@ AFTERWARDS: list[tuple[Callable[[Site], None], list[tuple[str, str, int, str, st
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("happens", "corrections"), AFTERWARDS, ids=lambda value: getattr(value, "__name__", ""))
 def test_what_happens_afterwards(
     sold: Site, happens: Callable[[Site], None], corrections: list[tuple[str, str, int, str, str]]
@@ -253,6 +254,7 @@ PRICE = st.tuples(st.just("price"), st.integers(1, 120), st.sampled_from(["BASIC
 FIRST = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
+@pytest.mark.thorough
 @settings(
     max_examples=length(12, 200),
     deadline=None,
