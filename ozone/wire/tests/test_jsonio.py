@@ -82,6 +82,8 @@ def test_not_json(body: bytes) -> None:
         (b"[" * 33 + b"]" * 33, "too_deep"),
         (b'{"a":' * 33 + b"1" + b"}" * 33, "too_deep"),
         (b'[{"a":' * 16 + b"[]" + b"}]" * 16, "too_deep"),
+        # As many brackets as an array of 40 objects has.
+        (b"[" + b"0," * 39 + b"[" * 40 + b"]" * 41, "too_deep"),
         (b"[" * 100_000, "too_deep"),
         (b"[" + b",".join([b"[]"] * 10_000) + b"]", "too_many_values"),
         (b"[" + b",".join([b'{"a":{}}'] * 5_000) + b"]", "too_many_values"),
