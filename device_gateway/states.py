@@ -1,9 +1,11 @@
 """When devices were last heard and what they last said: written by the writer, for all that came together by one
 statement, which is the last but for who may enter (ozone.intake.last)."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -53,7 +55,7 @@ class Told:
             self.refused_code, self.refused_detail = later.refused_code, later.refused_detail
 
     def row(self, connection: BaseDatabaseWrapper) -> tuple[Any, ...]:
-        """The columns of `_upsert`."""
+        """The columns of `_CHANGES`, with the device before them."""
         happened, received, payload = self.latest or (None, None, None)
         return (
             self.device,
@@ -94,33 +96,40 @@ def _moved_on(column: str) -> str:
     return f"{column} = CASE WHEN {stays} THEN t.{column} ELSE {told} END"
 
 
+_POLLED: Final = ("last_poll", "seat")
 _LATEST: Final = ("latest_occurred_at", "latest_received_at", "latest_payload")
+_REUSED: Final = ("reused_ids", "reused_at")
+_REFUSED: Final = ("refused_readings", "refused_at", "refused_code", "refused_detail")
 # Equal times: the row stored later has the greater id. The last: it came while the server's clock was ahead.
 _NEWER: Final = (
     "t.latest_occurred_at IS NULL OR excluded.latest_occurred_at >= t.latest_occurred_at"
     " OR (excluded.latest_occurred_at IS NOT NULL AND t.latest_received_at > A_MINUTE_AFTER(excluded.last_seen))"
 )
-_REFUSED: Final = ("refused_at", "refused_code", "refused_detail")
-_upsert: Final = BulkInsert(
-    DeviceState,
-    ("device_id", "last_seen", "last_poll", "seat", *_LATEST, "reused_ids", "reused_at", "refused_readings", *_REFUSED),
-    "ON CONFLICT (device_id) DO UPDATE SET "
-    + ", ".join(
-        (
-            _moved_on("last_seen"),
-            _moved_on("last_poll"),
-            "seat = COALESCE(excluded.seat, t.seat)",
-            *(f"{column} = CASE WHEN {_NEWER} THEN excluded.{column} ELSE t.{column} END" for column in _LATEST),
-            "reused_ids = t.reused_ids + excluded.reused_ids",
-            "reused_at = COALESCE(excluded.reused_at, t.reused_at)",
-            "refused_readings = t.refused_readings + excluded.refused_readings",
-            *(
-                f"{column} = CASE WHEN excluded.refused_at IS NULL THEN t.{column} ELSE excluded.{column} END"
-                for column in _REFUSED
-            ),
-        )
-    ),
-)
+_CHANGES: Final = {
+    "last_seen": _moved_on("last_seen"),
+    "last_poll": _moved_on("last_poll"),
+    "seat": "seat = COALESCE(excluded.seat, t.seat)",
+    **{column: f"{column} = CASE WHEN {_NEWER} THEN excluded.{column} ELSE t.{column} END" for column in _LATEST},
+    "reused_ids": "reused_ids = t.reused_ids + excluded.reused_ids",
+    "reused_at": "reused_at = COALESCE(excluded.reused_at, t.reused_at)",
+    "refused_readings": "refused_readings = t.refused_readings + excluded.refused_readings",
+    **{
+        column: f"{column} = CASE WHEN excluded.refused_at IS NULL THEN t.{column} ELSE excluded.{column} END"
+        for column in _REFUSED[1:]
+    },
+}
+
+
+@cache
+def _upsert(polled: bool, latest: bool, reused: bool, refused: bool) -> tuple[BulkInsert, Callable[..., Any]]:
+    """With the columns that are told, and what takes them out of a row: most of what the statement costs is columns."""
+    told = {"last_seen"}
+    for is_told, columns in zip((polled, latest, reused, refused), (_POLLED, _LATEST, _REUSED, _REFUSED), strict=True):
+        told.update(columns if is_told else ())
+    changes = {column: change for column, change in _CHANGES.items() if column in told}
+    conflict = f"ON CONFLICT (device_id) DO UPDATE SET {', '.join(changes.values())}"
+    places = [0, *(place for place, column in enumerate(_CHANGES, 1) if column in told)]
+    return BulkInsert(DeviceState, ("device_id", *changes), conflict), itemgetter(*places)
 
 
 def tell(connection: BaseDatabaseWrapper, told: Iterable[Told]) -> None:
@@ -134,7 +143,14 @@ def store_states(connection: BaseDatabaseWrapper, some: Iterable[Told]) -> None:
         first = by_device.setdefault(told.device, told)
         if first is not told:
             first.add(told)
-    _upsert.run(connection, [by_device[device].row(connection) for device in sorted(by_device)])
+    all_told = [by_device[device] for device in sorted(by_device)]
+    upsert, columns = _upsert(
+        polled=any(told.polled_at is not None for told in all_told),
+        latest=any(told.latest is not None for told in all_told),
+        reused=any(told.reused for told in all_told),
+        refused=any(told.refused for told in all_told),
+    )
+    upsert.run(connection, [columns(told.row(connection)) for told in all_told])
 
 
 def mark_seen(connection: BaseDatabaseWrapper, arrivals: Iterable[tuple[int, datetime]]) -> None:

@@ -81,12 +81,13 @@ def _store_new(connection: BaseDatabaseWrapper, readings: list[Reading]) -> tupl
     unclear: list[Reading] = []
     seen: set[Mark] = set()
     for reading in readings:
-        marks = _marks(reading)
-        if marks and not seen.isdisjoint(marks):
-            unclear.append(reading)
-        else:
+        if reading.message_id is None and reading.nonce is None:
+            fresh.append(reading)
+        elif seen.isdisjoint(marks := _marks(reading)):
             fresh.append(reading)
             seen |= marks
+        else:
+            unclear.append(reading)
     if seen:
         # By device: two processes that bring the same ids, told in one order, never wait for each other in a circle.
         fresh.sort(key=lambda reading: reading.device_id)
