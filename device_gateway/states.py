@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce, Greatest
 
 from device_gateway.models import DeviceState
 from ozone.intake.last import last_writes
-from ozone.intake.sql import BulkInsert, moment, within
+from ozone.intake.sql import BulkInsert, moment, select, within
 
 
 class Latest(NamedTuple):
@@ -168,9 +168,9 @@ def mark_polled(
 def seats_of(connection: BaseDatabaseWrapper, devices: Collection[int]) -> dict[int, int | None]:
     """Who sits, by device."""
     among, given = within(connection, devices)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT device_id, seat FROM device_gateway_devicestate WHERE device_id {among}", given)
-        return dict(cursor.fetchall())
+    return dict(
+        select(connection, f"SELECT device_id, seat FROM device_gateway_devicestate WHERE device_id {among}", given)
+    )
 
 
 def register_store() -> None:

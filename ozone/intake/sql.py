@@ -209,6 +209,25 @@ def _text_of(value: datetime) -> str:
     return str(value)[:-6]  # without its +00:00
 
 
+def select(connection: BaseDatabaseWrapper, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """What a statement finds or returns, as the driver gives it (times: `read_moment`). PostgreSQL plans it once a
+    connection; Django would write the values into its text, and have it planned anew each time."""
+    return ask(connection, statement, parameters)()
+
+
+def ask(
+    connection: BaseDatabaseWrapper, statement: str, parameters: Sequence[Any]
+) -> Callable[[], list[tuple[Any, ...]]]:
+    """The same for whoever has more to send before he waits for what is found."""
+    if connection.vendor != "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            found = cursor.fetchall()
+        return lambda: found
+    with connection.wrap_database_errors:
+        return psycopg.Cursor(connection.connection).execute(statement, parameters, prepare=True).fetchall
+
+
 def within(connection: BaseDatabaseWrapper, values: Collection[Any]) -> tuple[str, list[Any]]:
     """`IN` for any number of values, whole numbers or texts, in one statement: what follows the column, and its
     parameters.

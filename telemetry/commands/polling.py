@@ -3,7 +3,7 @@
 A kind of the writer: all polls that came together are one look at their open commands. Most find none.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from device_gateway.models import Device, Enrolment
 from device_gateway.states import mark_polled, seats_of
 from ozone.intake import Locks, write_path
-from ozone.intake.sql import moment, within
+from ozone.intake.sql import ask, fetch_locked, moment, select, within
 from telemetry.commands.lifecycle import (
     EXECUTED,
     FAILED,
@@ -63,7 +63,7 @@ def store_polls(connection: BaseDatabaseWrapper, polls: list[Poll]) -> list[list
     devices = {poll.device for poll in seated}
     firmwares = _firmwares_to_mind(by_device)
     delivered = {
-        device: _deliver(commands, now, firmwares.get(device, ""))
+        device: _deliver(connection, commands, now, firmwares.get(device, ""))
         for device, commands in by_device.items()
         if device in devices
     }
@@ -114,15 +114,21 @@ def _note_vitals(connection: BaseDatabaseWrapper, polls: Sequence[Poll], command
 
 def pending_commands(connection: BaseDatabaseWrapper, devices: Collection[int], now: datetime) -> dict[int, int]:
     """How many commands are pending for each of the devices that have any."""
+    return ask_pending(connection, devices, now)()
+
+
+def ask_pending(
+    connection: BaseDatabaseWrapper, devices: Collection[int], now: datetime
+) -> Callable[[], dict[int, int]]:
+    """The same for whoever has more to send before he waits for the number."""
     among, given = within(connection, devices)
     query = (
         # As the index of open commands has it, and then some.
         "SELECT device_id, COUNT(*) FROM telemetry_command WHERE status IN ('pending', 'sent') AND status = 'pending'"
         f" AND expires_at > %s AND device_id {among} GROUP BY device_id"
     )
-    with connection.cursor() as cursor:
-        cursor.execute(query, [moment(connection, now), *given])
-        return dict(cursor.fetchall())
+    asked = ask(connection, query, [moment(connection, now), *given])
+    return lambda: dict(asked())
 
 
 def also_waiting(commands: int) -> dict[str, int]:
@@ -158,14 +164,12 @@ def _open_commands(connection: BaseDatabaseWrapper, devices: Collection[int]) ->
     if not devices:
         return []
     among, given = within(connection, devices)
-    lock = "" if connection.vendor == "sqlite" else " FOR UPDATE"
-    query = (
-        f"SELECT * FROM telemetry_command WHERE device_id {among} AND status IN ('pending', 'sent') ORDER BY id{lock}"
-    )
-    return list(Command.objects.raw(query, given))
+    return fetch_locked(Command, f"device_id {among} AND status IN ('pending', 'sent')", given)
 
 
-def _deliver(commands: Sequence[Command], now: datetime, firmware: str) -> list[Command]:
+def _deliver(
+    connection: BaseDatabaseWrapper, commands: Sequence[Command], now: datetime, firmware: str
+) -> list[Command]:
     """Moves each of a device's open commands on; those to be delivered, most urgent first.
 
     One that is unsafe for its firmware fails instead: it may have been another's when the command was made.
@@ -174,25 +178,32 @@ def _deliver(commands: Sequence[Command], now: datetime, firmware: str) -> list[
     for command in commands:
         state = state_at(command, now)
         if state == TIMEOUT:
-            _move(command, TIMEOUT, now)
+            _move(connection, command, TIMEOUT, now)
         elif state == SENT and is_done_by_polling(command, now):
-            _move(command, EXECUTED, now, executed_at=now)
+            _move(connection, command, EXECUTED, now, executed_at=now)
         elif state == PENDING or (is_overdue(command, now) and may_repeat(command)):
             if is_unsafe(command.command_type, firmware) and not command.is_forced:
                 error = unsafe(command.command_type, firmware)
-                _move(command, FAILED, now, error_message=f"{error.code}: {error.detail}")
+                _move(connection, command, FAILED, now, error_message=f"{error.code}: {error.detail}")
             else:
                 due.append(command)
     due.sort(key=lambda command: (PRIORITIES.index(command.priority), command.created_at, command.pk))
     return [
-        command for command in due[:MOST] if _move(command, SENT, now, sent_at=now, deliveries=command.deliveries + 1)
+        command
+        for command in due[:MOST]
+        if _move(connection, command, SENT, now, sent_at=now, deliveries=command.deliveries + 1)
     ]
 
 
-def _move(command: Command, to: str, now: datetime, **facts: Any) -> bool:
+def _move(connection: BaseDatabaseWrapper, command: Command, to: str, now: datetime, **facts: Any) -> bool:
     """One move, if nobody was quicker."""
-    moved = Command.objects.filter(pk=command.pk, status=command.status, deliveries=command.deliveries).update(
-        status=to, changed_at=now, **facts
+    values = {"status": str(to), "changed_at": now, **facts}
+    given = [moment(connection, value) if isinstance(value, datetime) else value for value in values.values()]
+    moved = select(
+        connection,
+        f"UPDATE telemetry_command SET {', '.join(f'{name} = %s' for name in values)}"
+        " WHERE id = %s AND status = %s AND deliveries = %s RETURNING id",
+        [*given, command.pk, command.status, command.deliveries],
     )
     return bool(moved)
 

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ozone.intake import Locks, write_path
-from telemetry.commands.polling import pending_commands
+from telemetry.commands.polling import ask_pending
 from telemetry.events.storing import EventArrival, store_events
 from telemetry.statuses.storing import lock_devices
 
@@ -21,9 +21,10 @@ class Stored(NamedTuple):
 
 def store_arrivals(connection: BaseDatabaseWrapper, arrivals: list[EventArrival]) -> list[Stored]:
     """For each request what its reply says."""
-    decided = store_events(connection, arrivals)
     now = max(arrival.received_at for arrival in arrivals)
-    waiting = pending_commands(connection, devices_of(connection, arrivals), now)
+    pending = ask_pending(connection, devices_of(connection, arrivals), now)
+    decided = store_events(connection, arrivals)
+    waiting = pending()
     return [Stored(one, waiting.get(arrival.device, 0)) for one, arrival in zip(decided, arrivals, strict=True)]
 
 

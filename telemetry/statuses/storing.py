@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ozone.intake.sql import BulkInsert, moment, read_moment, within
+from ozone.intake.sql import BulkInsert, moment, read_moment, select, within
 from ozone.wire.folding import folded
 from ozone.wire.times import AHEAD
 from telemetry.models import DeviceStatus
@@ -38,13 +38,14 @@ _save: Final = BulkInsert(
     "ON CONFLICT (device_id) DO UPDATE SET " + ", ".join(f"{column} = excluded.{column}" for column in _STATUS[1:]),
 )
 _FROM: Final = "FROM telemetry_devicestatus s JOIN device_gateway_device d ON d.id = s.device_id WHERE s.device_id"
-_SELECT: Final = f"SELECT d.created_at, {', '.join(f's.{column}' for column in _STATUS)} {_FROM}"
+_SELECT: Final = f"SELECT d.created_at, {', '.join(f's.{column}' for column in _STATUS)}, d.firmware {_FROM}"
 _SELECT_REGISTERED: Final = f"SELECT d.created_at, s.device_id {_FROM}"
 
 
 @dataclass(slots=True)
 class LockedStatus:
-    """A row of DeviceStatus, locked. `firmware`: what the device has told since; None for nothing new."""
+    """A row of DeviceStatus, locked. `firmware`: what the device has told since; None for nothing new.
+    `known_firmware`: what the registry had of it."""
 
     device: int
     counts: list[int]
@@ -59,6 +60,7 @@ class LockedStatus:
     touched_from: datetime | None
     flags: list[Any]
     registered_at: datetime
+    known_firmware: str
     firmware: str | None = None
 
     def row(self, connection: BaseDatabaseWrapper) -> tuple[Any, ...]:
@@ -146,7 +148,10 @@ def lock_devices(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> dic
 def save_statuses(connection: BaseDatabaseWrapper, statuses: Sequence[LockedStatus]) -> None:
     """Writes locked rows back, and the firmware that their devices have told; sorted by device."""
     _save.run(connection, [status.row(connection) for status in statuses])
-    _note_firmware(connection, {status.device: status.firmware for status in statuses if status.firmware})
+    # Most tell what is known, and the registry's rows are left alone then.
+    news = [status for status in statuses if status.firmware and status.firmware != status.known_firmware]
+    if news:
+        _note_firmware(connection, news)
 
 
 def touch_statuses(connection: BaseDatabaseWrapper, moments: Mapping[int, datetime]) -> None:
@@ -162,18 +167,13 @@ def touch_statuses(connection: BaseDatabaseWrapper, moments: Mapping[int, dateti
             )
 
 
-def _note_firmware(connection: BaseDatabaseWrapper, told: Mapping[int, str]) -> None:
-    """Most tell what is known, and the registry's rows are left alone then."""
-    if not told:
-        return
-    known = select_of(connection, "SELECT id, firmware FROM device_gateway_device WHERE id", list(told))
+def _note_firmware(connection: BaseDatabaseWrapper, statuses: Sequence[LockedStatus]) -> None:
     with connection.cursor() as cursor:
-        for device, firmware in sorted(known):
-            if told[device] != firmware:
-                cursor.execute(
-                    "UPDATE device_gateway_device SET firmware = %s, firmware_folded = %s WHERE id = %s",
-                    [told[device], folded(told[device]), device],
-                )
+        for status in statuses:
+            cursor.execute(
+                "UPDATE device_gateway_device SET firmware = %s, firmware_folded = %s WHERE id = %s",
+                [status.firmware, folded(str(status.firmware)), status.device],
+            )
 
 
 def _locked(
@@ -209,6 +209,7 @@ def _status(row: tuple[Any, ...]) -> LockedStatus:
         touched,
         touched_from,
         *flags,
+        firmware,
     ) = row
     return LockedStatus(
         device,
@@ -224,6 +225,7 @@ def _status(row: tuple[Any, ...]) -> LockedStatus:
         read_moment(touched_from),
         flags,
         read_moment(registered_at),  # type: ignore[arg-type]
+        firmware,
     )
 
 
@@ -232,6 +234,4 @@ def select_of(
 ) -> list[tuple[Any, ...]]:
     """What `query` finds, which ends with the column of a device, of these devices; `lock` is for PostgreSQL."""
     among, given = within(connection, devices)
-    with connection.cursor() as cursor:
-        cursor.execute(f"{query} {among}{order}{'' if connection.vendor == 'sqlite' else lock}", given)
-        return cursor.fetchall()
+    return select(connection, f"{query} {among}{order}{'' if connection.vendor == 'sqlite' else lock}", given)
