@@ -10,12 +10,11 @@ from django.utils import timezone
 
 from device_gateway.models import Device
 from ozone.intake.finding import Folded, FoundModel, FoundQuerySet, Order
-from telemetry.counts import COVERED, DailyCount, HourlyCount, RollUp
+from telemetry.counts import DailyCount, HourlyCount, RollUp
 from telemetry.opening import opening_hours_field
 from telemetry.swaps import Swap
 
 __all__ = [
-    "COVERED",
     "Bulk",
     "Command",
     "DailyCount",

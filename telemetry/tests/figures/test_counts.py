@@ -1,0 +1,42 @@
+"""How the counts by hour and day lie in their tables."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from telemetry.figures.rollups import Attribution, Tally
+
+TABLES = ("telemetry_hourlycount", "telemetry_dailycount")
+
+
+def count_a_press() -> None:
+    tally = Tally()
+    tally.add(Attribution(1, 2, 3), "BASIC", datetime(2025, 9, 16, 12, 34, tzinfo=UTC))
+    tally.store(connection)
+
+
+def updates() -> dict[str, int]:
+    """By this connection since PostgreSQL last gathered them: of each table all, and those that changed no index."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, pg_stat_get_xact_tuples_updated(oid), pg_stat_get_xact_tuples_hot_updated(oid)"
+            " FROM pg_class WHERE relname = ANY(%s)",
+            [list(TABLES)],
+        )
+        return {
+            f"{table} {kind}": number
+            for table, *both in cursor.fetchall()
+            for kind, number in zip("ah", both, strict=True)
+        }
+
+
+@pytest.mark.skipif("sqlite" in settings.DATABASES["default"]["ENGINE"], reason="it is PostgreSQL that keeps versions")
+def test_a_count_that_grows_changes_no_index(db: Any) -> None:
+    count_a_press()
+    before = updates()
+    count_a_press()
+    count_a_press()
+    assert updates() == {name: number + 2 for name, number in before.items()}
