@@ -237,7 +237,7 @@ def write_key_uses(connection: BaseDatabaseWrapper, uses: list[tuple[int, dateti
 
 
 def register_kind() -> None:
-    write_path.register(KEY_USES, store_key_uses)
+    write_path.register(KEY_USES, store_key_uses, is_piped=True)
     last_writes.register(write_key_uses)
 
 

@@ -52,4 +52,4 @@ def store_refusals(connection: BaseDatabaseWrapper, refusals: Sequence[Refusal])
 
 
 def register_kind() -> None:
-    write_path.register(REFUSALS, store_refusals)
+    write_path.register(REFUSALS, store_refusals, is_piped=True)

@@ -248,4 +248,4 @@ def _latest(readings: Iterable[Reading]) -> dict[int, Latest]:
 
 
 def register_kind() -> None:
-    write_path.register(READINGS, store_readings)
+    write_path.register(READINGS, store_readings, is_piped=True)

@@ -12,10 +12,14 @@ _OWN_ERRORS: Final = ("SQLITE_CONSTRAINT_NOTNULL", "SQLITE_CONSTRAINT_FOREIGNKEY
 """NOT NULL and foreign keys: PostgreSQL's codes, and SQLite's."""
 
 
-def is_transient(connection: BaseDatabaseWrapper, error: Exception) -> bool:
-    """A deadlock, a serialization failure, or a connection that was lost."""
-    state = getattr(error.__cause__, "sqlstate", None)
-    return state in ("40P01", "40001") or (connection.vendor != "sqlite" and not connection.is_usable())
+def is_undone(error: Exception) -> bool:
+    """A deadlock or a serialization failure, at whatever statement it is told: nothing of the transaction is stored."""
+    return getattr(error.__cause__, "sqlstate", None) in ("40P01", "40001")
+
+
+def is_lost(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the connection leads nowhere any more."""
+    return connection.vendor != "sqlite" and not connection.is_usable()
 
 
 def poison(error: Exception) -> ApiError:

@@ -18,8 +18,9 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ozone.intake import silence
-from ozone.intake.failures import first_line, is_transient, poison
+from ozone.intake.failures import first_line, is_lost, is_undone, poison
 from ozone.intake.last import last_writes
+from ozone.intake.pipelines import Pipeline
 from ozone.intake.standing import log_identity, replaced, standing
 from ozone.intake.submission import CALL, LARGE_TOGETHER, Submission, fail, settle
 from ozone.intake.turns import LOOK_MILLISECONDS, begun, turns
@@ -46,6 +47,9 @@ class Locks(NamedTuple):
 class Kind(NamedTuple):
     store: Store
     locks: Locks | None = None
+    is_piped: bool = False
+    """Its store asks for no more than what it fetches: nothing depends on how many rows a statement changed, or on what
+    an error says of the one that brought it about."""
 
 
 MAX_SUBMISSIONS: Final = 4096
@@ -77,6 +81,7 @@ class Lane:
         self._postponed: list[Submission] = []
         """Calls for which the transaction before had no time: they are the first of the next."""
         self._large_is_next = False
+        self._pipeline = Pipeline()
         self._thread: threading.Thread | None = None
         self._log: tuple[Any, Any] = (None, None)
         """SQLite's write-ahead log as it was after the first COMMIT of the connection named first."""
@@ -111,6 +116,7 @@ class Lane:
     def _run(self) -> None:
         connection = connections[self.using]
         _prepare(connection)
+        self._pipeline.serve(connection)
         stopping = False
         while (waiting := bool(self._postponed or self._later)) or not stopping:
             batch, told = self._take(may_wait=not stopping and not waiting)
@@ -125,6 +131,7 @@ class Lane:
             self._postponed = [item for item in batch if item.postponed]
             settle(done)
             self._done(done)
+        self._pipeline.leave()
         connection.close()
 
     def _take(self, *, may_wait: bool) -> tuple[list[Submission], bool]:
@@ -184,15 +191,20 @@ class Lane:
         before = connection.connection
         at_commit = False
         try:
+            if all(item.kind in self._kinds and self._kinds[item.kind].is_piped for item in batch):
+                self._pipeline.enter(connection)
+            else:
+                self._pipeline.leave()
             with self._turn(connection), begun(self.using, LOCK_MILLISECONDS / 1000):
                 with last_writes.gather(connection):
                     self._store(connection, batch)
                 at_commit = True
         except (OperationalError, InterfaceError) as error:
-            # Before COMMIT was sent nothing can have been stored, so a deadlock or a lost connection is worth
-            # one more try; after it nobody knows.
+            self._pipeline.leave()
+            # What PostgreSQL has undone, and says so, is worth one more try; so is a connection that was lost before
+            # COMMIT was sent: nothing can have been stored. After it nobody knows.
             lost = before is not None and connection.connection is not before
-            retryable = may_retry and not at_commit and (lost or is_transient(connection, error))
+            retryable = may_retry and (is_undone(error) or (not at_commit and (lost or is_lost(connection))))
             _repair(connection, before)
             clear_frames(error)
             if retryable:
@@ -201,6 +213,7 @@ class Lane:
                 logger.warning("writer: %d submissions refused: %s", len(batch), first_line(error))
                 fail(batch, lambda: Unavailable())
         except Exception as error:
+            self._pipeline.leave()
             _repair(connection, before)
             if len(batch) > 1:
                 clear_frames(error)
@@ -240,7 +253,7 @@ class Lane:
             by_kind.setdefault(item.kind, []).append(item)
         if len(by_kind) > 1 and connection.vendor != "sqlite":
             self._lock(connection, by_kind)
-        for kind, (store, _) in self._kinds.items():
+        for kind, (store, *_) in self._kinds.items():
             if items := by_kind.get(kind):
                 with connection.wrap_database_errors:
                     results = store(connection, [item.row for item in items])
@@ -274,7 +287,7 @@ class Lane:
         """Each kind locks its rows in order; several do not, one after the other, and two processes would wait for each
         other in a circle. So what all of them need is locked before any of them writes."""
         needed: dict[Callable[..., Any], set[int]] = {}
-        for kind, (_, locks) in self._kinds.items():
+        for kind, (_, locks, _) in self._kinds.items():
             if locks is not None and (items := by_kind.get(kind)):
                 keys = locks.keys(connection, [item.row for item in items])
                 needed.setdefault(locks.lock, set()).update(keys)

@@ -48,10 +48,10 @@ class Writer:
     def _has_two_lanes(self) -> bool:
         return connections[self.using].vendor != "sqlite"
 
-    def register(self, kind: str, store: Store, locks: Locks | None = None) -> None:
+    def register(self, kind: str, store: Store, locks: Locks | None = None, *, is_piped: bool = False) -> None:
         """Rows of `kind` are stored by `store`. Kinds are stored in the order of their registration, always; what
-        `store` locks it tells by `locks`."""
-        self._kinds[kind] = Kind(store, locks)
+        `store` locks it tells by `locks`. `is_piped`: see Kind."""
+        self._kinds[kind] = Kind(store, locks, is_piped)
 
     def submit(self, kind: str, row: Any, size: int = 0, rows: int = 1) -> "asyncio.Future[Any]":
         """Queues a row from a running event loop; the future ends when the row is committed, or with an ApiError.

@@ -209,4 +209,4 @@ def _move(connection: BaseDatabaseWrapper, command: Command, to: str, now: datet
 
 
 def register_kinds() -> None:
-    write_path.register(POLLS, store_polls, Locks(lock_devices, devices_of))
+    write_path.register(POLLS, store_polls, Locks(lock_devices, devices_of), is_piped=True)

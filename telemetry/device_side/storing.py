@@ -34,4 +34,4 @@ def devices_of(connection: BaseDatabaseWrapper, arrivals: list[EventArrival]) ->
 
 
 def register_kinds() -> None:
-    write_path.register(EVENTS, store_arrivals, Locks(lock_devices, devices_of))
+    write_path.register(EVENTS, store_arrivals, Locks(lock_devices, devices_of), is_piped=True)

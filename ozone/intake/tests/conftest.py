@@ -78,7 +78,7 @@ def store() -> Store:
 @pytest.fixture
 def writer(tables: None, store: Store) -> Iterator[Writer]:
     writer = Writer()
-    writer.register(ROWS, store)
+    writer.register(ROWS, store, is_piped=True)
     yield writer
     store.gate.set()
     writer.stop()
