@@ -116,8 +116,9 @@ def refusal(answer: Answer) -> tuple[int, str]:
     return answer.status, body["code"]
 
 
-def at_once(count: int, act: Callable[[int], Result]) -> list[Result]:
-    """What `act(0)` … `act(count - 1)` return, each in a thread of its own, all let go at one moment."""
+def at_once(count: int, act: Callable[[int], Result], *, seconds: float = 30) -> list[Result]:
+    """What `act(0)` … `act(count - 1)` return, each in a thread of its own, all let go at one moment; so many seconds
+    later all are back."""
     results: dict[int, Result] = {}
     barrier = threading.Barrier(count)
 
@@ -130,7 +131,7 @@ def at_once(count: int, act: Callable[[int], Result]) -> list[Result]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(seconds)
     return [results[number] for number in range(count)]
 
 

@@ -1,8 +1,6 @@
 """`POST /api/machines/<id>/device/`: another board, what stays with the machine, and how it is taken back."""
 
-import random
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -14,15 +12,11 @@ from django.utils import timezone
 from device_gateway.models import Device, Enrolment
 from device_gateway.registry.services import archive_device, change_device
 from device_gateway.tests.conftest import at_once, refusal, token_of
-from ozone.wire.errors import Conflict
 from telemetry.commands.services import create
 from telemetry.machines.bindings import add_machine, archive_machine, assign_device, register_machine, unassign_device
-from telemetry.machines.swapping import Keep, swap_board, undo_swap
-from telemetry.models import Command, Machine, MachineDevice, Outlet, Swap, TelemetryEvent
+from telemetry.models import Command, Machine, MachineDevice, Outlet, Swap
 from telemetry.tests.cast import DAY, HOUR, NOON, SECOND, Site, bearer, counters, history, press
-from telemetry.tests.conftest import Esp32
-from tests.support.doors import DjangoDoor, Door
-from tests.support.length import length
+from tests.support.doors import DjangoDoor
 
 LEFT, RIGHT = "CH1/027/2024", "BD1/001/2025"
 
@@ -340,52 +334,3 @@ class TestAtOnce:
         assert len(spans) == 5
         assert [end for *_, end, _ in spans[:-1]] == [start for *_, start, _, _ in spans[1:]]
         assert spans[-1][-1]
-
-
-def test_swaps_under_traffic(door: Door, olga: User, outlet: Outlet) -> None:
-    """No press is lost, and none is at a machine that did not hold its board when it occurred."""
-    boards = [Esp32(door, mac=f"02:00:00:00:01:{number:02X}").enrol() for number in range(6)]
-    machines = [register_machine(device=board.device, outlet=outlet) for board in boards[:4]]
-    for board in boards[4:]:
-        board.assign()
-    devices = [board.device for board in boards]
-    swaps, told = length(40, 1000), [0, 0]
-    chance = random.Random(4)
-    is_over: list[bool] = []
-
-    def act(number: int) -> None:
-        if number == 2:
-            for _ in range(swaps):
-                machine = chance.choice(machines)
-                if chance.random() < 0.15 and machine.swaps.filter(undoes=None).exists():
-                    with suppress(Conflict):
-                        undo_swap(machine=machine)
-                else:
-                    device = chance.choice([*devices, None])
-                    keep = Keep(*(chance.random() < 0.5 for _ in range(3)))
-                    swap_board(machine=machine, device=device, move=True, keep=keep)
-            is_over.append(True)
-        while not is_over and number < 2:
-            for board in boards[number::2]:
-                assert board.press().status == 200
-                told[number] += 1
-
-    at_once(3, act)
-    assert is_over
-    events = list(TelemetryEvent.objects.all())
-    assert len(events) == sum(told) >= swaps
-    spans = list(MachineDevice.objects.all())
-    for event in events:
-        at = event.occurred_at
-        holders = [
-            span.machine_id
-            for span in spans
-            if span.device_id == event.device_id
-            and span.assigned_date <= at
-            and (span.deactivated_date is None or at < span.deactivated_date)
-        ]
-        assert holders == ([event.machine_id] if event.machine_id else [])
-    for machine in Machine.objects.exclude(device=None):
-        assert [(span.device_id) for span in spans if span.is_active and span.machine_id == machine.pk] == [
-            machine.device_id
-        ]
