@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -172,6 +173,21 @@ def test_it_is_a_thread_of_its_own(meter: Device, monkeypatch: pytest.MonkeyPatc
     finally:
         following.upkeep.stop()
     assert ReadingHour.objects.get().count == 1
+
+
+@pytest.mark.sqlite_only
+def test_a_year_takes_no_more_room_than_two_months(meter: Device) -> None:
+    pages = []
+    for month in range(12):
+        begin, seconds = month * 30 * DAY, timedelta(seconds=10)
+        keep(meter, *((begin + number * seconds, {"kwh": number, "words": "a" * 300}) for number in range(1_000)))
+        run(NOON + begin + 25 * DAY)
+        with connection.cursor() as cursor:
+            pages.append(cursor.execute("PRAGMA page_count").fetchone()[0])
+    assert DeviceTelemetry.objects.count() == 1_000
+    assert pages[1] - pages[0] > 60
+    assert pages[-1] - pages[1] < 15
+    assert sum(one["count"] for one in history(meter, "day")) == 12_000
 
 
 # --- whatever is told ---
