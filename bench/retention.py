@@ -54,6 +54,8 @@ def _fill(url: str) -> None:
         devices = [
             pk for (pk,) in connection.execute(f"SELECT id FROM device_gateway_device ORDER BY id LIMIT {DEVICES}")
         ]
+        lately = str(datetime.now(UTC) - timedelta(days=2))[:19]  # without it the clock looks wrong
+        connection.execute(f"{_INSERT} ({devices[0]}, '{lately}', '{lately}', '{payload}')")
         for first in range(0, OLD // DEVICES, 50):
             moments = [str(start + timedelta(minutes=first + number))[:19] for number in range(50)]
             rows = [f"({pk}, '{at}', '{at}', '{payload}')" for at in moments for pk in devices]

@@ -28,7 +28,8 @@ STEP_SECONDS: Final = 0.005
 """How long one transaction is to take."""
 ROWS: Final = (50, 2_000)
 """The fewest and the most to delete in one, where there are so many; of one hour never more than the fewest."""
-ANEW: Final = timedelta(days=1)
+A_DAY: Final = timedelta(days=1)
+ANEW: Final = A_DAY
 """After which it looks again from the oldest on, whether there are any behind the place where it is."""
 
 _keep: Final = BulkInsert(
@@ -70,7 +71,7 @@ class Retention:
     def step(self, now: datetime) -> Step:
         """Looks for old readings, or deletes some that it has found."""
         days = options().RETENTION_READINGS
-        if not days:
+        if days <= 0:
             return Step(0, has_more=False)
         if not self._waiting:
             self._look(now - timedelta(days=days), now)
@@ -114,12 +115,36 @@ class Retention:
                 hour.figures.add(_decode(payload), occurred_at)
             self._place, seen = pk, seen + 1
         self._is_through = seen < AHEAD
+        if self._waiting and not _went_on(until, now):
+            self._waiting.clear()
+            self._place, self._is_through = 0, True
 
     def _adapt(self, seconds: float) -> None:
         if seconds > STEP_SECONDS:
             self._rows = max(ROWS[0], self._rows // 2)
         elif seconds < STEP_SECONDS / 2:
             self._rows = min(ROWS[1], self._rows * 2)
+
+
+def _went_on(until: datetime, now: datetime) -> bool:
+    """Whether anything arrived between `until` and a day ago. If not, nobody has sent for so long, or rather the clock
+    was set ahead and all that there is looks old: there is a day to notice it.
+
+    Keys are in the order of arrival, nearly: the last of those is found by halves.
+    """
+    rows = DeviceTelemetry.objects.order_by("pk").values_list("pk", "received_at")
+    first, last = rows.first(), rows.last()
+    newest: datetime | None = None
+    if first and last:
+        low, high = first[0], last[0] + 1
+        while low < high:
+            middle = (low + high) // 2
+            row = rows.filter(pk__gte=middle).first()
+            if row is None or row[1] >= now - A_DAY:
+                high = middle
+            else:
+                low, newest = row[0] + 1, row[1]
+    return newest is not None and newest >= until
 
 
 def _replace(hours: Sequence[_Hour]) -> bool:

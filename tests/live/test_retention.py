@@ -28,6 +28,7 @@ pytestmark = pytest.mark.real_server
 def fill(server: LiveServer, device: Device) -> None:
     first = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=60)
     moments = [str(first + timedelta(minutes=number))[:19] for number in range(OLD)]
+    moments.append(str(datetime.now(UTC) - timedelta(days=2))[:19])  # to be kept; it has gone on since
     rows = [(device.pk, moment, moment, json.dumps({"kwh": number})) for number, moment in enumerate(moments)]
     if server.database_url.startswith("sqlite"):
         with closing(sqlite3.connect(server.database_url.removeprefix("sqlite:///"))) as connection, connection:
@@ -71,7 +72,7 @@ def test_it_works() -> None:
         day = f"/gateway/devices/{meter.pk}/telemetry?bucket=day&fields=kwh"
         days = staff.call("GET", day, bearer=staff.sign_in()).json()["results"]
         figures = [one["fields"]["kwh"] for one in days]
-        assert sum(one["count"] for one in days) == sum(one["count"] for one in figures) == OLD
-        assert (figures[0]["min"], figures[-1]["max"], figures[-1]["last"]) == (0, OLD - 1, OLD - 1)
-        means = [one["mean"] for one in figures[1:-1]]
+        assert sum(one["count"] for one in days) == sum(one["count"] for one in figures) == OLD + 1
+        assert (figures[0]["min"], figures[-2]["max"], figures[-2]["last"]) == (0, OLD - 1, OLD - 1)
+        means = [one["mean"] for one in figures[1:-2]]
         assert means == pytest.approx([means[0] + 1440 * number for number in range(len(means))])

@@ -1,11 +1,16 @@
 """Readings older than RETENTION_READINGS go, and their figures by the hour stay what they were."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -43,9 +48,18 @@ def keep(device: Device, *told: Told) -> None:
     )
 
 
+@contextmanager
+def lately(now: datetime) -> Iterator[None]:
+    other = Device.objects.create(name="Another")
+    keep(other, (now - NOON - 2 * DAY, {}))
+    yield
+    other.telemetry.all().delete()
+
+
 def run(now: datetime, ahead: int = module.AHEAD, rows: int = 50) -> int:
-    """All that is to be done now, looked at and deleted so many at a time; how many are deleted."""
-    with pytest.MonkeyPatch.context() as patch:
+    """All that is to be done now, looked at and deleted so many at a time; how many are deleted. Another meter has sent
+    something lately."""
+    with pytest.MonkeyPatch.context() as patch, lately(now):
         patch.setattr(module, "AHEAD", ahead)
         patch.setattr(module, "ROWS", (rows, rows))
         retention = Retention()
@@ -126,8 +140,37 @@ def test_one_that_arrived_while_the_clock_was_wrong_holds_nothing_up(meter: Devi
     assert [row.payload for row in DeviceTelemetry.objects.all()] == [{"kwh": 7}]
 
 
+class TestClock:
+    """One that is wrong makes all look old."""
+
+    def test_set_ahead(self, meter: Device) -> None:
+        keep(meter, *((number * DAY, {"kwh": number}) for number in range(60)))
+        ahead = NOON + 1000 * DAY
+        keep(meter, *((ahead - NOON + number * MINUTE, {"kwh": number}) for number in range(60)))
+        retention = Retention()
+        for hours in (1, 12, 24):
+            assert retention.step(ahead + hours * 60 * MINUTE) == (0, False)
+        assert DeviceTelemetry.objects.count() == 120
+        # Set right again: what came meanwhile holds nothing up.
+        assert run(NOON + 60 * DAY) == 30
+        assert DeviceTelemetry.objects.count() == 90
+
+    def test_nobody_has_sent_for_long(self, meter: Device) -> None:
+        now = NOON + 100 * DAY
+        keep(meter, *((number * DAY, {"kwh": number}) for number in range(60)))
+        assert Retention().step(now) == (0, False)
+        keep(meter, (100 * DAY, {"kwh": 0}))
+        assert Retention().step(now + DAY) == (0, False)
+        assert Retention().step(now + DAY + MINUTE) == (0, True)
+
+    def test_set_back(self, meter: Device) -> None:
+        keep(meter, *((number * DAY, {"kwh": number}) for number in range(60)))
+        assert run(NOON - 1000 * DAY) == 0
+        assert run(NOON + 40 * DAY) == 10
+
+
 def test_what_is_stored_late_is_found_the_next_day(meter: Device) -> None:
-    keep(meter, (0 * MINUTE, {"kwh": 1}), (20 * DAY, {"kwh": 2}))
+    keep(meter, (0 * MINUTE, {"kwh": 1}), (38 * DAY, {"kwh": 2}))
     retention, now = Retention(), NOON + 40 * DAY
     first = DeviceTelemetry.objects.earliest("pk").pk
     assert [retention.step(now) for _ in range(3)] == [(0, True), (1, False), (0, False)]
@@ -142,10 +185,12 @@ def test_what_is_stored_late_is_found_the_next_day(meter: Device) -> None:
 def test_two_that_lead_count_nothing_twice(meter: Device) -> None:
     keep(meter, *((number * MINUTE, {"kwh": number}) for number in range(4)))
     now, one = NOON + 40 * DAY, Retention()
-    assert one.step(now) == (0, True)
+    with lately(now):
+        assert one.step(now) == (0, True)
     assert run(now, ahead=3, rows=2) == 4
     keep(meter, (5 * MINUTE, {"kwh": 5}))
-    steps = [one.step(now) for _ in range(3)]
+    with lately(now):
+        steps = [one.step(now) for _ in range(3)]
     assert steps == [(0, True), (0, True), (1, False)]
     assert [(hour.count, hour.fields["kwh"][:4]) for hour in ReadingHour.objects.all()] == [(5, [5, 0, 2.2, 5])]
 
@@ -164,15 +209,28 @@ def test_fields_without_end(meter: Device, monkeypatch: pytest.MonkeyPatch) -> N
 def test_it_is_a_thread_of_its_own(meter: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following._Next, "look", 0.0)
     keep(meter, (0 * MINUTE, {"kwh": 1}))
-    following.upkeep.start()
-    try:
-        for _ in range(100):
-            if not DeviceTelemetry.objects.exists():
-                break
-            following.upkeep._end.wait(0.1)
-    finally:
-        following.upkeep.stop()
+    with lately(timezone.now()):
+        following.upkeep.start()
+        try:
+            for _ in range(100):
+                if not meter.telemetry.exists():
+                    break
+                following.upkeep._end.wait(0.1)
+        finally:
+            following.upkeep.stop()
     assert ReadingHour.objects.get().count == 1
+
+
+def test_the_command(meter: Device, settings: Settings) -> None:
+    """For servers that are not ours."""
+    now, out = timezone.now(), StringIO()
+    keep(meter, *((now - NOON - days * DAY, {"kwh": days}) for days in (32, 31, 29, 2)))
+    call_command("prune_readings", stdout=out)
+    assert out.getvalue() == "2 readings deleted.\n"
+    assert [row.payload["kwh"] for row in DeviceTelemetry.objects.order_by("pk")] == [29, 2]
+    settings.RETENTION_READINGS = 0
+    with pytest.raises(CommandError, match="all readings are kept"):
+        call_command("prune_readings")
 
 
 @pytest.mark.sqlite_only
