@@ -11,7 +11,7 @@ from pages import stations
 
 SUBJECTS: Final = (
     "dashboard", "people", "tokens", "devices", "commands", "machines", "install", "outlets", "stats", "money",
-    "finding", "channels",
+    "finding", "incidents", "channels",
 )  # fmt: skip
 
 urlpatterns = [

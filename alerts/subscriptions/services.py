@@ -20,6 +20,7 @@ from alerts.subscriptions.kinds import read_address
 from device_gateway.registry.queries import visible_devices
 from ozone.wire.errors import Conflict, Forbidden, Invalid, TooManyRequests
 from ozone.wire.times import people_zone
+from telemetry.visible import visible_outlets
 
 MOST: Final = 20
 """Channels of a person."""
@@ -29,6 +30,20 @@ TESTS_IN: Final = timedelta(minutes=1)
 AT_A_TIME: Final = 500
 """Rows of the log that are deleted in one transaction."""
 _WRONG: Final = "That is not the code, or it is more than an hour old, or was tried too often. Ask for another."
+
+
+def checked(person: Any, fields: dict[str, Any], stored: Channel | None = None) -> dict[str, Any]:
+    """Raises Invalid where members do not go together, or name outlets that the person does not see."""
+    hours = [fields.get(name, getattr(stored, name, None)) for name in ("quiet_from", "quiet_until")]
+    if (hours[0] is None) != (hours[1] is None) or (hours[0] is not None and hours[0] == hours[1]):
+        raise Invalid.named("quiet_until", "Two different times, or none.")
+    wanted = set(fields.get("outlets", ()))
+    missing = wanted - set(visible_outlets(person).filter(pk__in=wanted).values_list("pk", flat=True))
+    if missing:
+        raise Invalid.named("outlets", f"There is no outlet {min(missing)}.")
+    if fields.get("statements") and not person.is_staff:
+        raise Invalid.named("statements", "Statements are told to staff.")
+    return fields
 
 
 @transaction.atomic

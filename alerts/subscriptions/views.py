@@ -24,7 +24,6 @@ from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
 from ozone.wire.errors import Invalid, NotFound
 from telemetry.machines.views import IF_MATCH
-from telemetry.visible import visible_outlets
 
 READ_PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
 PROBLEMS = {**READ_PROBLEMS, 403: Problem, 409: Problem}
@@ -47,20 +46,6 @@ def _json(channel: Channel) -> dict[str, Any]:
     return next(ChannelReply.rows(Channel.objects.filter(pk=channel.pk), timezone.now()))
 
 
-def _checked(request: Request, fields: dict[str, Any], stored: Channel | None = None) -> dict[str, Any]:
-    """Raises Invalid where members do not go together, or name outlets that the person does not see."""
-    hours = [fields.get(name, getattr(stored, name, None)) for name in ("quiet_from", "quiet_until")]
-    if (hours[0] is None) != (hours[1] is None) or (hours[0] is not None and hours[0] == hours[1]):
-        raise Invalid.named("quiet_until", "Two different times, or null for both.")
-    wanted = set(fields.get("outlets", ()))
-    missing = wanted - set(visible_outlets(request.user).filter(pk__in=wanted).values_list("pk", flat=True))
-    if missing:
-        raise Invalid.named("outlets", f"There is no outlet {min(missing)}.")
-    if fields.get("statements") and not request.user.is_staff:
-        raise Invalid.named("statements", "Statements are told to staff.")
-    return fields
-
-
 class Channels(ApiView):
     """Where a person is told of incidents."""
 
@@ -78,7 +63,7 @@ class Channels(ApiView):
     )
     def post(self, request: Request) -> Response:
         """Adds one, and sends it a code that is to be told at `verify`. A webhook's secret is shown this once."""
-        fields = _checked(request, NEW.wanted(request.data, partial=False))
+        fields = services.checked(request.user, NEW.wanted(request.data, partial=False))
         if fields.pop("stopped"):
             raise Invalid.named("stopped", "A new channel is not stopped.")
         channel, secret = services.add(person=request.user, fields=fields, now=timezone.now())
@@ -109,7 +94,7 @@ class ChannelDetail(ApiView):
 
         def write(fields: dict[str, Any]) -> None:
             channel = own_channel(request, number)
-            services.change(channel=channel, fields=_checked(request, fields, channel), now=timezone.now())
+            services.change(channel=channel, fields=services.checked(request.user, fields, channel), now=timezone.now())
 
         return CHANGE.change(request, read, write)
 

@@ -1,14 +1,128 @@
-"""The link in each message that ends them, for whoever reads them: nobody signs in for it."""
+"""One's own channels with what went out by them; and the link in each message that ends them."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from alerts.channels.codes import stopped_by
+from alerts.channels.models import Channel
+from alerts.conditions.table import CONDITIONS
+from alerts.deliveries.models import Delivery
+from alerts.deliveries.views import visible_deliveries
 from alerts.subscriptions import services
+from alerts.subscriptions.kinds import offered
 from ozone.wire.errors import NotFound
-from pages.kit.frame import page
+from pages.channels.forms import REPORTS, WHEN, ChannelForm, kind_title
+from pages.kit.frame import page, signed_in_page
+from telemetry.visible import visible_outlets
+
+LOG: Final = 100
+_STATES: Final = {
+    Channel.State.UNVERIFIED: "pending", Channel.State.ACTIVE: "online", Channel.State.STOPPED: "stale",
+}  # fmt: skip
+_OUTCOMES: Final = {
+    Delivery.State.WAITING: "pending", Delivery.State.SENDING: "sent", Delivery.State.UNSENT: "waiting",
+    Delivery.State.SENT: "applied", Delivery.State.FAILED: "failed", Delivery.State.DROPPED: "",
+}  # fmt: skip
+
+
+class State(NamedTuple):
+    """As `kit/badge.html` shows it."""
+
+    value: str
+    label: str
+
+
+class ChannelRow(NamedTuple):
+    pk: int
+    title: str
+    kind: str
+    target: str
+    state: State
+    told: tuple[str, ...]
+    is_verified: bool
+
+
+class LogRow(NamedTuple):
+    pk: int
+    at: datetime
+    type: str
+    incident: int | None
+    channel: str
+    person: str
+    state: State
+    attempts: int
+    said: str
+    maybe_twice: bool
+    may_replay: bool
+
+
+# Not a page that lives: those are kept for all people of one scope, and this is one person's.
+@signed_in_page
+@require_safe
+def channels(request: HttpRequest) -> HttpResponse:
+    own = list(Channel.objects.filter(person_id=request.user.pk).order_by("id"))
+    shown = {"channels": _channel_rows(request.user, own), "log": _log(request.user), "kinds": offered()}
+    return render(request, "pages/channels/list.html", shown)
+
+
+def _channel_rows(person: Any, own: list[Channel]) -> list[ChannelRow]:
+    wanted = {number for channel in own for number in channel.outlets}
+    outlets = dict(visible_outlets(person).filter(pk__in=wanted).values_list("pk", "name")) if wanted else {}
+    return [
+        ChannelRow(
+            channel.pk,
+            str(channel),
+            kind_title(channel.kind),
+            channel.target,
+            State(_STATES[Channel.State(channel.state)], Channel.State(channel.state).label),
+            tuple(_told(channel, outlets)),
+            channel.verified_at is not None,
+        )
+        for channel in own
+    ]
+
+
+def _told(channel: Channel, outlets: dict[int, str]) -> Iterator[str]:
+    stored = ChannelForm.stored(channel)
+    if stored["when"]:
+        minutes = f"after {channel.after_minutes} minutes, unless somebody has it in hand"
+        words = dict(WHEN).get(stored["when"], minutes).lower()
+        labels = [CONDITIONS[kind].label.lower() for kind in channel.conditions if kind in CONDITIONS]
+        yield f"{', '.join(labels) or 'all incidents'}, {words}"
+    if channel.outlets:
+        yield f"at {', '.join(outlets.get(number, 'an outlet that is gone') for number in channel.outlets)}"
+    if channel.quiet_from and channel.quiet_until:
+        yield f"quiet from {channel.quiet_from:%H:%M} until {channel.quiet_until:%H:%M}"
+    if stored["reports"]:
+        yield f"reports {dict(REPORTS)[stored['reports']].lower()}"
+    if channel.statements:
+        yield "statements that are closed"
+
+
+def _log(person: Any) -> list[LogRow]:
+    rows = visible_deliveries(person).select_related("channel", "person").order_by("-id")[:LOG]
+    return [
+        LogRow(
+            row.pk,
+            row.at,
+            row.type,
+            row.incident_id,
+            str(row.channel),
+            row.person.get_username() if row.person_id != person.pk else "",
+            State(_OUTCOMES[Delivery.State(row.state)], Delivery.State(row.state).label),
+            row.attempts,
+            row.error,
+            row.maybe_twice,
+            row.person_id == person.pk and row.state not in (*Delivery.OPEN, Delivery.State.SENDING),
+        )
+        for row in rows
+    ]
 
 
 @page

@@ -12,6 +12,7 @@ from ozone.wire.clock import clock_watch
 from ozone.wire.words import duration
 from pages.dashboard.earned import RANKED, Span, chosen_span, morning, spans
 from pages.dashboard.screen import held_up, last_hour, overview, quiet_rows, ticker_rows, today, waiting
+from pages.incidents.screen import open_now
 from pages.kit.frame import signed_in_page
 from pages.kit.live import Screen, live_page, part, rows, screen
 from stations.partner.switch import stations_enabled
@@ -63,6 +64,7 @@ def _screen(actor: Any, span: Span, is_whole: bool, now: datetime) -> Screen:
         },
         parts=[
             part("clock", "pages/dashboard/clock.html", _clock()),
+            part("incidents", "pages/dashboard/incidents.html", open_now(actor)),
             part("guide", "pages/dashboard/guide.html", {"fleet": fleet, **person}),
             part("morning", "pages/dashboard/morning.html", shown),
             part("earned_total", "pages/dashboard/earned_total.html", shown, element="tbody"),

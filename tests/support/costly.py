@@ -116,7 +116,25 @@ TABLE: Final = """
 /api/maintenance/<window>/                              name
 /api/auth/login/                                        json password
 /api/auth/token/                                        json password
-/api/admin/login/                                       json password
+/api/incidents/                                             query
+/incidents/<incident>/                                  name query
+/incidents/<incident>/acknowledge/                      name query form
+/incidents/<incident>/snooze/                           name query form
+/incidents/maintenance/                                 query
+/incidents/maintenance/add/                             query form
+/incidents/maintenance/<window>/end/                    name query form
+/incidents/rules/                                       query
+/incidents/rules/set/                                   query form
+/incidents/rules/<rule>/remove/                         name query form
+/channels/                                              query
+/channels/add/                                          query form
+/channels/<channel>/edit/                               name query form
+/channels/<unverified>/verify/                          name query form
+/channels/<unverified>/code/                            name query form
+/channels/<channel>/test/                               name query form
+/channels/<channel>/delete/                             name query form
+/deliveries/<delivery>/replay/                          name query form
+/admin/login/                                       json password
 /api/admin/refresh/                                     json
 /api/auth/register/                                     json password
 /api/auth/logout/                                       json

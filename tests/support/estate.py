@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from alerts.channels.codes import stop_token
 from alerts.deliveries.claiming import GATHER
-from alerts.models import Incident, Maintenance
+from alerts.models import Incident, Maintenance, Rule
 from alerts.tests import telling
 from device_gateway.claims.services import issue_token
 from device_gateway.keys.credentials import set_key
@@ -96,7 +96,8 @@ def settle(word: str, owner: User | None) -> Estate:
         outlet=outlet, since=now, opened_at=now, told_at=now, note=f"{word} incident", facts={"said_by": word},
     )  # fmt: skip
     window = Maintenance.objects.create(outlet=outlet, start=now, weekly="Su 02:00-04:00", note=f"{word} window")
-    named |= {"incident": str(incident.pk), "window": str(window.pk)}
+    rule = Rule.objects.create(kind="silent", outlet=outlet, seconds=3600)
+    named |= {"incident": str(incident.pk), "window": str(window.pk), "rule": str(rule.pk)}
     long_ids = (str(device.pk), str(machine.pk), str(outlet.pk), str(spare.pk))
     marks = (word, mac, spare_mac, token.row.prefix, *long_ids, *states.values())
     return Estate(owner, key, named, marks)

@@ -1,0 +1,1 @@
+"""Incidents, what nobody is told of meanwhile, and from when on somebody is."""
