@@ -22,6 +22,7 @@ class Found(NamedTuple):
     machine_id: int | None = None
     outlet_id: int | None = None
     station_id: int | None = None
+    cause: str = ""
 
 
 class Watched(NamedTuple):

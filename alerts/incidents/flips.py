@@ -27,7 +27,7 @@ _insert: Final = BulkInsert(
     Incident,
     (
         "kind", "subject_key", "subject", "device_id", "machine_id", "outlet_id", "station_id",
-        "since", "opened_at", "told_at", "held_by_id", "facts",
+        "since", "opened_at", "told_at", "held_by_id", "facts", "cause",
     ),
     "ON CONFLICT DO NOTHING",
     returning=("id",),
@@ -52,7 +52,7 @@ def open_incidents(
     for pk in sorted(open_now.values()):
         happenings += _begin_again(pk, by_key, now, windows, held_by)
     soon = min(one.since for one in found) - HOLD
-    ended = known.filter(ended_at__gte=soon).exclude(subject_key__in=list(open_now)).order_by("id")
+    ended = known.filter(ended_at__gte=soon, ended_at__lte=now).exclude(subject_key__in=list(open_now)).order_by("id")
     for pk, key, at in ended.values_list("id", "subject_key", "ended_at"):
         if at is not None and at >= by_key[key].since - HOLD:
             happenings += _begin_again(pk, by_key, now, windows, held_by)
@@ -61,7 +61,8 @@ def open_incidents(
         (
             one.kind, one.subject_key, one.subject[:250], one.device_id, one.machine_id, one.outlet_id, one.station_id,
             moment(connection, one.since), moment(connection, now),
-            None if held_by or windows.cover(one) else moment(connection, now), held_by, json.dumps(one.facts),
+            None if held_by or windows.cover(one) else moment(connection, now), held_by,
+            json.dumps(one.facts), one.cause,
         )
         for key, one in by_key.items()
         if key not in open_now
@@ -83,73 +84,85 @@ def _begin_again(
         return []
     one = by_key[incident.subject_key]
     is_held = bool(held_by) or windows.cover(one)
-    changes = {"since": one.since, "facts": dict(one.facts), "times": F("times") + 1, "calm_since": None}
+    changes = {
+        "since": one.since,
+        "facts": dict(one.facts),
+        "cause": one.cause,
+        "times": F("times") + 1,
+        "calm_since": None,
+    }
     if incident.ended_at is not None:
         changes |= {"ended_at": None, "acknowledged_at": None, "escalated_at": None, "snoozed_until": None}
         changes |= {"held_by": held_by, "told_at": None if is_held else now}
+    elif held_by:
+        changes["held_by"] = held_by
     try:
         with transaction.atomic():
             is_mine = Incident.objects.filter(was_over, pk=pk, times=incident.times).update(**changes)
     except IntegrityError:  # another one of the subject was opened meanwhile
         return []
+    # Members of the time before are no sign that this one is over.
+    Incident.objects.filter(was_over, held_by=pk).update(held_by=None)
     return _happenings(OPENED, [pk], now) if is_mine and incident.ended_at is not None else []
 
 
-@transaction.atomic
 def end_incidents(numbers: Iterable[int], now: datetime) -> list[int]:
     """What was found of them is over. One that came back before ends when it has stayed away for HOLD. Returns those
     that have ended now."""
+    over = sorted(numbers)
+    if not over:
+        return []
     ended = []
-    for pk in sorted(numbers):
-        is_open = Incident.objects.filter(pk=pk, ended_at=None)
-        is_steady = Q(times=1) | Q(told_at=None) | Q(calm_since__lte=now - HOLD)
-        if is_open.filter(is_steady).update(ended_at=now, calm_since=None):
-            ended.append(pk)
-        else:
-            is_open.filter(calm_since=None).update(calm_since=now)
-    _tell(_happenings(ENDED, ended, now))
+    is_steady = Q(times=1) | Q(told_at=None) | Q(calm_since__lte=now - HOLD)
+    with transaction.atomic():
+        for pk in over:
+            is_open = Incident.objects.filter(pk=pk, ended_at=None)
+            if is_open.filter(is_steady).update(ended_at=now, calm_since=None):
+                ended.append(pk)
+            else:
+                is_open.filter(calm_since=None).update(calm_since=now)
+        _tell(_happenings(ENDED, ended, now))
     return ended
 
 
-@transaction.atomic
 def release(now: datetime) -> None:
     """Tells those that were held back and still last: the maintenance is over, or the outlet is back without them."""
-    held = (
-        Incident.objects.filter(told_at=None, ended_at=None, calm_since=None).select_related("held_by").order_by("id")
-    )
-    if not held:
-        return
-    windows = Windows(now)
+    untold = Incident.objects.filter(told_at=None, ended_at=None, calm_since=None)
+    held = list(untold.select_related("held_by").order_by("id"))
+    windows = Windows(now) if held else None
     freed = []
     for incident in held:
         above = incident.held_by
-        if above is not None and (above.ended_at is None or above.ended_at > now - SETTLES):
-            continue
-        if windows.cover(incident):
-            continue
-        if Incident.objects.filter(pk=incident.pk, told_at=None, ended_at=None).update(told_at=now):
+        is_below = above is not None and (above.ended_at is None or above.ended_at > now - SETTLES)
+        if not is_below and windows is not None and not windows.cover(incident):
             freed.append(incident.pk)
-    _tell(_happenings(OPENED, freed, now))
+    _claim(freed, Q(told_at=None, ended_at=None), {"told_at": now}, OPENED, now)
 
 
-@transaction.atomic
 def escalate(now: datetime) -> None:
     """Tells the next people of what nobody has acknowledged for ALERT_ESCALATION_MINUTES; and reminds of what was put
     off until now."""
-    happenings: list[Happening] = []
-    for pk in (
-        Incident.objects.filter(ended_at=None, snoozed_until__lte=now).order_by("id").values_list("id", flat=True)
-    ):
-        if Incident.objects.filter(pk=pk, ended_at=None, snoozed_until__lte=now).update(snoozed_until=None):
-            happenings += _happenings(REMINDED, [pk], now)
-    minutes = options().ALERT_ESCALATION_MINUTES
-    if minutes:
+    put_off = Q(ended_at=None, snoozed_until__lte=now)
+    _claim(_numbers(put_off), put_off, {"snoozed_until": None}, REMINDED, now)
+    if minutes := options().ALERT_ESCALATION_MINUTES:
         late = Q(ended_at=None, acknowledged_at=None, escalated_at=None, snoozed_until=None, calm_since=None)
         late &= Q(told_at__lte=now - timedelta(minutes=minutes))
-        for pk in Incident.objects.filter(late).order_by("id").values_list("id", flat=True):
-            if Incident.objects.filter(late, pk=pk).update(escalated_at=now):
-                happenings += _happenings(ESCALATED, [pk], now)
-    _tell(happenings)
+        _claim(_numbers(late), late, {"escalated_at": now}, ESCALATED, now)
+
+
+def _numbers(condition: Q) -> list[int]:
+    return list(Incident.objects.filter(condition).order_by("id").values_list("id", flat=True))
+
+
+def _claim(
+    numbers: Sequence[int], condition: Q, change: Mapping[str, datetime | None], kind: str, now: datetime
+) -> None:
+    """Changes those of which the condition still holds, and tells them."""
+    if not numbers:
+        return
+    with transaction.atomic():
+        mine = [pk for pk in numbers if Incident.objects.filter(condition, pk=pk).update(**change)]
+        _tell(_happenings(kind, mine, now))
 
 
 def _happenings(kind: str, numbers: Collection[int], now: datetime) -> list[Happening]:

@@ -14,6 +14,7 @@ from django.db.models import F, Max, Q, QuerySet
 from alerts.conditions import silence
 from alerts.conditions.found import Moment
 from alerts.conditions.models import Watch
+from alerts.incidents.cause import explained
 from alerts.incidents.flips import HOLD, end_incidents, escalate, open_incidents, release
 from alerts.incidents.maintenance import Windows
 from alerts.incidents.models import Incident
@@ -105,14 +106,14 @@ class Passing:
     def _open(self, looked: silence.Looked, now: datetime) -> None:
         windows = Windows(now)
         for whole, members in looked.groups:
-            number = open_incidents([whole], now, windows)[whole.subject_key]
+            number = open_incidents(explained([whole]), now, windows)[whole.subject_key]
             open_incidents(members, now, windows, held_by=number)
         outlets = {one.outlet_id for one in looked.silent if one.outlet_id}
         held = _open(silence.OUTLET_SILENT).filter(outlet__in=outlets, calm_since=None)
         above: dict[int | None, int | None] = dict(held.values_list("outlet_id", "id"))
         for over in {None, *above.values()}:
             some = [one for one in looked.silent if above.get(one.outlet_id) == over]
-            open_incidents(some, now, windows, held_by=over)
+            open_incidents(explained(some), now, windows, held_by=over)
 
     def _keep(self, now: datetime) -> None:
         """What is open: whether it is over, whether somebody is to be told now."""
@@ -124,7 +125,7 @@ class Passing:
             with transaction.atomic():
                 end_incidents([number for number, _ in found], now)
                 arm([device for _, device in found if device], now)
-        came_back = Q(members__ended_at__gt=F("since")) | Q(members__calm_since__gt=F("since"))
+        came_back = Q(members__ended_at__isnull=False) | Q(members__calm_since__isnull=False)
         outlets = _open(silence.OUTLET_SILENT).filter(lasts).filter(came_back).distinct()
         end_incidents(outlets.values_list("id", flat=True), now)
         self._hear_again(now)

@@ -1,5 +1,6 @@
 """A fleet with known truth: devices are heard by writing when they were, as the writer does, and time is given."""
 
+import threading
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -35,6 +36,7 @@ class Fleet:
         self.told: list[tuple[str, str, datetime]] = []
         """What was announced: type, title, real time."""
         announcing.append(self._hear)
+        self.failures: list[Exception] = []
         self.outlets: list[Outlet] = []
         self.devices: list[Device] = []
         self.places: dict[int, int] = {}
@@ -66,7 +68,7 @@ class Fleet:
         )
         MachineDevice.objects.bulk_create(
             [
-                MachineDevice(machine=machine, device=device, outlet=outlet, assigned_date=self.truth)
+                MachineDevice(machine=machine, device=device, outlet=outlet, assigned_date=self.truth - 30 * DAY)
                 for machine, device in zip(machines, made, strict=True)
             ]
         )
@@ -91,6 +93,27 @@ class Fleet:
             self.truth += step
             self.hear([device for device in self.devices if device.pk not in dead])
             self.look()
+
+    def go_on_by(self, runners: Sequence[Passing], minutes: int, dead: Sequence[Device]) -> None:
+        """As go_on, by several runners at once, each with a connection of its own; what ends one is over with it."""
+        numbers = {device.pk for device in dead}
+        for _ in range(minutes):
+            self.truth += MINUTE
+            self.hear([device for device in self.devices if device.pk not in numbers])
+            threads = [threading.Thread(target=self._run, args=(runner,)) for runner in runners]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+    def _run(self, runner: Passing) -> None:
+        try:
+            while runner(self.now, (self.truth - self._began).total_seconds()):
+                pass
+        except Exception as error:
+            self.failures.append(error)
+        finally:
+            connection.close()
 
     def announced(self) -> list[tuple[str, str]]:
         """But for escalations, which have tests of their own."""
