@@ -4,16 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 
 from alerts.channels.models import WEBHOOK, Channel
+from alerts.conditions import server, silence
 from alerts.deliveries.claiming import GATHER
 from alerts.deliveries.models import Delivery
 from alerts.incidents.happening import ACKNOWLEDGED, ENDED, ESCALATED, OPENED, REMINDED, Happening
 from alerts.incidents.queries import visible_incidents
 from alerts.incidents.serializers import IncidentReply
 
-URGENT: Final = frozenset({"disk_full", "nothing_heard", "outlet_silent", "writer_refusing"})
+URGENT: Final = frozenset({server.DISK_FULL, server.WRITER_REFUSING, silence.NOTHING_HEARD, silence.OUTLET_SILENT})
 """Kinds of incidents that do not wait for the end of quiet hours."""
 _FOR_THE_FIRST: Final = frozenset({OPENED, REMINDED})
 _FOR_THE_NEXT: Final = frozenset({ESCALATED})
@@ -28,6 +29,7 @@ def announce(happenings: Sequence[Happening]) -> None:
     if not channels:
         return
     _settle(channels, happenings)
+    prefetch_related_objects([one.incident for one in happenings], "device", "station", "acknowledged_by")
     seen = _seen(channels, happenings)
     known = _told_before(happenings)
     rows: list[Delivery] = []

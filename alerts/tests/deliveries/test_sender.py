@@ -3,9 +3,12 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
+import time_machine
+from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -14,8 +17,10 @@ from alerts.deliveries import webhook
 from alerts.deliveries.models import TEST, Delivery
 from alerts.deliveries.sender import A_FEW, Sender
 from alerts.incidents.happening import OPENED
+from alerts.incidents.models import Incident
 from alerts.subscriptions.services import send_test
 from alerts.tests.deliveries.conftest import mail_by
+from alerts.tests.fleet import MINUTE, Fleet
 from alerts.tests.telling import channel, incident, states, tell
 from telemetry.tests.cast import Site
 from tests.support.sinks import HttpSink, SmtpSink, http_sink, smtp_sink, until
@@ -196,3 +201,33 @@ def test_it_leads_in_a_thread_and_ends_in_order(settings: Settings, monkeypatch:
             sender.stop()
         assert time.monotonic() - began < 6
     assert not Delivery.objects.filter(state="sending").exists()
+
+
+def sent_at(now: datetime, sender: Sender, mailbox: SmtpSink) -> list[tuple[str, list[str]]]:
+    """Subject and lines of what goes out then."""
+    before = len(mailbox.letters)
+    with time_machine.travel(now):
+        work(sender)
+    return [(letter["Subject"], letter.get_content().splitlines()) for letter in mailbox.letters[before:]]
+
+
+def test_from_a_machine_that_dies_to_the_mail(
+    fleet: Callable[..., Fleet], sender: Sender, mailbox: SmtpSink, settings: Settings
+) -> None:
+    """Of eight whose router dies one message says so; then what is over."""
+    settings.PUBLIC_URL = "https://ozone.example.com"
+    town = fleet(1, 8)
+    channel(User.objects.create_user("olga", is_staff=True), town.truth)
+    town.go_on(20 * MINUTE, without=town.devices[1:])
+    ((subject, lines),) = sent_at(town.truth + MINUTE, sender, mailbox)
+    one = Incident.objects.get(kind="outlet_silent")
+    assert subject == "Outlet silent: Outlet 1"
+    assert lines[2] == one.sentence
+    assert f"What to do: {one.advice}" in lines
+    assert f"https://ozone.example.com/incidents/{one.pk}/" in lines
+    town.go_on(10 * MINUTE)
+    ((subject, lines),) = sent_at(town.truth + MINUTE, sender, mailbox)
+    assert subject == "Over: Outlet silent: Outlet 1"
+    town.go_on(20 * MINUTE, without=town.devices[:1])
+    ((subject, lines),) = sent_at(town.truth + MINUTE, sender, mailbox)
+    assert subject == "Silent: m0-0 at Outlet 0"
