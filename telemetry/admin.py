@@ -11,7 +11,7 @@ from device_gateway.admin import ReadOnlyAdmin
 from ozone.accounts.edits import EditAdmin
 from ozone.webapi.names import NamesThings
 from telemetry.machines import bindings
-from telemetry.models import DeviceStatus, Machine, MachineDevice, Outlet, TelemetryEvent
+from telemetry.models import DeviceStatus, Machine, MachineDevice, Outlet, Swap, TelemetryEvent
 
 
 class ArchivedAdmin(NamesThings, EditAdmin):
@@ -113,6 +113,15 @@ class MachineDeviceAdmin(ReadOnlyAdmin):
     list_filter = ("is_active", "outlet")
     list_select_related = ("machine", "device", "outlet")
     search_fields = ("machine__name", "device__device_id", "outlet__name")
+
+
+@admin.register(Swap)
+class SwapAdmin(ReadOnlyAdmin):
+    """Who has ordered which change of board."""
+
+    list_display = ("machine", "old", "new", "at", "ordered_by", "undoes")
+    list_select_related = ("machine", "old", "new", "ordered_by", "undoes")
+    search_fields = ("machine__name", "old__device_id", "new__device_id", "ordered_by__username")
 
 
 @admin.register(DeviceStatus)

@@ -122,7 +122,8 @@ def unassign(request: HttpRequest, name: str) -> HttpResponse:
         Confirmation(sent(request), seen=str(held_by.pk) if held_by else ""),
         perform,
         title=f"Take {device} out of {f'the machine {held_by}' if held_by else 'its machine'}",
-        lead="What it sends from now on belongs to no machine. What was counted stays with the machine.",
+        lead="What it sends from now on belongs to no machine. Commands that wait for it are cancelled. What was"
+        " counted stays with the machine.",
         back=home(device),
         button="Unassign",
     )

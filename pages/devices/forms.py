@@ -17,6 +17,7 @@ from pages.kit.actions import Edit
 from pages.kit.queries import CHOICES, asked, matching_machines
 from telemetry.events.payloads import MAX_KEPT_BODY
 from telemetry.events.quarantine import members
+from telemetry.machines.swapping import WHAT_STAYS
 from telemetry.models import Machine, MachineDevice, QuarantinedEvent
 from telemetry.visible import visible_machines
 
@@ -139,7 +140,7 @@ def _described(machine: Machine) -> str:
 def _what_ends(binding: MachineDevice, device: Device) -> str:
     if binding.device_id == device.pk:
         return f"The machine {binding.machine} has this device and would lose it."
-    return f"The machine {binding.machine} has the device {binding.device.device_id} and would lose it."
+    return f"The machine {binding.machine} has the device {binding.device.device_id} and would lose it. {WHAT_STAYS}"
 
 
 class AllowForm(AsksAgain):

@@ -15,6 +15,7 @@ from pages.kit.frame import staff_page
 from pages.machines.forms import AssignMachineForm, MachineForm, NewMachineForm, UnassignForm, free_devices
 from telemetry.figures.totals import totals
 from telemetry.machines import bindings, holding
+from telemetry.machines.swapping import WHAT_STAYS
 from telemetry.models import Machine
 from telemetry.visible import find, visible_machines
 
@@ -108,7 +109,7 @@ def _question(machine: Machine, form: AssignMachineForm) -> str:
     if holder := Machine.objects.filter(device=device).exclude(pk=machine.pk).first():
         said.append(f"{device.device_id} is in {holder} now, which would be without a device.")
     if machine.device:
-        said.append(f"{machine} has {machine.device.device_id} now, which would be without a machine.")
+        said.append(f"{machine} has {machine.device.device_id} now, which would be without a machine. {WHAT_STAYS}")
     return " ".join([*said, "What was counted so far stays where it is."]) if said else ""
 
 
@@ -140,7 +141,7 @@ def unassign(request: HttpRequest, number: str) -> HttpResponse:
         lambda data: _unassign(machine, data["what"] or "device", request.user),
         title=f"Take away from {machine}",
         lead="The device stays assigned: it may go on sending, and what it sends belongs to no machine. "
-        "What was counted so far stays with the machine and its outlet.",
+        "Commands that wait for it are cancelled. What was counted so far stays with the machine and its outlet.",
         back=reverse("machines"),
         is_strict=True,
         button="Take away",

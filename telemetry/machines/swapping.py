@@ -34,6 +34,8 @@ class Keep(NamedTuple):
 
 
 ALL_BUT_COMMANDS: Final = Keep()
+WHAT_STAYS: Final = "Its owner, name and place go over to the new board; commands that wait for it are cancelled."
+"""To a person who is asked whether a board is to be swapped so."""
 
 
 @transaction.atomic

@@ -193,7 +193,10 @@ def test_a_machine_that_has_a_device_is_asked_about_first(site: Site, staff: Cli
     sent = filled_in(staff, f"{path}assign/", device="esp32-003", outlet=site.other_outlet.pk)
     asked = staff.post(f"{path}assign/", sent)
     assert "CH1/027/2024 has esp32-001 now, which would be without a machine." in said(asked)
+    assert "Its owner, name and place go over to the new board" in said(asked)
     done(staff, staff.post(f"{path}assign/", form_of(asked)))
+    spare.refresh_from_db()
+    assert (spare.owner, spare.name, spare.location) == (site.vera.user, "Left", "Bay 1")
     # The device that went was never at the new outlet.
     assert history(machine=site.machine) == [
         ("CH1/027/2024", "esp32-001", "Chai Chee", NOON - DAY, NOON, False),

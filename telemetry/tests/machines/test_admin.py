@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from telemetry.machines.bindings import archive_machine, archive_outlet, assign_device
-from telemetry.models import DeviceStatus, Machine, MachineDevice, Outlet
+from telemetry.models import DeviceStatus, Machine, MachineDevice, Outlet, Swap
 from telemetry.tests.cast import Site, history, press
 
 ADMIN = "/admin/telemetry"
@@ -119,11 +119,12 @@ def test_nothing_is_deleted(root: Client, site: Site, model: str) -> None:
     assert (Outlet.objects.count(), Machine.objects.count()) == (2, 2)
 
 
-@pytest.mark.parametrize("model", ["machinedevice", "devicestatus", "telemetryevent"])
+@pytest.mark.parametrize("model", ["machinedevice", "swap", "devicestatus", "telemetryevent"])
 def test_the_rest_is_read_only(root: Client, site: Site, model: str) -> None:
     stored = press(site.device, timezone.now(), event_id="esp32-001-B001")
     row = {
         "machinedevice": MachineDevice.objects.earliest("id"),
+        "swap": Swap.objects.get(machine=site.machine),
         "devicestatus": DeviceStatus.objects.get(device=site.device),
         "telemetryevent": stored,
     }[model]
@@ -135,7 +136,7 @@ def test_the_rest_is_read_only(root: Client, site: Site, model: str) -> None:
     assert root.post(f"{ADMIN}/{model}/{row.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
-@pytest.mark.parametrize("model", ["outlet", "machine", "machinedevice", "devicestatus", "telemetryevent"])
+@pytest.mark.parametrize("model", ["outlet", "machine", "machinedevice", "swap", "devicestatus", "telemetryevent"])
 def test_any_number_of_rows_is_as_many_queries(
     root: Client, site: Site, model: str, django_assert_max_num_queries: Any
 ) -> None:
