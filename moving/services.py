@@ -15,13 +15,14 @@ from moving.cells import first, text, whole
 from moving.generations import generation_of
 from moving.pace import forced_at_the_end
 from moving.report import Report
-from moving.sources import Source, count, walk
+from moving.sources import NoSource, Source, count, walk
 from moving.state import Move
 from moving.steps.fleet import check_data_key, move_devices, move_statuses, move_tokens
 from moving.steps.histories import Progress, move_events, move_readings
 from moving.steps.orders import move_commands
 from moving.steps.people import move_people
 from moving.steps.places import move_bindings, move_machines, move_outlets
+from ozone.wire.conf import options
 
 
 def move_in(
@@ -34,6 +35,7 @@ def move_in(
     generation = generation_of(source)
     move = Move(source, generation, Report(generation.name, is_dry), zone, timezone.now(), since)
     check_data_key(move)
+    _check_retention(move)
     move.remembered()
     with nullcontext() if is_dry else forced_at_the_end():
         move_people(move)
@@ -50,6 +52,13 @@ def move_in(
         if not is_dry:
             _finish()
     return move.report
+
+
+def _check_retention(move: Move) -> None:
+    """Raises NoSource before anything is moved where old readings would be deleted as they come: a repeat would bring
+    them again, and count them twice among what stays of them."""
+    if move.generation.readings and options().RETENTION_READINGS and not move.report.is_dry:
+        raise NoSource("RETENTION_READINGS is set: leave it at 0, here and at the server, until you move in no more.")
 
 
 def sizes(source: Source) -> dict[str, int]:

@@ -118,6 +118,15 @@ def test_a_pending_token_can_be_claimed(furnished: Old, door: Door) -> None:
     assert door.post("/api/devices/claim", {"token": "used"}).status == 400
 
 
+def test_old_readings_must_stay_until_it_is_over(furnished: Old, settings: Settings) -> None:
+    """Deleted, they would come again with the next pass, and count twice among what is left of them."""
+    settings.RETENTION_READINGS = 30
+    with pytest.raises(NoSource, match="RETENTION_READINGS is set"):
+        move(furnished)
+    assert not Device.objects.exists()
+    assert move(furnished, is_dry=True).differences() == []
+
+
 def test_keys_need_somewhere_to_go(furnished: Old, settings: Settings) -> None:
     settings.DEVICE_DATA_KEY = []
     with pytest.raises(NoSource, match="set DEVICE_DATA_KEY first"):
