@@ -32,6 +32,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "memory": Bench.measure_memory,
     "held": Bench.measure_held,
     "claims": Bench.measure_claims,
+    "nodes": Bench.measure_nodes,
     "pages": Bench.measure_pages,
     "stations": Bench.measure_stations,
     "scale": Bench.measure_scale,

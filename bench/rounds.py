@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import claims, events, fairness, money, moving, pages, retention, scale, servers, stations, trouble
+from bench import claims, events, fairness, money, moving, nodes, pages, retention, scale, servers, stations, trouble
 from bench.databases import Store, count_rows
 from bench.load import BATCH, INGEST, Load, device_key, reading, run_wrk, write_script
 
@@ -95,6 +95,12 @@ class Bench:
             return
         self.store.make_template("claims", _fill("bench.claims", claims.TOKENS))
         self._keep("claims", claims.measure(lambda: self._copy("claims"), self.folder, self.seconds))
+
+    def measure_nodes(self) -> None:
+        """One node, two, and one that is far from its database; they need PostgreSQL."""
+        if self.store.name == "postgres":
+            scripts = {"readings": self.single, "events": self.presses}
+            self._keep("nodes", nodes.measure(lambda: self._copy(f"fleet_{DEVICES}"), scripts, self.seconds))
 
     def measure_pages(self) -> None:
         """What people's pages cost."""
