@@ -34,7 +34,7 @@ def main() -> None:
     _hear(heard)
     # A redirect is an answer like any other that is no success.
     requests.sessions.SessionRedirectMixin.get_redirect_target = lambda *_: None  # type: ignore[method-assign]
-    sys.addaudithook(_guard(may_reach))
+    sys.addaudithook(guarding(may_reach))
     json.dump(_answer(apprise, asked, heard), sys.stdout)
 
 
@@ -65,7 +65,8 @@ def _refuse(sentence: str) -> None:
     raise Refused(sentence)
 
 
-def _guard(may_reach: Callable[[Any], bool]) -> Callable[[str, tuple[Any, ...]], None]:
+def guarding(may_reach: Callable[[Any], bool]) -> Callable[[str, tuple[Any, ...]], None]:
+    """An audit hook. It cannot be taken away again: for a process that does nothing else."""
     own = tuple({os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, *sys.path) if path})
 
     def guard(event: str, given: tuple[Any, ...]) -> None:

@@ -4,9 +4,9 @@ A thread waits for one other side. No channel has two of them, no host and no pe
 holds up nobody else, and all of them together no device, since no thread has a transaction open while it waits.
 """
 
+import collections
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
@@ -16,6 +16,7 @@ from typing import Final
 from django.db import DatabaseError, connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from prometheus_client import Counter
 
 from alerts.channels.models import EMAIL, WEBHOOK, Channel
 from alerts.channels.secrets import opened
@@ -30,6 +31,8 @@ from ozone.wire.conf import options
 from ozone.wire.errors import Unavailable
 
 logger = logging.getLogger("alerts")
+
+TRIES: Final = Counter("ozone_messages_total", "Tries to send a message", ["kind", "outcome"])
 
 AT_ONCE: Final = 16
 A_FEW: Final = 2
@@ -114,8 +117,8 @@ class Sender:
     def _wanting(self, now: datetime) -> "QuerySet[Channel, int]":
         """Channels with something due, but for those that are waited for enough."""
         under_way = [claimed.channel for claimed in self._under_way.values()]
-        hosts = Counter(channel.host for channel in under_way)
-        people = Counter(channel.person_id for channel in under_way)
+        hosts = collections.Counter(channel.host for channel in under_way)
+        people = collections.Counter(channel.person_id for channel in under_way)
         enough = Q(pk__in=list(self._under_way))
         enough |= Q(host__in=[host for host, number in hosts.items() if number >= A_FEW])
         enough |= Q(person__in=[person for person, number in people.items() if number >= A_FEW])
@@ -146,6 +149,7 @@ class Sender:
 
     def _note(self, claimed: Claim, outcome: Outcome) -> None:
         self._under_way.pop(claimed.channel.pk, None)
+        TRIES.labels(claimed.channel.kind, "sent" if outcome.is_sent else "failed").inc()
         finish(claimed, outcome, timezone.now())
 
 

@@ -1,5 +1,9 @@
 """Chats by apprise: bounded in where it connects, and in what it does here."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from pytest_django import Settings
 
@@ -9,6 +13,8 @@ from alerts.deliveries.outgoing import Outgoing
 from tests.support.sinks import HttpSink
 
 pytestmark = pytest.mark.sqlite_only
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def message(address: str) -> Outgoing:
@@ -39,6 +45,42 @@ def test_it_ends_in_time(sink: HttpSink, monkeypatch: pytest.MonkeyPatch) -> Non
     outcome = send(message(f"json://127.0.0.1:{sink.port}/hang?rto=60&retry=5&wait=60"))
     assert (outcome.is_sent, outcome.is_unknown) == (False, True)
     assert "did not answer within" in outcome.error
+
+
+ATTEMPTS = """
+import os, socket, subprocess, sys, tempfile
+from ipaddress import ip_address
+from alerts.deliveries.chat_process import Refused, guarding
+import json, apprise, requests
+
+inside = apprise.__file__
+attempts = {
+    "file": lambda: open("/etc/passwd"),
+    "new file": lambda: open(os.path.join(tempfile.gettempdir(), "of-a-chat"), "w"),
+    "program": lambda: subprocess.run(["true"]),
+    "shell": lambda: os.system("true"),
+    "address": lambda: socket.socket().connect(("127.0.0.1", 9)),
+    "name": lambda: socket.socket().connect(("localhost", 9)),
+    "datagram": lambda: socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 9)),
+    "socket file": lambda: socket.socket(socket.AF_UNIX).connect("/run/of-a-chat"),
+    "listening": lambda: socket.socket().bind(("127.0.0.1", 0)),
+    "own": lambda: open(inside),
+}
+sys.addaudithook(guarding(lambda address: False))
+for name, attempt in attempts.items():
+    try:
+        attempt()
+    except Refused:
+        print(name)
+    except Exception as error:
+        print(name, repr(error))
+"""
+
+
+def test_what_an_address_may_not_make_it_do() -> None:
+    done = subprocess.run([sys.executable, "-c", ATTEMPTS], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    refused = ["file", "new file", "program", "shell", "address", "name", "datagram", "socket file", "listening"]
+    assert (done.stdout.splitlines(), done.stderr) == (refused, "")
 
 
 def test_an_address_is_shown_without_its_secret() -> None:
