@@ -78,9 +78,9 @@ class Builder:
 class Sketch:
     """A board that runs `program` until it is killed; its flash stays."""
 
-    def __init__(self, program: Path, flash: Path, port: int, ca: Path | None = None) -> None:
+    def __init__(self, program: Path, flash: Path, port: int, ca: Path | None = None, mac: str = MAC) -> None:
         flash.mkdir(exist_ok=True)
-        self.environment = {**os.environ, "HOST_FLASH": str(flash), "HOST_MAC": MAC, "API_PORT": str(port)}
+        self.environment = {**os.environ, "HOST_FLASH": str(flash), "HOST_MAC": mac, "API_PORT": str(port)}
         if ca is not None:
             self.environment["SERVER_CA_PEM"] = ca.read_text()
         self._program = program

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.clients.devices import MAC, Operator, until
+from tests.clients.devices import Operator, until
 from tests.clients.sketches import Builder, Sketch
 from tests.clients.tls import KINDS, speakers
 from tests.support import needs
@@ -20,6 +20,7 @@ from tests.support.server import ROOT, LiveServer, fresh_database, live_server
 
 BASIC, STANDARD, PREMIUM = 25, 26, 27
 """Pins of the buttons."""
+OTHER_MAC = "EC:E3:34:46:2B:C1"
 
 pytestmark = [
     pytest.mark.sqlite_only,
@@ -34,7 +35,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
     return Builder(tmp_path_factory.mktemp("arduino"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[LiveServer]:
     with fresh_database() as url, live_server(url) as running:
         yield running
@@ -147,10 +148,10 @@ def test_a_machine_in_the_field_changes_firmware(builder: Builder, server: LiveS
     }
     program = builder.build("FieldMigration", edits)
     operator = Operator(server)
-    met = httpx.post(f"{server.url}/api/handshake/", json={"mac": MAC}).json()
-    operator.assign()
+    met = httpx.post(f"{server.url}/api/handshake/", json={"mac": OTHER_MAC}).json()
+    assert operator.http.patch(f"/api/devices/{OTHER_MAC}/", json={"assigned": True}).is_success
     bearer = {"Authorization": f"Bearer {met['token']}"}
-    assert httpx.get(f"{server.url}/api/device/{MAC}/commands/", headers=bearer).is_success
+    assert httpx.get(f"{server.url}/api/device/{OTHER_MAC}/commands/", headers=bearer).is_success
 
     flash = tmp_path / "flash"
     flash.mkdir()
@@ -158,7 +159,7 @@ def test_a_machine_in_the_field_changes_firmware(builder: Builder, server: LiveS
     for at, text in ((140, met["device_id"]), (204, met["token"])):
         eeprom[at : at + len(text) + 1] = text.encode() + b"\0"
     (flash / "eeprom").write_bytes(eeprom)
-    board = Sketch(program, flash, server.port)
+    board = Sketch(program, flash, server.port, mac=OTHER_MAC)
     board.waits_for("identity taken over")
     board.waits_for("state 3 online")
     board.kill()
@@ -167,7 +168,7 @@ def test_a_machine_in_the_field_changes_firmware(builder: Builder, server: LiveS
     board.waits_for("state 3 online")
     board.kill()
 
-    board = Sketch(program, tmp_path / "empty", server.port)
+    board = Sketch(program, tmp_path / "empty", server.port, mac=OTHER_MAC)
     board.waits_for("no identity in the EEPROM")
     assert board.waits_for("state 4").endswith("press Allow re-enrolment on its page")
     board.kill()
