@@ -114,15 +114,30 @@ class Thresholds:
         outlets = {one.outlet for one in watched if one.outlet}
         self._rules = Rules(SILENT, [one.device for one in watched], outlets)
 
+    @property
+    def default(self) -> Threshold:
+        return Threshold(timedelta(seconds=options().STATUS_IDLE_SECONDS), DEFAULT)
+
     def of(self, one: Watched) -> Threshold:
         found, source = self._rules.nearest(one.device, one.outlet)
         if found and not found[0].is_on:
             return Threshold(None, source)
         if found and found[0].seconds is not None:
             return Threshold(max(timedelta(seconds=found[0].seconds), LEAST), source)
-        base = timedelta(seconds=options().STATUS_IDLE_SECONDS)
-        learnt = USUALS * one.usual
-        return Threshold(learnt, LEARNT) if learnt > base else Threshold(base, DEFAULT)
+        learnt = Threshold(USUALS * one.usual, LEARNT)
+        return max(learnt, self.default, key=lambda threshold: threshold.after or LEAST)
+
+
+def threshold_of(device: int, now: datetime) -> tuple[Threshold, timedelta | None]:
+    """What holds of it now, and its longest silence on a usual day, where it has one: learnt at this moment."""
+    one = next(iter(_watched(Watch.objects.filter(device=device))), None)
+    thresholds = Thresholds([one] if one else [])
+    if one is None:
+        return thresholds.default, None
+    if not _is_of_readings(one):
+        return thresholds.of(one._replace(usual_seconds=None)), None
+    usual = usual_silence(device, now)
+    return thresholds.of(one._replace(usual_seconds=None if usual is None else int(usual.total_seconds()))), usual
 
 
 def look(watched: Sequence[Watched], moment: Moment) -> Looked:
@@ -173,9 +188,14 @@ def _is_to_learn(one: Watched, thresholds: Thresholds, now: datetime) -> bool:
     """Of one that polls nothing is to be learnt: the firmware does so every 30 s. A meter has a rhythm of its own."""
     if thresholds.of(one).source not in (LEARNT, DEFAULT):
         return False
-    if one.last_poll is not None and (one.last_seen is None or one.last_poll >= one.last_seen - LEARNT_FOR):
+    if not _is_of_readings(one):
         return False
     return one.learnt_at is None or not timedelta(0) <= now - one.learnt_at < LEARNT_FOR
+
+
+def _is_of_readings(one: Watched) -> bool:
+    """Whether it is heard by what it sends, not by its polls."""
+    return one.last_poll is None or (one.last_seen is not None and one.last_poll < one.last_seen - LEARNT_FOR)
 
 
 def _found(one: Watched, threshold: Threshold) -> Found:

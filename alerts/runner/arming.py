@@ -1,16 +1,13 @@
 """Which devices are waited for: the registry says which of them have changed, and all are gone through now and then."""
 
-from collections.abc import Collection
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from django.db import connection
 from django.db.models import Max
 
-from alerts.conditions.silence import SILENT
+from alerts.conditions.arming import arm, arm_among
 from device_gateway.models import Device
 from device_gateway.versions import EVERYONE, RegistryChange
-from ozone.intake.sql import moment, within
 
 AT_ONCE: Final = 5_000
 """Numbers of devices that one statement goes through."""
@@ -19,25 +16,6 @@ AGAIN_AFTER: Final = 3600.0
 """Seconds after which all are gone through in any case."""
 AT_LEAST: Final = 60.0
 """Seconds between two that changes ask for."""
-
-_ARM: Final = (
-    "INSERT INTO alerts_watch (device_id, alert_after) SELECT d.id, %s FROM device_gateway_device d"
-    " WHERE d.assigned AND d.archived_at IS NULL AND d.id {among} AND NOT EXISTS (SELECT 1 FROM alerts_incident i"
-    " WHERE i.device_id = d.id AND i.kind = %s AND i.ended_at IS NULL AND i.calm_since IS NULL) ORDER BY d.id"
-    " ON CONFLICT (device_id) DO UPDATE SET alert_after = excluded.alert_after"
-)
-_UNLESS_ARMED: Final = " WHERE alerts_watch.alert_after IS NULL"
-
-
-def arm(devices: Collection[int], now: datetime) -> None:
-    """They are looked at now, those of them that somebody waits for."""
-    _arm(*within(connection, devices), now, anew=True)
-
-
-def _arm(among: str, given: list[Any], now: datetime, *, anew: bool) -> None:
-    statement = _ARM.format(among=among) + ("" if anew else _UNLESS_ARMED)
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [moment(connection, now), *given, SILENT])
 
 
 class Arming:
@@ -68,7 +46,7 @@ class Arming:
             self._began, self._is_wanted = monotonic, False
             self._last = Device.objects.aggregate(last=Max("id"))["last"] or 0
         until = self._place + AT_ONCE
-        _arm("BETWEEN %s AND %s", [self._place + 1, until], now, anew=self._is_anew)
+        arm_among("BETWEEN %s AND %s", [self._place + 1, until], now, anew=self._is_anew)
         self._place = until
         if until >= self._last:
             self._place, self._is_anew = None, False

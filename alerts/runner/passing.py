@@ -12,13 +12,14 @@ from django.db import connection, transaction
 from django.db.models import F, Max, Q, QuerySet
 
 from alerts.conditions import silence
+from alerts.conditions.arming import arm
 from alerts.conditions.found import Moment
 from alerts.conditions.models import Watch
 from alerts.incidents.cause import explained
 from alerts.incidents.flips import HOLD, end_incidents, escalate, open_incidents, release
 from alerts.incidents.maintenance import Windows
 from alerts.incidents.models import Incident
-from alerts.runner.arming import Arming, arm
+from alerts.runner.arming import Arming
 from alerts.runner.models import Beat
 from alerts.runner.standing import Standing
 from device_gateway.models import DeviceState

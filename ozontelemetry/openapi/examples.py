@@ -31,6 +31,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     "POST /api/admin/login": {"email": "admin@example.com", "password": "password"},
     "POST /api/admin/refresh": {"refresh_token": "<refresh-token>"},
     "POST /api/ledger/lines/{number}/settle": {"reason": "counted", "count": 2, "note": "By the till's roll"},
+    "POST /api/alert-rules": {"kind": "silent", "outlet": 1, "seconds": 1800},
     "POST /api/incidents/{number}/acknowledge": {"note": "Mei is on her way"},
     "POST /api/incidents/{number}/snooze": {"until": "2026-12-01T08:00:00Z"},
     "POST /api/maintenance": {"outlet": 1, "start": "2026-12-01T00:00:00Z", "weekly": "Su 02:00-04:00"},

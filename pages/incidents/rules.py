@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -11,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from alerts.conditions.models import Rule
 from alerts.conditions.table import CONDITIONS
-from device_gateway.versions import RegistryVersion
+from alerts.incidents import rules as services
 from ozone.wire.words import duration
 from pages.incidents.forms import RuleForm
 from pages.incidents.subjects import device_of, outlet_of
@@ -82,16 +81,13 @@ def says(rule: Rule) -> str:
 def set_rule(request: HttpRequest) -> HttpResponse:
     device, outlet = device_of(request), outlet_of(request)
 
-    @transaction.atomic
     def perform(data: dict[str, Any]) -> str:
         minutes = data["minutes"]
-        where = {"kind": data["kind"], "field": data["field"], "device": device, "outlet": data.get("outlet")}
-        told = {
-            "is_on": data["is_on"] == "yes", "seconds": None if minutes is None else 60 * minutes,
-            "number": data["number"], "low": data["low"], "high": data["high"], "changed_at": timezone.now(),
-        }  # fmt: skip
-        rule, _ = Rule.objects.update_or_create(**where, defaults=told)
-        RegistryVersion.change_pages()
+        rule = services.set_rule(
+            kind=data["kind"], field=data["field"], device=device, outlet=data.get("outlet"),
+            is_on=data["is_on"] == "yes", seconds=None if minutes is None else 60 * minutes,
+            number=data["number"], low=data["low"], high=data["high"], now=timezone.now(),
+        )  # fmt: skip
         return f"{CONDITIONS[rule.kind].label}: {says(rule)}."
 
     return action(
@@ -113,8 +109,7 @@ def remove(request: HttpRequest, number: str) -> HttpResponse:
     place = rule.device or rule.outlet or "everywhere"
 
     def perform(_: dict[str, Any]) -> str:
-        Rule.objects.filter(pk=rule.pk).delete()
-        RegistryVersion.change_pages()
+        services.drop_rule(rule=rule, now=timezone.now())
         return "What is wider holds there again."
 
     return action(

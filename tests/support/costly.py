@@ -112,6 +112,9 @@ TABLE: Final = """
 /api/incidents/<incident>/                              name query
 /api/incidents/<incident>/acknowledge/                  name json
 /api/incidents/<incident>/snooze/                       name json
+/api/alert-rules/                                       query json
+/api/alert-rules/effective/                             query
+/api/alert-rules/<rule>/                                name
 /api/maintenance/                                       query json
 /api/maintenance/<window>/                              name
 /api/auth/login/                                        json password

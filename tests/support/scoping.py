@@ -144,6 +144,10 @@ GET    /api/incidents/                                               401      20
 GET    /api/incidents/<incident>/                                    401      404      200   404   200   401   401
 POST   /api/incidents/<incident>/acknowledge/                        401      404      200   404   200   401   401
 POST   /api/incidents/<incident>/snooze/                             401      404      200   404   200   401   401
+GET    /api/alert-rules/                                             401      200      200   200   200   401   401
+POST   /api/alert-rules/                                             401      403      403   403   200   401   401
+GET    /api/alert-rules/effective/?device_id=<device>                401      404      200   404   200   401   401
+DELETE /api/alert-rules/<rule>/                                      401      403      403   403   204   401   401
 GET    /api/maintenance/                                             401      200      200   200   200   401   401
 POST   /api/maintenance/                                             401      403      403   403   201   401   401
 DELETE /api/maintenance/<window>/                                    401      403      403   403   204   401   401
@@ -355,6 +359,7 @@ BODIES: Final = {
     "POST /api/channels/<unverified>/verify/": '{"code": "x"}',
     "POST /api/incidents/<incident>/acknowledge/": '{"note": "on my way"}',
     "POST /api/incidents/<incident>/snooze/": '{"until": "2199-01-01T00:00:00Z"}',
+    "POST /api/alert-rules/": '{"kind": "silent", "outlet": <outlet>, "seconds": 1800}',
     "POST /api/maintenance/": '{"outlet": <outlet>, "start": "2026-01-01T00:00:00Z", "weekly": "Su 02:00-04:00"}',
     "POST /api/auth/login/": _SIGN_IN,
     "POST /api/auth/token/": _SIGN_IN,

@@ -1,0 +1,30 @@
+"""Whoever is waited for is looked at: devices get their time, but those that are known to be silent."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import connection
+
+from alerts.conditions.silence import SILENT
+from ozone.intake.sql import moment, within
+
+_ARM: Final = (
+    "INSERT INTO alerts_watch (device_id, alert_after) SELECT d.id, %s FROM device_gateway_device d"
+    " WHERE d.assigned AND d.archived_at IS NULL AND d.id {among} AND NOT EXISTS (SELECT 1 FROM alerts_incident i"
+    " WHERE i.device_id = d.id AND i.kind = %s AND i.ended_at IS NULL AND i.calm_since IS NULL) ORDER BY d.id"
+    " ON CONFLICT (device_id) DO UPDATE SET alert_after = excluded.alert_after"
+)
+_UNLESS_ARMED: Final = " WHERE alerts_watch.alert_after IS NULL"
+
+
+def arm(devices: Collection[int], now: datetime) -> None:
+    """They are looked at now, those of them that somebody waits for."""
+    arm_among(*within(connection, devices), now, anew=True)
+
+
+def arm_among(among: str, given: list[Any], now: datetime, *, anew: bool) -> None:
+    """Of those whose number is `among`, SQL, with what is `given` to it; without `anew` those that have no time."""
+    statement = _ARM.format(among=among) + ("" if anew else _UNLESS_ARMED)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [moment(connection, now), *given, SILENT])
