@@ -1,13 +1,10 @@
 """What outlets earned, for people: ranked, as JSON and CSV."""
 
-import csv
-import io
 from datetime import date, timedelta
 from typing import Any, Final
 
 from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -16,7 +13,8 @@ from rest_framework.response import Response
 from ledger.prices import money
 from ledger.prices.book import DAY, Book
 from ledger.sales.outlets import AtOutlet, by_outlet, total
-from ozone.webapi.parameters import BOM, Flag, Parameter, QueryString
+from ozone.webapi.parameters import Bom, Parameter, QueryString
+from ozone.webapi.sheets import CSV, sheet
 from ozone.webapi.view import ApiView, PlainJsonRenderer
 from ozone.wire.times import people_zone
 from ozone.wire.words import guarded
@@ -60,7 +58,7 @@ class OutletsQuery(QueryString):
 
 
 class OutletsExportQuery(OutletsQuery):
-    bom = Flag(says="Begins with a byte order mark, by which spreadsheets see that it is UTF-8")
+    bom = Bom()
 
 
 class EarnedReply(serializers.Serializer[Any]):
@@ -135,21 +133,18 @@ class OutletRevenueExport(ApiView):
     @extend_schema(
         operation_id="revenue_outlets_export",
         parameters=OutletsExportQuery.parameters,
-        responses={(200, "text/csv"): OpenApiTypes.STR, **PROBLEMS},
+        responses={**CSV, **PROBLEMS},
         tags=["money"],
     )
     def get(self, request: Request) -> HttpResponse:
         asked = OutletsExportQuery.read(request.query_params)
         found = earned(request.user, asked.start, asked.end)
-        text = io.StringIO()
-        text.write(BOM if asked.bom else "")
-        writer = csv.writer(text)
-        writer.writerow(_HEADS)
-        for one in found["outlets"]:
-            writer.writerow((one["outlet_id"] or "", guarded(one["name"] or ""), *_cells(one), found["currency"]))
-        writer.writerow(("", "Total", *_cells(found["total"]), found["currency"]))
-        disposition = f'attachment; filename="revenue-{found["start"]}-{found["end"]}.csv"'
-        return HttpResponse(text.getvalue(), "text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
+        rows = [
+            (one["outlet_id"] or "", guarded(one["name"] or ""), *_cells(one), found["currency"])
+            for one in found["outlets"]
+        ]
+        last = ("", "Total", *_cells(found["total"]), found["currency"])
+        return sheet(f"revenue-{found['start']}-{found['end']}.csv", [_HEADS, *rows, last], bom=asked.bom)
 
 
 def _cells(one: dict[str, Any]) -> tuple[Any, ...]:

@@ -1,19 +1,17 @@
 """Revenue for people: as statistics are, in money."""
 
-import csv
-import io
 from typing import Any, Final
 
 from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ledger.sales.series import revenue
-from ozone.webapi.parameters import BOM, Flag
+from ozone.webapi.parameters import Bom
+from ozone.webapi.sheets import CSV, sheet
 from ozone.webapi.view import ApiView, PlainJsonRenderer
 from telemetry.figures.statistics import statistics
 from telemetry.figures.views import COLUMNS, PROBLEMS, SpanQuery, filters_of
@@ -22,7 +20,7 @@ _HEADS: Final = ("label", *COLUMNS, *(f"revenue_{name}" for name in COLUMNS), "c
 
 
 class RevenueExportQuery(SpanQuery):
-    bom = Flag(says="Begins with a byte order mark, by which spreadsheets see that it is UTF-8")
+    bom = Bom()
 
 
 class AmountsReply(serializers.Serializer[Any]):
@@ -72,19 +70,13 @@ class RevenueExport(ApiView):
     @extend_schema(
         operation_id="revenue_export",
         parameters=RevenueExportQuery.parameters,
-        responses={(200, "text/csv"): OpenApiTypes.STR, **PROBLEMS},
+        responses={**CSV, **PROBLEMS},
         tags=["money"],
     )
     def get(self, request: Request) -> HttpResponse:
         asked, now = RevenueExportQuery.read(request.query_params), timezone.now()
         presses = statistics(request.user, filters_of(asked), now)
         earned = revenue(request.user, filters_of(asked), now)
-        text = io.StringIO()
-        text.write(BOM if asked.bom else "")
-        writer = csv.writer(text)
-        writer.writerow(_HEADS)
         columns = [*(presses["series"][name] for name in COLUMNS), *(earned["series"][name] for name in COLUMNS)]
         currencies = [earned["currency"]] * len(earned["labels"])
-        writer.writerows(zip(earned["labels"], *columns, currencies, strict=True))
-        disposition = 'attachment; filename="revenue.csv"'
-        return HttpResponse(text.getvalue(), "text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
+        return sheet("revenue.csv", [_HEADS, *zip(earned["labels"], *columns, currencies, strict=True)], bom=asked.bom)

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,8 +12,9 @@ from ledger.statements import queries, services
 from ledger.statements.months import Month
 from ledger.statements.serializers import StatementDocument, StatementReply
 from ozone.accounts.permissions import Staff
-from ozone.webapi.parameters import BIGGEST, BOM, Flag, Parameter, QueryString, Whole
+from ozone.webapi.parameters import BIGGEST, Bom, Parameter, QueryString, Whole
 from ozone.webapi.serializers import Problem
+from ozone.webapi.sheets import CSV, file
 from ozone.webapi.view import ApiView, PlainJsonRenderer
 
 PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 404: Problem, 429: Problem, 503: Problem}
@@ -34,7 +34,7 @@ class StatementsQuery(QueryString):
 
 
 class SheetQuery(QueryString):
-    bom = Flag(says="Begins with a byte order mark, by which spreadsheets see that it is UTF-8")
+    bom = Bom()
 
 
 class Statements(ApiView):
@@ -83,16 +83,14 @@ class StatementSheet(ApiView):
     @extend_schema(
         operation_id="statement_export",
         parameters=SheetQuery.parameters,
-        responses={(200, "text/csv"): OpenApiTypes.STR, **PROBLEMS},
+        responses={**CSV, **PROBLEMS},
         tags=["money"],
     )
     def get(self, request: Request, statement: str) -> HttpResponse:
         """Of a closed one the bytes that were kept; with `bom` these three before them."""
         asked = SheetQuery.read(request.query_params)
-        sheet = queries.find_statement(statement, actor=request.user, now=timezone.now()).sheet
-        disposition = f'attachment; filename="statement-{statement}.csv"'
-        head = BOM.encode() if asked.bom else b""
-        return HttpResponse(head + sheet, "text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
+        told = queries.find_statement(statement, actor=request.user, now=timezone.now())
+        return file(f"statement-{statement}.csv", told.sheet, bom=asked.bom)
 
 
 class CloseStatement(ApiView):

@@ -155,6 +155,13 @@ class Flag(Parameter[T]):
         return value
 
 
+class Bom(Flag[bool]):
+    """Of a CSV file."""
+
+    def __init__(self) -> None:
+        super().__init__(says="Begins with a byte order mark, by which spreadsheets see that it is UTF-8")
+
+
 class Choice(Parameter[T]):
     """One of `choices`; `sentence` refuses others."""
 

@@ -9,6 +9,7 @@ from ozone.webapi.parameters import (
     BIGGEST,
     EPOCH,
     MAX_DAYS,
+    Bom,
     Choice,
     Cursor,
     Flag,
@@ -87,4 +88,4 @@ class ExportQuery(NarrowedQuery):
     default_days = EXPORT_DAYS
 
     days = Whole(1, MAX_DAYS, says="By arrival; 30 unless start or end is given")
-    bom = Flag(says="Begins with a byte order mark, by which spreadsheets see that it is UTF-8")
+    bom = Bom()

@@ -1,7 +1,5 @@
 """Statistics for operators: series and key figures, what may be chosen, and the series as CSV."""
 
-import csv
-import io
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -10,7 +8,6 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -18,8 +15,8 @@ from rest_framework.response import Response
 
 from ozone.webapi.parameters import (
     BIGGEST,
-    BOM,
     MAX_DAYS,
+    Bom,
     Choice,
     Flag,
     Instant,
@@ -30,6 +27,7 @@ from ozone.webapi.parameters import (
     Whole,
 )
 from ozone.webapi.serializers import Problem
+from ozone.webapi.sheets import CSV, sheet
 from ozone.webapi.view import ApiView, PlainJsonRenderer
 from ozone.wire.conf import options
 from ozone.wire.times import parse_query
@@ -140,7 +138,7 @@ class StatsQuery(SpanQuery):
 
 
 class StatsExportQuery(StatsQuery):
-    bom = Flag(says="Begins with a byte order mark, by which spreadsheets see that it is UTF-8")
+    bom = Bom()
 
 
 class OptionsQuery(QueryString):
@@ -218,19 +216,14 @@ class StatsExport(ApiView):
     @extend_schema(
         operation_id="statistics_export",
         parameters=StatsExportQuery.parameters,
-        responses={(200, "text/csv"): OpenApiTypes.STR, **PROBLEMS},
+        responses={**CSV, **PROBLEMS},
         tags=["statistics"],
     )
     def get(self, request: Request) -> HttpResponse:
         asked = StatsExportQuery.read(request.query_params)
         found = statistics(request.user, read_filters(request.query_params), timezone.now())
-        text = io.StringIO()
-        text.write(BOM if asked.bom else "")
-        writer = csv.writer(text)
-        writer.writerow(["label", *COLUMNS])
-        writer.writerows(zip(found["labels"], *(found["series"][name] for name in COLUMNS), strict=True))
-        disposition = 'attachment; filename="statistics.csv"'
-        return HttpResponse(text.getvalue(), "text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
+        rows = zip(found["labels"], *(found["series"][name] for name in COLUMNS), strict=True)
+        return sheet("statistics.csv", [("label", *COLUMNS), *rows], bom=asked.bom)
 
 
 @extend_schema_view(get=extend_schema(operation_id="test_statistics_export"))
