@@ -89,6 +89,16 @@ def words(line: FoundLine) -> str:
             [("first", 4, 6, []), ("reset", 0, 8, ["missing 1–7"]), ("reset", 0, 2, [])],
             id="two resets are no doubt",
         ),
+        pytest.param(
+            [*told(5, 6, 1), *told(1, since=25)], [reset(20)],
+            [("first", 4, 6, []), ("restart", 0, 1, []), ("reset", 0, 1, [])],
+            id="a reset of much later explains no restart",
+        ),
+        pytest.param(
+            [*told(5, 6, 8), *told(1, 2, since=9)], [reset(1.5), reset(9.5)],
+            [("first", 4, 6, []), ("reset", 0, 8, ["missing 1–7"]), ("reset", 0, 2, [])],
+            id="it falls by the nearer of two",
+        ),
         pytest.param(told(1, 2), [reset(0.5)], [("first", 0, 2, [])], id="told while somebody pressed"),
     ],
 )  # fmt: skip
@@ -121,6 +131,16 @@ def test_a_press_without_a_clock_is_no_first_one_after_a_reset() -> None:
         ("first", 0, 1, []),
         ("reset", 0, 3, ["missing 1"]),
     ]
+
+
+def test_a_line_is_of_one_outlet() -> None:
+    """What came late of both is billed to both."""
+    late = [
+        Press(at(place), place, 5 + place, machine=1, outlet=outlet, is_late=True)
+        for place, outlet in enumerate((7, 7, 8))
+    ]
+    (epoch,) = account(late)
+    assert [(words(line), line.outlet) for line in epoch.lines] == [("late 5–6", 7), ("late 7", 8)]
 
 
 def test_an_epoch_is_one_machines() -> None:

@@ -97,6 +97,13 @@ def test_a_price_holds_from_its_day_until_the_next(day: int, elsewhere: int | No
     assert book().price(7, "PREMIUM", on) is None
 
 
+def test_what_is_free_at_an_outlet_costs_nothing_there() -> None:
+    made = book()
+    made.set_price(7, "BASIC", date(2026, 3, 18), 0)
+    assert made.rates(7, date(2026, 3, 18)).prices == (0, None, None)
+    assert made.price(8, "BASIC", date(2026, 3, 18)) == 600
+
+
 def test_spans_are_cut_where_anything_begins() -> None:
     days = [(span.first.day, span.last.day) for span in book().spans(date(2026, 3, 1), date(2026, 3, 31))]
     assert days == [(1, 9), (10, 11), (12, 14), (15, 19), (20, 31)]

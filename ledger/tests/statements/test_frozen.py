@@ -200,6 +200,8 @@ def test_what_happens_afterwards(
     assert february(sold) == before
     assert [hashlib.sha256(text).hexdigest() for text in before] == [closed["json_sha256"], closed["csv_sha256"]]
     assert march(sold) == corrections
+    # In the next one alone, whatever others are looked at.
+    assert sold.olga.read(f"{STATEMENTS}{sold.outlet.pk}-2026-04/")["corrections"] == []
     # Closed, it is told once: April has nothing of it.
     with time_machine.travel(datetime(2026, 4, 2, tzinfo=UTC), tick=False):
         assert sold.olga.post(f"{STATEMENTS}{sold.outlet.pk}-2026-03/close/").status == 200

@@ -89,6 +89,14 @@ def test_the_presses_arrive_after_all(sold: Site) -> None:
     assert read(sold)["totals"]["statement"]["presses"] == told - 1
 
 
+def test_a_line_at_midnight_is_of_the_month_that_begins(sold: Site) -> None:
+    line(sold, "missing", 3, NOON.replace(hour=0))
+    assert (read(sold)["unexplained"], read(sold, "2026-03")["unexplained"]) == (
+        [],
+        [{"kind": "missing", "presses": 3}],
+    )
+
+
 def test_a_line_elsewhere_says_nothing_here(sold: Site) -> None:
     line(sold, "missing", 3, NOON)
     other = line(sold, "twice", 1)

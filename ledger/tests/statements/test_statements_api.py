@@ -9,6 +9,8 @@ import time_machine
 from pytest_django import Settings
 
 from ledger.models import Books, Statement
+from ledger.statements.months import Month
+from ledger.statements.services import close_all
 from ledger.tests.statements.conftest import cost
 from ozone.wire.errors import Conflict
 from telemetry.events.flushing import flush
@@ -141,6 +143,14 @@ def test_months_are_closed_in_their_order(sold: Site) -> None:
     assert refused.json()["detail"] == "Close 2026-01 of Chai Chee first."
     assert close(sold, "2025-11").json()["code"] == "months_out_of_order"
     assert close(sold, "2026-01").status == close(sold).status == 200
+
+
+def test_of_all_those_that_are_closed_are_no_trouble(sold: Site) -> None:
+    close(sold)
+    outlets = [sold.outlet, sold.other_outlet]
+    assert close_all(outlets=outlets, month=Month(2026, 2), actor=sold.olga.user, now=NOON) == (1, {})
+    closed, refused = close_all(outlets=outlets, month=Month(2026, 3), actor=sold.olga.user, now=NOON)
+    assert (closed, {reason.code for reason in refused.values()}) == (0, {"month_not_over"})
 
 
 def test_what_has_no_price_is_not_closed(site: Site) -> None:
