@@ -33,6 +33,7 @@ class Flags(NamedTuple):
 
 
 NO_FLAGS: Final = Flags()
+_NAMES: Final = frozenset({*Flags._fields, "sd_available"})
 
 
 def read_counters(value: Any, place: str) -> Counters | None:
@@ -55,6 +56,8 @@ def read_counters(value: Any, place: str) -> Counters | None:
 def read_flags(value: Mapping[str, Any]) -> Flags:
     """The flags among the members of an event or a result. One of a wrong type says nothing: a press must not wait
     behind it."""
+    if _NAMES.isdisjoint(value):
+        return NO_FLAGS
     uptime = value.get("uptime_seconds")
     return Flags(
         _words(value.get("wifi_status")),
