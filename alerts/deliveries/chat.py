@@ -58,6 +58,8 @@ def _ask(asked: dict[str, Any]) -> dict[str, Any]:
         check=False,
     )
     if done.returncode:
-        logger.warning("apprise ended with %d: %s", done.returncode, done.stderr.decode(errors="replace")[-500:])
+        # The exception's name alone: its words may have the address in them, and that is a secret.
+        lines = done.stderr.decode(errors="replace").strip().splitlines() or [""]
+        logger.warning("apprise ended with %d: %s", done.returncode, lines[-1].partition(":")[0][:100])
     told: dict[str, Any] = json.loads(done.stdout)
     return told
