@@ -119,7 +119,7 @@ TABLE: Final = """
 /api/maintenance/<window>/                              name
 /api/auth/login/                                        json password
 /api/auth/token/                                        json password
-/api/incidents/                                             query
+/incidents/                                             query
 /incidents/<incident>/                                  name query
 /incidents/<incident>/acknowledge/                      name query form
 /incidents/<incident>/snooze/                           name query form
@@ -137,7 +137,7 @@ TABLE: Final = """
 /channels/<channel>/test/                               name query form
 /channels/<channel>/delete/                             name query form
 /deliveries/<delivery>/replay/                          name query form
-/admin/login/                                       json password
+/api/admin/login/                                       json password
 /api/admin/refresh/                                     json
 /api/auth/register/                                     json password
 /api/auth/logout/                                       json
