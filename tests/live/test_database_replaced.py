@@ -1,10 +1,10 @@
-"""The database is removed, replaced or restored while the server runs: nothing is acknowledged that nobody can find."""
+"""The database is removed, replaced or restored while the server runs: nothing is acknowledged that nobody can find.
 
-import contextlib
+Another PostgreSQL: tests/nodes/test_another_server.py.
+"""
+
 import os
 import sqlite3
-import subprocess
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -14,12 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.postgres import PrivatePostgres, private_postgres
-from tests.support import needs
 from tests.support.server import LiveServer, live_server
 from tests.support.staff import Device, Staff
 
-pytestmark = pytest.mark.real_server
+pytestmark = [pytest.mark.real_server, pytest.mark.sqlite_only]
 
 
 @pytest.fixture
@@ -115,7 +113,6 @@ def replace_the_file_alone(file: Path, backup: Path) -> None:
     os.replace(backup, file)
 
 
-@pytest.mark.sqlite_only
 @pytest.mark.parametrize("trouble", [remove, replace, replace_the_file_alone])
 def test_a_file_that_is_gone(server: LiveServer, trouble: Callable[[Path, Path], None]) -> None:
     staff = Staff(server.url)
@@ -146,7 +143,6 @@ def test_a_file_that_is_gone(server: LiveServer, trouble: Callable[[Path, Path],
     assert rows_in(server) == before + 1
 
 
-@pytest.mark.sqlite_only
 def test_the_same_file_comes_back(server: LiveServer) -> None:
     staff = Staff(server.url)
     (device,) = staff.enrol(1)
@@ -161,7 +157,6 @@ def test_the_same_file_comes_back(server: LiveServer) -> None:
     assert "it is the one that was opened again" in server.log.read_text()
 
 
-@pytest.mark.sqlite_only
 def test_the_log_beside_it_is_removed(server: LiveServer) -> None:
     """What is committed after that goes into a file without a name."""
     staff = Staff(server.url)
@@ -174,7 +169,6 @@ def test_the_log_beside_it_is_removed(server: LiveServer) -> None:
     assert "-wal file was removed or replaced" in server.log.read_text()
 
 
-@pytest.mark.sqlite_only
 def test_restored_while_it_runs(server: LiveServer) -> None:
     """`sqlite3 db.sqlite3 ".restore backup.sqlite3"`: through SQLite itself, into the file that is open."""
     staff = Staff(server.url)
@@ -200,50 +194,3 @@ def test_restored_while_it_runs(server: LiveServer) -> None:
     time.sleep(1)
     assert staff.send(late, {"kwh": 2}).status == 401  # claimed after the backup
     assert staff.call("GET", "/readyz").status == 200
-
-
-def test_another_server_of_postgresql() -> None:
-    if needs.postgresql() is None:
-        pytest.skip("PostgreSQL is not here, and only root can install it: apt-get install postgresql")
-    with private_postgres() as first, tempfile.TemporaryDirectory() as folder:
-        second = PrivatePostgres.create(Path(folder))
-        second.port = first.port
-        with live_server(str(first), production=True) as server, contextlib.ExitStack() as ends:
-            ends.callback(second.stop_now)
-            staff = Staff(server.url)
-            (device,) = staff.enrol(1)
-            assert staff.send(device, {"kwh": 1}).status == 201
-            copy = _dump(first)
-            _change(first, second, copy)
-            until = time.monotonic() + 10
-            while staff.send(device, {"kwh": 2}).json()["code"] != "database_replaced":
-                assert time.monotonic() < until
-            nothing_is_stored(server, staff, device)
-            assert "another PostgreSQL server answers" in server.log.read_text()
-            second.stop_now()
-            first.start()
-            _good_again(staff, device)
-            first.stop()
-            second.start()
-            server.restart()
-            assert staff.send(device, {"kwh": 4}).status == 201
-
-
-def _good_again(staff: Staff, device: Device) -> None:
-    until = time.monotonic() + 10
-    while staff.send(device, {"kwh": 3}).status != 201:
-        assert time.monotonic() < until
-        time.sleep(0.1)
-
-
-def _dump(server: PrivatePostgres) -> bytes:
-    command = [str(server.binaries / "pg_dump"), "-h", "127.0.0.1", "-p", str(server.port), "-U", "ozone", "ozone"]
-    return subprocess.run(command, check=True, capture_output=True).stdout
-
-
-def _change(old: PrivatePostgres, new: PrivatePostgres, copy: bytes) -> None:
-    old.stop_now()
-    new.start()
-    new.create_database("ozone")
-    command = [str(new.binaries / "psql"), "-q", "-h", "127.0.0.1", "-p", str(new.port), "-U", "ozone", "ozone"]
-    subprocess.run(command, check=True, capture_output=True, input=copy)

@@ -18,7 +18,7 @@ PERIOD = 60.0
 METERS = 40
 INGEST = "/api/device-data/ingest"
 
-pytestmark = pytest.mark.real_server
+pytestmark = [pytest.mark.real_server, pytest.mark.sqlite_only]  # no database is asked
 
 
 def test_a_sketch_that_sends_every_sixty_seconds() -> None:

@@ -64,7 +64,7 @@ def test_the_clock_is_set(tmp_path: Path, offset: str, said: str) -> None:
 
         assert staff.send(silent, {"kwh": 1}).status == 201
         assert status_now(staff, silent.pk) == "online"
-        with traffic(server, devices, pause=0.01) as load:
+        with traffic(server, devices, pause=0.1) as load:
             load.wait_for(50)
             assert [claim() for _ in range(4)] == [400, 400, 400, 429]
             limited_at = time.monotonic()
@@ -138,7 +138,7 @@ def test_a_worker_is_killed_again_and_again() -> None:
     with fresh_database() as url, live_server(url, WORKERS="1") as server:
         main, killed = server.pid, 0
         devices = Staff(server.url).enrol(6)
-        with traffic(server, devices) as load:
+        with traffic(server, devices, pause=0.02) as load:
             for _ in range(3):
                 load.wait_for(50, seconds=30)
                 (worker,) = server.workers

@@ -37,14 +37,16 @@ def mark(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(mark: Path) -> Iterator[LiveServer]:
+    """It has served, and serves again after all that."""
     with fresh_database() as url, live_server(url, PYTHONPATH=str(mark.parent)) as server:
+        server.stop()
         yield server
+        server.start()
 
 
 @pytest.mark.parametrize("ctrl_c", [False, True], ids=["SIGTERM", "Ctrl-C"])
 @pytest.mark.parametrize("moment", [0.3, 0.6, 1.2, 1.8, "its worker is born", "its loop pauses"])
 def test_told_to_end(server: LiveServer, mark: Path, moment: float | str, ctrl_c: bool) -> None:
-    server.stop()
     said = len(server.log.read_text())
     mark.unlink(missing_ok=True)
     server.launch()
@@ -60,4 +62,3 @@ def test_told_to_end(server: LiveServer, mark: Path, moment: float | str, ctrl_c
     log = server.log.read_text()[said:]
     assert "refused to gracefully stop" not in log  # nor was it killed after five seconds
     assert "Traceback" not in log
-    server.start()
