@@ -22,12 +22,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from bench.postgres import PrivatePostgres, private_postgres
+from bench.postgres import PrivatePostgres
 from simulators.client import Endpoint
 from tests.support.hazards import connect
 from tests.support.ledger import Database, Verdict, compare, report_of
 from tests.support.meters import INGEST, PATIENCE, Entry, Journal, reading
-from tests.support.server import ROOT, LiveServer, live_server
+from tests.support.server import ROOT, LiveServer, live_server, migrated_postgres
 from tests.support.staff import Device, Staff
 
 PROCESSES = 3
@@ -242,7 +242,7 @@ def _client(plan: dict[str, Any]) -> Iterator[_Client]:
 def harness(*, postgres: bool = False, seed: int = 0) -> Iterator[Harness]:
     """A fresh server on SQLite, or on a PostgreSQL of its own, with its devices."""
     with ExitStack() as stack:
-        database = stack.enter_context(private_postgres()) if postgres else None
+        database = stack.enter_context(migrated_postgres()) if postgres else None
         server = stack.enter_context(live_server(None if database is None else str(database)))
         try:
             yield Harness(server, database, random.Random(seed))

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from bench.postgres import PrivatePostgres, private_postgres
+from bench.postgres import PrivatePostgres
 from tests.live.test_database_replaced import nothing_is_stored
-from tests.support.server import live_server
+from tests.support.server import live_server, migrated_postgres
 from tests.support.staff import Device, Staff
 
 pytestmark = pytest.mark.real_server
 
 
 def test_another_server_of_postgresql() -> None:
-    with private_postgres() as first, tempfile.TemporaryDirectory() as folder:
+    with migrated_postgres() as first, tempfile.TemporaryDirectory() as folder:
         second = PrivatePostgres.create(Path(folder))
         second.port = first.port
         with live_server(str(first), production=True) as server, contextlib.ExitStack() as ends:

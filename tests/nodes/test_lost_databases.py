@@ -16,10 +16,10 @@ import psutil
 import psycopg
 import pytest
 
-from bench.postgres import PrivatePostgres, private_postgres, run_as
+from bench.postgres import PrivatePostgres, run_as
 from tests.nodes.conftest import two_nodes
 from tests.support.length import length
-from tests.support.server import LiveServer
+from tests.support.server import LiveServer, migrated_postgres
 from tests.support.staff import Device, Staff
 
 pytestmark = pytest.mark.real_server
@@ -96,7 +96,7 @@ def rows_of(url: str, devices: list[Device]) -> list[set[int]]:
 
 
 def test_it_stands_still() -> None:
-    with private_postgres() as server, two_nodes(server) as nodes:
+    with migrated_postgres() as server, two_nodes(server) as nodes:
         staff = Staff(nodes[0].url)
         devices, access = staff.enrol(2), staff.sign_in()
         with Sender(nodes[0], devices[0]) as one, Sender(nodes[1], devices[1]) as two:
@@ -143,7 +143,7 @@ def standby_of(primary: PrivatePostgres) -> Iterator[PrivatePostgres]:
 
 @pytest.mark.parametrize("is_gone", [True, False][: length(1, 2)])
 def test_another_takes_its_place(is_gone: bool) -> None:
-    with private_postgres() as primary, standby_of(primary) as standby:
+    with migrated_postgres() as primary, standby_of(primary) as standby:
         hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
         with two_nodes(f"postgres://ozone@{hosts}/ozone?target_session_attrs=read-write") as nodes:
             staff = Staff(nodes[0].url)

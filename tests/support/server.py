@@ -29,6 +29,7 @@ import psutil
 import psycopg
 
 from bench.ports import free_port
+from bench.postgres import PrivatePostgres, private_postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60.0
@@ -269,6 +270,19 @@ def _postgres_database(url: str, template: str) -> Iterator[str]:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         yield name
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@contextmanager
+def migrated_postgres() -> Iterator[PrivatePostgres]:
+    """A PostgreSQL of its own with the tables of this run's, where the suite runs on PostgreSQL: else without any."""
+    url = os.environ.get("DATABASE_URL", "")
+    with private_postgres() as server:
+        if url.startswith("postgres"):
+            source = f"{url.rpartition('/')[0]}/{_migrated_database(url)}"
+            dump = subprocess.run([server.binaries / "pg_dump", source], check=True, capture_output=True).stdout
+            psql = [str(server.binaries / "psql"), "-q", "-v", "ON_ERROR_STOP=1", str(server)]
+            subprocess.run(psql, check=True, capture_output=True, input=dump)
+        yield server
 
 
 @cache
