@@ -59,6 +59,17 @@ def test_all_of_an_outlet(site: Site) -> None:
     assert read(site, outlet_id=site.other_outlet.pk) == [["6"]]
 
 
+def test_a_conflict_stays_whatever_comes_after_it(site: Site) -> None:
+    at = NOON + 41 * DAY
+    for number in (8, 9):
+        told = event(site.device, at, received_at=at + timedelta(seconds=number), counter=number, event_id="the-same")
+        store_once(connection, [told])
+    assert read(site) == [["2", "4", "6", "9"]]
+    for number in (9, 10, 11):
+        tell(site, at + number * HOUR, number)
+        assert read(site) == [["2", "4", "6", "9"]]
+
+
 def test_an_epoch_that_ended_before_the_month(site: Site) -> None:
     at = NOON + 42 * DAY
     Command.objects.create(
