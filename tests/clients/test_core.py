@@ -32,7 +32,7 @@ pytestmark = [
 def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The core and its stores, compiled once for all programs."""
     folder = tmp_path_factory.mktemp("objects")
-    compile_into(folder, *sorted(CORE.glob("src/*.c")), *sorted(CORE.glob("stores/*.c")))
+    compile_into(folder, *sorted(CORE.glob("src/*.c")), *(CORE / "stores" / name for name in STORES))
     return folder
 
 
@@ -50,7 +50,9 @@ def cuts(program: Path, seeds: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, "1", str(seeds)], capture_output=True, text=True, timeout=600, check=False)
 
 
-CUTS = ("cuts.c", "fake_server.c")
+STORES = ("oz_files.c", "oz_posix.c")
+LITTLEFS = ("stores/oz_littlefs.c", "host/littlefs_flash.c", "host/cuts.c", "host/fake_server.c")
+CUTS = ("cuts.c", "torn_flash.c", "fake_server.c")
 
 
 def test_it_compiles_without_a_warning_and_without_the_heap(tmp_path: Path) -> None:
@@ -71,6 +73,23 @@ def test_a_power_cut_at_every_write_loses_nothing(objects: Path, tmp_path: Path)
     done = cuts(build(tmp_path / "cuts", objects, *CUTS), length(3, 300))
     assert done.returncode == 0, done.stdout + done.stderr
     assert int(done.stdout.split()[1]) > 150
+
+
+@pytest.mark.skipif(not IS_LONG, reason="littlefs by night only")
+def test_nor_does_littlefs_on_its_own_emulated_flash(tmp_path: Path) -> None:
+    sources = needs.littlefs()
+    if sources is None:
+        pytest.skip("SKIPPED: littlefs's sources are not here")
+    program = tmp_path / "cuts"
+    theirs = [sources / name for name in ("lfs.c", "lfs_util.c", "bd/lfs_emubd.c")]
+    ours = [CORE / name for name in LITTLEFS]
+    quiet = ["-DLFS_NO_DEBUG", "-DLFS_NO_WARN", "-DLFS_NO_ERROR", "-DOZ_ENCRYPT", f"-I{sources}"]
+    command: list[str | Path] = ["gcc", "-std=gnu99", "-O2", *quiet, "-o", program, *theirs, *ours]
+    command += [*sorted((CORE / "src").glob("*.c")), CORE / "stores" / "oz_files.c"]
+    subprocess.run(command, check=True)
+    done = cuts(program, 1)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(done.stdout.split()[1]) > 400
 
 
 @pytest.mark.parametrize(

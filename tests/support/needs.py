@@ -9,6 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 from glob import glob
 from itertools import chain
 from pathlib import Path
@@ -89,6 +91,26 @@ def clang() -> str | None:
 def virtual_chip() -> str | None:
     """The path of qemu for such a chip, or None."""
     return _program("qemu-system-riscv32", "qemu-system-misc", ())
+
+
+@functools.cache
+def littlefs() -> Path | None:
+    """The folder of littlefs's sources, with its emulator of a flash, from the registry; or None."""
+    folder = ROOT / "build" / "littlefs"
+    if not folder.is_dir():
+        wanted = ROOT / "tests" / "clients" / "requirements-littlefs.txt"
+        pip = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps"]
+        source = ["--no-binary", "littlefs-python", "--require-hashes", "-r", str(wanted)]
+        with tempfile.TemporaryDirectory() as into:
+            subprocess.run([*pip, *source, "-d", into], check=False, stdout=subprocess.DEVNULL)
+            for packed in Path(into).glob("*.tar.gz"):
+                with tarfile.open(packed) as files:
+                    sources = [member for member in files if member.name.endswith((".c", ".h"))]
+                    files.extractall(folder, sources, filter="data")
+    if found := next(folder.glob("*/littlefs/bd/lfs_emubd.c"), None):
+        return found.parent.parent
+    _missing("littlefs's sources are not here, and pip could not fetch them")
+    return None
 
 
 @functools.cache
