@@ -9,11 +9,13 @@ from typing import Any, Final
 import pytest
 from django.core.management import call_command
 from django.db.models import F
+from django.utils import timezone
 
 from device_gateway.tests.conftest import at_once
 from ledger.epochs.services import look_through
 from ledger.models import Epoch, Line
 from ozone.wire.errors import Conflict
+from telemetry.commands.services import create
 from telemetry.machines.bindings import register_machine
 from telemetry.machines.swapping import Keep, swap_board, undo_swap
 from telemetry.models import Machine, MachineDevice, Outlet, TelemetryEvent
@@ -36,9 +38,13 @@ class Board(Esp32):
         self.told: list[int] = []
 
     def tell(self, chance: random.Random) -> None:
-        if chance.random() < 0.1:
+        """Mostly a press; or it keeps that to itself, shakes hands, or asks for commands."""
+        what = chance.random()
+        if what < 0.1:
             self.withheld.append(next(self.numbers))
             return
+        if what < 0.3:
+            assert (self.shake(token=self.token) if what < 0.2 else self.poll()).status == 200
         event = self.event()
         assert self.door.post("/api/device/events/", event, self.token).status == 200
         self.told.append(event["counter"])
@@ -82,6 +88,9 @@ def _swap(machine: Machine, devices: list[Any], chance: random.Random) -> None:
         with suppress(Conflict):
             undo_swap(machine=machine)
             return
+    if chance.random() < 0.3:
+        fields = {"command_type": chance.choice(["SYNC_TIME", "CLEAR_QUEUE"]), "payload": {}, "expires_in_hours": 1}
+        create(device=chance.choice(devices), fields=fields, author=None, now=timezone.now())
     keep = Keep(*(chance.random() < 0.5 for _ in range(3)))
     swap_board(machine=machine, device=chance.choice([*devices, None]), move=True, keep=keep)
 
