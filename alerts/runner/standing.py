@@ -28,7 +28,9 @@ _SWEPT: Final = [condition for condition in CONDITIONS.values() if condition.swe
 class Standing:
     """What one process remembers: where it is in its round."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: float) -> None:
+        self._pace = pace
+        self._looked = float("-inf")
         self._round: Iterator[None] | None = None
         self._began = float("-inf")
         self._seen: dict[tuple[str, str], float] = {}
@@ -37,7 +39,10 @@ class Standing:
         self._monotonic = 0.0
 
     def step(self, moment: Moment, monotonic: float) -> bool:
-        """One look, of one condition; whether the round goes on."""
+        """One look, of one condition, so many seconds after the one before; whether another is to come at once."""
+        if monotonic - self._looked < self._pace:
+            return False
+        self._looked = monotonic
         if self._round is None:
             if monotonic - self._began < EVERY:
                 return False
@@ -51,7 +56,7 @@ class Standing:
         except BaseException:
             self._round = None  # the next round begins anew: one failing look does not end all others
             raise
-        return self._round is not None
+        return self._round is not None and not self._pace
 
     def _looks(self) -> Iterator[None]:
         for condition in _WHOLE:

@@ -32,7 +32,7 @@ class Fleet:
         self.truth = start
         self.off = timedelta(0)
         self._began = start
-        self.runner = Passing()
+        self.runner = Passing(pace=0)
         self.told: list[tuple[str, str, datetime]] = []
         """What was announced: type, title, real time."""
         announcing.append(self._hear)
