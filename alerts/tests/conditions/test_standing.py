@@ -73,6 +73,7 @@ def press(some: Fleet, name: str, **fields: Any) -> TelemetryEvent:
     )  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_a_refused_event_holds_sales_up(fleet: Make) -> None:
     some = fleet(2)
     row = quarantine(some)
@@ -262,6 +263,7 @@ def test_how_soon_a_disk_is_full() -> None:
     assert server.days_left([(n * hour, 1_000) for n in range(9)], 1_000, 9 * hour) is None
 
 
+@pytest.mark.thorough
 def test_nobody_is_told_during_maintenance(fleet: Make) -> None:
     some = fleet(2, 1)
     Maintenance.objects.create(outlet=some.outlets[0], start=some.now, end=some.now + 30 * MINUTE)
@@ -273,6 +275,7 @@ def test_nobody_is_told_during_maintenance(fleet: Make) -> None:
     assert told(some) == [("opened", f"Silent: {LEFT}")]
 
 
+@pytest.mark.thorough
 def test_what_nobody_acknowledges_goes_to_the_next(fleet: Make) -> None:
     some = fleet(2, 1)
     some.go_on(15 * MINUTE, without=[some.devices[0], some.devices[2]])
@@ -284,6 +287,7 @@ def test_what_nobody_acknowledges_goes_to_the_next(fleet: Make) -> None:
     assert [kind for kind, _ in kinds].count("escalated") == 1
 
 
+@pytest.mark.thorough
 def test_one_that_was_put_off_comes_again(fleet: Make) -> None:
     some = fleet(2, 1)
     some.go_on(11 * MINUTE, without=some.devices[:1])

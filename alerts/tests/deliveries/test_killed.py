@@ -94,6 +94,7 @@ def to_send(channels: list[Channel], number: int) -> None:
     store(rows)
 
 
+@pytest.mark.thorough
 def test_two_runners_are_killed() -> None:
     chance = random.Random(16)
     site = Site.make()

@@ -8,6 +8,7 @@ from datetime import datetime
 from random import Random
 from typing import Final, NamedTuple
 
+import pytest
 from django.db import connection
 
 from alerts.incidents.happening import ENDED, OPENED
@@ -65,6 +66,7 @@ def outages(chance: Random, start: datetime) -> list[Outage]:
     return made
 
 
+@pytest.mark.thorough
 def test_nothing_is_missed_and_nothing_invented(fleet: Make) -> None:
     some = fleet(*[MACHINES] * OUTLETS)
     start = some.truth

@@ -50,6 +50,7 @@ def ears(transactional_db: None, settings: Any) -> Iterator[Ears]:
     announcing.remove(ears)
 
 
+@pytest.mark.thorough
 def test_nothing_is_told_twice_and_nothing_lost(ears: Ears) -> None:
     some = Fleet(3, 3, 1, 1)
     runners = [Passing(pace=0), Passing(pace=0)]
