@@ -133,7 +133,7 @@ def local(moment: datetime) -> str:
 
 
 def _verify(channel: Channel, row: Delivery) -> Part:
-    where = link(f"/channels/{channel.pk}/")
+    where = link("/channels/")
     lines = [f"Type it where you added the channel{f': {where}' if where else '.'}", "It is good for an hour."]
     return f"Your code: {code_of(channel)}", lines
 
