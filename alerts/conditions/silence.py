@@ -212,7 +212,8 @@ def _found(one: Watched, threshold: Threshold) -> Found:
 
 def _all_at_once(silent: Sequence[Watched], moment: Moment) -> Group | None:
     """Whether nobody at all was heard since these fell silent."""
-    last = max(one.last for one in silent)
+    # By a clock that was set back since they may be yet to come, and then say nothing of who was heard after them.
+    last = max(one.last if one.last <= moment.now + AHEAD else moment.counting_from for one in silent)
     state = DeviceState.objects.aggregate(polled=Max("last_poll", filter=Q(last_poll__lte=moment.now + AHEAD)))
     polled: datetime | None = state["polled"]
     if polled is not None and polled > last + SAME_MINUTE:
@@ -250,9 +251,8 @@ def _by_outlet(silent: Sequence[Watched], moment: Moment, thresholds: Thresholds
 def _fell_silent_together(members: Sequence[Watched], moment: Moment) -> bool:
     """One that speaks less often was heard last within its usual time before the others."""
     last = max(one.last for one in members)
-    return last <= moment.now - LEAST + SAME_MINUTE and all(
-        last - one.last <= max(SAME_MINUTE, one.usual) for one in members
-    )
+    is_long_ago = last <= moment.now - LEAST + SAME_MINUTE or last > moment.now + AHEAD  # by another clock
+    return is_long_ago and all(last - one.last <= max(SAME_MINUTE, one.usual) for one in members)
 
 
 def _group(members: Sequence[Watched], thresholds: Thresholds) -> Group:

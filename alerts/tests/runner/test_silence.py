@@ -79,6 +79,20 @@ def test_a_clock_that_is_set_is_no_silence(fleet: Make) -> None:
     assert some.announced()[1:] == [("ended", "Silent: m0-0 at Outlet 0")]
 
 
+def test_a_clock_that_is_set_back_hides_nothing(fleet: Make) -> None:
+    """An outlet and a machine fell silent just before: by the new clock they were heard in three hours."""
+    some = fleet(6, 6, 2)
+    some.go_on(MINUTE)
+    dead = some.devices[:7]
+    some.go_on(5 * MINUTE, without=dead)
+    some.off = timedelta(hours=-3)
+    some.go_on(IDLE + 3 * MINUTE, without=dead)
+    assert sorted(some.announced()) == [
+        ("opened", "Outlet silent: Outlet 0"),
+        ("opened", "Silent: m1-0 at Outlet 1"),
+    ]
+
+
 def test_nobody_waits_for_a_device_that_is_not_assigned(fleet: Make) -> None:
     some = fleet(3, 2)
     some.go_on(MINUTE)
