@@ -18,6 +18,7 @@ from alerts.incidents.models import Incident
 from device_gateway.versions import RegistryVersion
 from ozone.intake.sql import BulkInsert, moment
 from ozone.wire.conf import options
+from telemetry.presence import AHEAD
 
 HOLD: Final = timedelta(hours=1)
 """What begins again so soon after its end is the same incident. One that came back ends after so long without it."""
@@ -106,6 +107,12 @@ def _begin_again(
     return _happenings(OPENED, [pk], now) if is_mine and incident.ended_at is not None else []
 
 
+def has_stayed_away(now: datetime) -> Q:
+    """Of incidents that seem to be over: for so long that they are. What seems so since a time that is to come was seen
+    before somebody set the clock back."""
+    return Q(calm_since__lte=now - HOLD) | Q(calm_since__gt=now + AHEAD)
+
+
 def end_incidents(numbers: Iterable[int], now: datetime) -> list[int]:
     """What was found of them is over. One that came back before ends when it has stayed away for HOLD. Returns those
     that have ended now."""
@@ -113,7 +120,7 @@ def end_incidents(numbers: Iterable[int], now: datetime) -> list[int]:
     if not over:
         return []
     ended = []
-    is_steady = Q(times=1) | Q(told_at=None) | Q(calm_since__lte=now - HOLD)
+    is_steady = Q(times=1) | Q(told_at=None) | has_stayed_away(now)
     with transaction.atomic():
         for pk in over:
             is_open = Incident.objects.filter(pk=pk, ended_at=None)

@@ -16,7 +16,7 @@ from alerts.conditions.arming import arm
 from alerts.conditions.found import Moment
 from alerts.conditions.models import Watch
 from alerts.incidents.cause import explained
-from alerts.incidents.flips import HOLD, end_incidents, escalate, open_incidents, release
+from alerts.incidents.flips import end_incidents, escalate, has_stayed_away, open_incidents, release
 from alerts.incidents.maintenance import Windows
 from alerts.incidents.models import Incident
 from alerts.runner.arming import Arming
@@ -122,7 +122,7 @@ class Passing:
         """What is open: whether it is over, whether somebody is to be told now."""
         if not Incident.objects.filter(ended_at=None).exists():
             return
-        lasts = Q(calm_since=None) | Q(calm_since__lte=now - HOLD)
+        lasts = Q(calm_since=None) | has_stayed_away(now)
         silent = _open(silence.SILENT).annotate(heard=last_heard("device__"))
         nobody_waits = Q(device=None) | ~silence.is_waited_for("device__")
         over = silent.filter(lasts).filter(nobody_waits | Q(heard=None) | ~Q(heard=F("since")))

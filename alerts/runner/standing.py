@@ -7,12 +7,12 @@ nothing of others.
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
-from django.db.models import Q
+from django.db.models import BooleanField, ExpressionWrapper, Q
 
 from alerts.conditions.found import Condition, Found, Moment
 from alerts.conditions.silence import is_waited_for, watched_after
 from alerts.conditions.table import CONDITIONS
-from alerts.incidents.flips import HOLD, end_incidents, open_incidents
+from alerts.incidents.flips import end_incidents, has_stayed_away, open_incidents
 from alerts.incidents.maintenance import Windows
 from alerts.incidents.models import Incident
 
@@ -76,17 +76,13 @@ class Standing:
 
     def _settle(self, condition: Condition, found: Sequence[Found], devices: Collection[int] | None) -> None:
         now = self._moment.now
-        incidents = Incident.objects.filter(kind=condition.kind, ended_at=None)
+        may_end = ExpressionWrapper(Q(calm_since=None) | has_stayed_away(now), BooleanField())
+        incidents = Incident.objects.filter(kind=condition.kind, ended_at=None).annotate(may_end=may_end)
         if devices is not None:
             incidents = incidents.filter(device__in=devices)
         there = {one.subject_key: one for one in found}
         known = {incident.subject_key: incident for incident in incidents}
-        over = [
-            incident.pk
-            for key, incident in known.items()
-            if key not in there and (incident.calm_since is None or incident.calm_since <= now - HOLD)
-        ]
-        end_incidents(over, now)
+        end_incidents([one.pk for key, one in known.items() if key not in there and one.may_end], now)
         for key, incident in known.items():
             if key in there and incident.facts != there[key].facts:
                 Incident.objects.filter(pk=incident.pk, ended_at=None).update(facts=dict(there[key].facts))

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from alerts.conditions.models import Rule, Watch
 from alerts.incidents.models import Incident
-from alerts.tests.fleet import IDLE, MINUTE, Fleet
+from alerts.tests.fleet import HOUR, IDLE, MINUTE, Fleet
 from device_gateway.models import Device
 
 Make = Callable[..., Fleet]
@@ -157,6 +157,21 @@ def test_one_that_flaps_is_told_twice_at_most(fleet: Make) -> None:
     some.go_on(65 * MINUTE)
     assert some.announced()[-1] == ("ended", name)
     assert Incident.objects.get().times == 4
+
+
+def test_a_clock_set_back_while_it_seems_over(fleet: Make) -> None:
+    """Nobody can tell for how long it has seemed so: it is over, and the next time is told."""
+    some = fleet(3, 2)
+    some.go_on(MINUTE)
+    for _ in range(2):
+        some.go_on(12 * MINUTE, without=some.devices[:1])
+        some.go_on(3 * MINUTE)
+    assert [kind for kind, _ in some.announced()] == ["opened", "ended", "opened"]
+    some.off -= 3 * HOUR
+    some.go_on(2 * MINUTE)
+    assert [kind for kind, _ in some.announced()][3:] == ["ended"]
+    some.go_on(13 * MINUTE, without=some.devices[:1])
+    assert [kind for kind, _ in some.announced()][4:] == ["opened"]
 
 
 def test_a_device_that_was_never_heard_is_not_silent(fleet: Make) -> None:
