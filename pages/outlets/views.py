@@ -15,6 +15,7 @@ from pages.kit.frame import signed_in_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
 from pages.kit.queries import matching_outlets
+from pages.kit.uptime import uptime_of
 from pages.machines import screen as machines
 from pages.outlets.forms import OutletFilters
 from pages.outlets.screen import SORTS, ordered, outlet_rows
@@ -70,7 +71,8 @@ def outlet(request: HttpRequest, number: str) -> HttpResponse:
 
 def _one(actor: Any, number: int, listing: Listing[Machine], now: datetime) -> Screen:
     place = find(visible_outlets(actor, archived=actor.is_staff), number, code="unknown_outlet")
-    found = listing.cut(machines.ordered(actor, visible_machines(actor).filter(outlet=place), now))
+    there = visible_machines(actor).filter(outlet=place)
+    found = listing.cut(machines.ordered(actor, there, now))
     facts = {"outlet": place, "may_write": actor.is_staff and place.archived_at is None}
     return screen(
         lists={
@@ -82,6 +84,7 @@ def _one(actor: Any, number: int, listing: Listing[Machine], now: datetime) -> S
             part("head", "pages/outlets/head.html", facts),
             part("facts", "pages/outlets/facts.html", facts),
             part("figures", "pages/machines/figures.html", _figures(actor, place, now)),
+            part("uptime", "pages/kit/uptime.html", uptime_of(there.values_list("pk", flat=True), now)),
             part("pager", "pages/kit/pager.html", {"listing": listing}),
         ],
         name=place.name,
