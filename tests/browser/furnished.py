@@ -6,10 +6,13 @@ import hmac
 import json
 import random
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -25,14 +28,43 @@ OUTLETS: Final = (
     ("Total Lehrte", "Hannover", "Westring 4", "M. Okafor"),
     ("Aral Südstadt", "Köln", "Bonner Str. 211", "Ayşe Yıldız"),
 )
+_SOME_DAY: Final = "2026-01-01T00:00:00Z"
 _OF_APIS: Final = ("/api/", "/gateway/devices/", "/healthz", "/readyz", "/metrics", "/favicon", "/admin/")
+
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+_OPENED: Final = """
+from datetime import timedelta
+from django.utils import timezone
+from alerts.channels.codes import stop_token
+from alerts.models import Channel, Incident
+from telemetry.models import Machine
+machine, hour = Machine.objects.select_related("outlet").get(device__device_id="OZ-002"), timedelta(hours=1)
+since = timezone.now() - 3 * hour
+incident = Incident.objects.create(
+    kind="silent", subject_key=f"device:{machine.device_id}", subject=f"{machine} at {machine.outlet}",
+    device_id=machine.device_id, machine=machine, outlet=machine.outlet, since=since, opened_at=since + hour,
+    told_at=since + hour, facts={}, cause="The network",
+)
+print(incident.pk, stop_token(Channel.objects.get()))
+"""
 
 
 @contextmanager
 def furnished_server(days: int = 3) -> Iterator[tuple[LiveServer, dict[str, str]]]:
     """A server of its own, and by the names of `tests.support.scoping` the things that its paths are of."""
     with live_server(IOT_SYSTEM_SIGNATURE_SECRET=SECRET) as server:
-        yield server, Furnisher(server.url).furnish(days)
+        named = Furnisher(server.url).furnish(days)
+        yield server, named | _by_the_runner(server)
+
+
+def _by_the_runner(server: LiveServer) -> dict[str, str]:
+    """What the server makes by itself in the course of a day, and what only a message tells: an incident, and the link
+    that stops a channel."""
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "--command", _OPENED]
+    done = subprocess.run(command, env=server.environment, cwd=ROOT, capture_output=True, text=True, check=True)
+    incident, stop = done.stdout.split()
+    return {"incident": incident, "stop": stop}
 
 
 def pages_for(caller: str) -> list[str]:
@@ -91,7 +123,21 @@ class Furnisher:
         self._send("POST", "/api/handshake/", {"mac": _mac(0), "firmware": "1.4.2"}, status=403)
         self._meters()
         self._station()
-        return named
+        return named | self._settings(outlets[0])
+
+    def _settings(self, outlet: int) -> dict[str, str]:
+        """Of prices, and of who is told of what."""
+        made = {
+            "price": ("prices", {"outlet": outlet, "treatment": "BASIC", "price": "5.00", "valid_from": "2026-01-01"}),
+            "share": ("shares", {"outlet": outlet, "percent": "30", "valid_from": "2026-01-01"}),
+            "window": ("maintenance", {"outlet": outlet, "start": _SOME_DAY, "weekly": "Su 02:00-04:00"}),
+            "rule": ("alert-rules", {"kind": "silent", "outlet": outlet, "seconds": 7200}),
+            "channel": ("channels", {"kind": "webhook", "target": "https://example.com/hook", "name": "Siren"}),
+        }  # fmt: skip
+        return {
+            name: str(self._send("POST", f"/api/{path}/", value, self._staff)["id"])
+            for name, (path, value) in made.items()
+        }
 
     def _machine(self, number: int, outlet: int) -> str:
         """The key of a new device, `OZ-001` for 0, in a machine at the outlet; of the last two, in none."""

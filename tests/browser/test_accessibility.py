@@ -89,7 +89,7 @@ def test_nothing_is_cut_off(
 @pytest.mark.parametrize("path", pages_for("nobody"))
 def test_pages_for_anybody(browser: Browser, furnished: tuple[str, dict[str, str]], path: str) -> None:
     with visitor(browser, furnished[0]) as visit:
-        visit.page.goto(path)
+        visit.page.goto(filled(path, furnished[1]))
         assert faults_of(visit.page) == []
 
 
