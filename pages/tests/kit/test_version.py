@@ -64,6 +64,14 @@ def test_however_many_devices_there_are(source: str, indexes: set[str]) -> None:
     given = {name: moment(connection, at) for name, at in moments(NOON).items() if f"%({name})s" in query}
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
+            # Of an empty table each index costs the same.
+            devices = Device.objects.bulk_create([Device(device_id=f"d{number}") for number in range(500)])
+            times = [NOON - timedelta(minutes=number) for number in range(500)]
+            DeviceState.objects.bulk_create(
+                DeviceState(device=device, last_poll=at if number % 2 else None, last_seen=at)
+                for number, (device, at) in enumerate(zip(devices, times, strict=True))
+            )
+            cursor.execute("ANALYZE device_gateway_devicestate")
             cursor.execute("SET LOCAL enable_seqscan = off")
             cursor.execute("SET LOCAL enable_bitmapscan = off")
         cursor.execute(("EXPLAIN QUERY PLAN " if connection.vendor == "sqlite" else "EXPLAIN ") + query, given)
