@@ -13,8 +13,8 @@ from device_gateway.registry.queries import visible_devices
 from device_gateway.states import later_of
 from pages.kit.frame import signed_in_page
 from pages.kit.live import Screen, live_page, part, rows, screen
-from pages.kit.uptime import uptime_of
 from pages.machines.screen import today_from
+from pages.machines.uptime import uptime_of
 from telemetry.figures.totals import Totals, totals
 from telemetry.machines.logs import MOST_TREATMENTS, Counts, Log, counts_after, happened_at, machine_log
 from telemetry.models import Command, Machine, TelemetryEvent
@@ -80,7 +80,7 @@ def _screen(actor: Any, number: int, most: int, now: datetime) -> Screen:
             part("head", "pages/machines/head.html", facts),
             part("older", "pages/machines/log_older.html", older),
             part("figures", "pages/machines/figures.html", {"figures": _figures(actor, machine, now)}),
-            part("uptime", "pages/kit/uptime.html", uptime_of([machine.pk], now)),
+            part("uptime", "pages/machines/uptime.html", uptime_of([machine.pk], now)),
         ],
         name=machine.name,
         number=machine.pk,

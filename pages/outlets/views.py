@@ -15,8 +15,8 @@ from pages.kit.frame import signed_in_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
 from pages.kit.queries import matching_outlets
-from pages.kit.uptime import uptime_of
 from pages.machines import screen as machines
+from pages.machines.uptime import uptime_of
 from pages.outlets.forms import OutletFilters
 from pages.outlets.screen import SORTS, ordered, outlet_rows
 from telemetry.figures.statistics import Filters, statistics
@@ -84,7 +84,7 @@ def _one(actor: Any, number: int, listing: Listing[Machine], now: datetime) -> S
             part("head", "pages/outlets/head.html", facts),
             part("facts", "pages/outlets/facts.html", facts),
             part("figures", "pages/machines/figures.html", _figures(actor, place, now)),
-            part("uptime", "pages/kit/uptime.html", uptime_of(there.values_list("pk", flat=True), now)),
+            part("uptime", "pages/machines/uptime.html", uptime_of(there.values_list("pk", flat=True), now)),
             part("pager", "pages/kit/pager.html", {"listing": listing}),
         ],
         name=place.name,

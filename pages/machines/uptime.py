@@ -13,7 +13,7 @@ _FAIR: Final = 0.95
 
 
 def uptime_of(machines: Iterable[int], now: datetime) -> dict[str, Any]:
-    """For the template `kit/uptime.html`: of these machines together."""
+    """For the template `machines/uptime.html`: of these machines together."""
     days = uptime(machines, now)
     known = [day.share for day in days if day.share is not None]
     if not known:
