@@ -82,8 +82,10 @@ def _nothing_remembered() -> Iterator[None]:
     """Limits, keys and options in memory are a process's, not a test's."""
     from django.contrib.contenttypes.models import ContentType
 
+    from alerts.conditions import server
     from device_gateway.keys.memory import keyring
     from ozone.wire import limits
+    from ozone.wire.clock import clock_watch
     from ozone.wire.conf import options
     from pages.dashboard.earned import remembered
     from pages.kit import live
@@ -98,6 +100,8 @@ def _nothing_remembered() -> Iterator[None]:
     past_totals.cache_clear()
     remembered.cache_clear()
     rhythms.forget()
+    server.forget()
+    clock_watch.forget()  # a test that travels in time sets the clock
     limits._limiter.cache_clear()
     options.cache_clear()
 

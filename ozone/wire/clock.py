@@ -28,6 +28,11 @@ class ClockWatch:
         self._offset: float | None = None
         self._jump: tuple[float, Jump] | None = None
 
+    def forget(self) -> None:
+        """As in a new process."""
+        with self._lock:
+            self._offset = self._jump = None
+
     def look(self) -> None:
         """Compares, and logs a jump."""
         now, offset = time.monotonic(), time.time() - time.monotonic()
