@@ -10,7 +10,10 @@
 #include "../include/ozone.h"
 #include "fake_server.h"
 
-enum { RECORDS = 100, DAY = 86400000 };
+#define RAM_RECORDS 100
+#include "ram_store.h"
+
+enum { DAY = 86400000 };
 
 #define CHECK(what) \
     do { \
@@ -23,55 +26,15 @@ enum { RECORDS = 100, DAY = 86400000 };
 static oz_device device;
 static uint32_t clock_ms;
 
-static struct {
-    oz_key key;
-    uint8_t bytes[OZ_RECORD];
-    size_t length;
-} records[RECORDS];
-static int record_count;
-static struct {
-    uint8_t bytes[1200];
-    size_t length;
-} slots[6];
 static bool lies, dead; /* writes and says that it has not; answers nothing */
 
 static int append(void *self, oz_key key, const void *bytes, size_t length) {
-    (void)self;
-    records[record_count].key = key;
-    memcpy(records[record_count].bytes, bytes, length);
-    records[record_count++].length = length;
-    return lies ? OZ_BROKEN : OZ_OK;
-}
-
-static int replace(void *self, uint32_t slot, const void *bytes, size_t length) {
-    (void)self;
-    memcpy(slots[slot].bytes, bytes, length);
-    slots[slot].length = length;
-    return OZ_OK;
-}
-
-static int give(const uint8_t *bytes, size_t length, void *into, size_t room) {
-    if (room) memcpy(into, bytes, length < room ? length : room);
-    return (int)length;
+    int done = ram_append(self, key, bytes, length);
+    return lies ? OZ_BROKEN : done;
 }
 
 static int next(void *self, oz_key after, oz_key *found, void *into, size_t room) {
-    (void)self;
-    if (dead) return -1;
-    if (!after.boot)
-        for (uint32_t slot = after.number + 1; slot && slot < 6; slot++)
-            if (slots[slot].length) {
-                found->boot = 0;
-                found->number = slot;
-                return give(slots[slot].bytes, slots[slot].length, into, room);
-            }
-    for (int i = 0; i < record_count; i++) {
-        oz_key key = records[i].key;
-        if (key.boot < after.boot || (key.boot == after.boot && key.number <= after.number)) continue;
-        *found = key;
-        return give(records[i].bytes, records[i].length, into, room);
-    }
-    return 0;
+    return dead ? -1 : ram_next(self, after, found, into, room);
 }
 
 static bool reachable, slow; /* slow: its replies wait */
@@ -127,7 +90,7 @@ static void random_bytes(void *self, void *into, size_t length) {
     memset(into, 7, length);
 }
 
-static const oz_store STORE = {NULL, append, replace, next};
+static const oz_store STORE = {NULL, append, ram_replace, next};
 static const oz_transport NET = {NULL, open_net, write_net, read_net, close_net};
 static oz_settings settings;
 
@@ -241,7 +204,7 @@ static void not_even_read(void) {
 static void an_identity_of_rubbish(void) {
     anew();
     memset(device.me.token, 0xff, sizeof device.me.token);
-    replace(NULL, OZ_SLOT_IDENTITY, &device.me, sizeof device.me);
+    ram_replace(NULL, OZ_SLOT_IDENTITY, &device.me, sizeof device.me);
     CHECK(start() == OZ_OK);
     press(1);
     run(5000);

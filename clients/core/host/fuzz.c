@@ -12,7 +12,10 @@
 
 #include "../include/ozone.h"
 
-enum { PRESSES = 3, RECORDS = 4 };
+#define RAM_RECORDS 4
+#include "ram_store.h"
+
+enum { PRESSES = 3 };
 
 #define CHECK(what) \
     do { \
@@ -22,59 +25,14 @@ enum { PRESSES = 3, RECORDS = 4 };
         } \
     } while (0)
 
-static struct {
-    oz_key key;
-    uint8_t bytes[OZ_RECORD];
-    size_t length;
-} records[RECORDS];
-static int record_count;
-static struct {
-    uint8_t bytes[1200];
-    size_t length;
-} slots[6];
 static const uint8_t *replies;
 static size_t left, piece;
 static uint32_t clock_ms;
 static oz_device device;
 
-static int append(void *self, oz_key key, const void *bytes, size_t length) {
-    (void)self;
-    if (record_count == RECORDS) return OZ_FULL;
-    records[record_count].key = key;
-    records[record_count].length = length;
-    memcpy(records[record_count++].bytes, bytes, length);
-    return OZ_OK;
-}
-
 static int replace(void *self, uint32_t slot, const void *bytes, size_t length) {
-    (void)self;
-    CHECK(slot < 6 && length <= sizeof slots[slot].bytes);
-    memcpy(slots[slot].bytes, bytes, length);
-    slots[slot].length = length;
-    return OZ_OK;
-}
-
-static int give(const uint8_t *bytes, size_t length, void *into, size_t room) {
-    if (room) memcpy(into, bytes, length < room ? length : room);
-    return (int)length;
-}
-
-static int next(void *self, oz_key after, oz_key *found, void *into, size_t room) {
-    (void)self;
-    if (!after.boot)
-        for (uint32_t slot = after.number + 1; slot && slot < 6; slot++)
-            if (slots[slot].length) {
-                found->boot = 0;
-                found->number = slot;
-                return give(slots[slot].bytes, slots[slot].length, into, room);
-            }
-    for (int i = 0; i < record_count; i++) {
-        oz_key key = records[i].key;
-        if (key.boot < after.boot || (key.boot == after.boot && key.number <= after.number)) continue;
-        *found = key;
-        return give(records[i].bytes, records[i].length, into, room);
-    }
-    return 0;
+    CHECK(slot < RAM_SLOTS && length <= RAM_SLOT);
+    return ram_replace(self, slot, bytes, length);
 }
 
 static int open_net(void *self, const char *host, uint16_t port, uint32_t budget) {
@@ -133,7 +91,7 @@ static bool handle(void *self, const oz_command *command, oz_result *result) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
-    static const oz_store store = {NULL, append, replace, next};
+    static const oz_store store = {NULL, ram_append, replace, ram_next};
     static const oz_transport net = {NULL, open_net, write_net, read_net, close_net};
     oz_settings settings = {.host = "server", .port = 80, .mac = "EC:E3:34:46:2B:C0", .poll_ms = 1000, .handler = handle};
     oz_platform platform = {.millis = milliseconds, .random = random_bytes, .utc = utc};

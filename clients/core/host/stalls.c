@@ -10,7 +10,10 @@
 #include "../include/ozone.h"
 #include "fake_server.h"
 
-enum { PRESSES = 300, RECORDS = 2000, BUDGET = 50, CALL_MS = 1 };
+#define RAM_RECORDS 2000
+#include "ram_store.h"
+
+enum { PRESSES = 300, BUDGET = 50, CALL_MS = 1 };
 
 static unsigned seed;
 static uint32_t clock_ms;
@@ -18,55 +21,6 @@ static uint32_t clock_ms;
 static unsigned chance(unsigned below) {
     seed = seed * 1103515245u + 12345u;
     return (seed >> 16) % below;
-}
-
-/* ------------------------------------------------------------------ flash that holds */
-
-static struct {
-    oz_key key;
-    uint8_t bytes[OZ_RECORD];
-    size_t length;
-} records[RECORDS];
-static int record_count;
-static struct {
-    uint8_t bytes[1200];
-    size_t length;
-} slots[6];
-
-static int append(void *self, oz_key key, const void *bytes, size_t length) {
-    (void)self;
-    if (record_count == RECORDS) return OZ_FULL;
-    records[record_count].key = key;
-    memcpy(records[record_count].bytes, bytes, length);
-    records[record_count++].length = length;
-    return OZ_OK;
-}
-
-static int replace(void *self, uint32_t slot, const void *bytes, size_t length) {
-    (void)self;
-    memcpy(slots[slot].bytes, bytes, length);
-    slots[slot].length = length;
-    return OZ_OK;
-}
-
-static int next(void *self, oz_key after, oz_key *found, void *into, size_t room) {
-    (void)self;
-    if (!after.boot)
-        for (uint32_t slot = after.number + 1; slot && slot < 6; slot++)
-            if (slots[slot].length) {
-                found->boot = 0;
-                found->number = slot;
-                if (room) memcpy(into, slots[slot].bytes, slots[slot].length < room ? slots[slot].length : room);
-                return (int)slots[slot].length;
-            }
-    for (int i = 0; i < record_count; i++) {
-        oz_key key = records[i].key;
-        if (key.boot < after.boot || (key.boot == after.boot && key.number <= after.number)) continue;
-        *found = key;
-        if (room) memcpy(into, records[i].bytes, records[i].length < room ? records[i].length : room);
-        return (int)records[i].length;
-    }
-    return 0;
 }
 
 /* ------------------------------------------------------------------ a network that misbehaves */
@@ -171,7 +125,7 @@ static bool handle(void *self, const oz_command *command, oz_result *result) {
 
 static void trial(unsigned with, long *ticks, uint32_t *longest) {
     static oz_device device;
-    static const oz_store store = {NULL, append, replace, next};
+    static const oz_store store = {NULL, ram_append, ram_replace, ram_next};
     static const oz_transport net = {NULL, open_net, write_net, read_net, close_net};
     oz_platform platform = {0};
     oz_settings settings = {0};

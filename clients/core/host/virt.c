@@ -10,61 +10,14 @@
 
 #include "../include/ozone.h"
 
+#define RAM_RECORDS 4
+#include "ram_store.h"
+
 #define UART ((volatile uint8_t *)0x10000000)
 #define TIME ((volatile uint32_t *)0x0200bff8) /* of the CLINT, 10 MHz, low and high word */
 enum { RECEIVED = 1, EMPTY = 32, LINE_STATUS = 5, LIMIT_MS = 60000 };
 
 static oz_device device;
-static struct {
-    oz_key key;
-    uint8_t bytes[OZ_RECORD];
-    size_t length;
-} records[4];
-static int record_count;
-static struct {
-    uint8_t bytes[1200];
-    size_t length;
-} slots[6];
-
-static int append(void *self, oz_key key, const void *bytes, size_t length) {
-    (void)self;
-    if (record_count == 4) return OZ_FULL;
-    records[record_count].key = key;
-    records[record_count].length = length;
-    memcpy(records[record_count++].bytes, bytes, length);
-    return OZ_OK;
-}
-
-static int replace(void *self, uint32_t slot, const void *bytes, size_t length) {
-    (void)self;
-    memcpy(slots[slot].bytes, bytes, length);
-    slots[slot].length = length;
-    return OZ_OK;
-}
-
-static int give(const uint8_t *bytes, size_t length, void *into, size_t room) {
-    if (room) memcpy(into, bytes, length < room ? length : room);
-    return (int)length;
-}
-
-static int next(void *self, oz_key after, oz_key *found, void *into, size_t room) {
-    (void)self;
-    if (!after.boot)
-        for (uint32_t slot = after.number + 1; slot && slot < 6; slot++)
-            if (slots[slot].length) {
-                found->boot = 0;
-                found->number = slot;
-                return give(slots[slot].bytes, slots[slot].length, into, room);
-            }
-    for (int i = 0; i < record_count; i++) {
-        oz_key key = records[i].key;
-        if (key.boot < after.boot || (key.boot == after.boot && key.number <= after.number)) continue;
-        *found = key;
-        return give(records[i].bytes, records[i].length, into, room);
-    }
-    return 0;
-}
-
 static int open_line(void *self, const char *host, uint16_t port, uint32_t budget) {
     (void)self, (void)host, (void)port, (void)budget;
     return 1;
@@ -123,7 +76,7 @@ static void until(bool (*done)(void), const char *what) {
 static bool is_sent(void) { return oz_state_of(&device) == OZ_ONLINE && !oz_queued(&device); }
 
 int main(void) {
-    static const oz_store store = {NULL, append, replace, next};
+    static const oz_store store = {NULL, ram_append, ram_replace, ram_next};
     static const oz_transport net = {NULL, open_line, write_line, read_line, close_line};
     static const oz_settings settings = {.host = "127.0.0.1", .port = 80, .mac = "EC:E3:34:46:2B:C0", .firmware = "bare-metal",
                                          .held_poll_s = 20, .handler = handle};
