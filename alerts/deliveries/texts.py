@@ -15,6 +15,7 @@ from alerts.deliveries.report_texts import report_text
 from alerts.incidents.happening import ACKNOWLEDGED, ENDED, ESCALATED, OPENED, REMINDED
 from ozone.wire import jsonio
 from ozone.wire.conf import options
+from ozone.wire.http import public_url
 from ozone.wire.times import iso, parse_iso, people_zone
 from ozone.wire.words import duration
 
@@ -51,8 +52,7 @@ def outgoing(claim: Claim, secret: bytes) -> Outgoing:
 
 def link(path: str) -> str:
     """An address of our pages; "" where PUBLIC_URL is not set."""
-    base = options().PUBLIC_URL.rstrip("/")
-    return base + path if base else ""
+    return public_url(path) if options().PUBLIC_URL else ""
 
 
 def _several(claim: Claim) -> str:
