@@ -1,5 +1,7 @@
 """The costliest requests to every address that somebody has thought of, within the limits of size.
 
+A table of one line a route, and as long as there are routes.
+
 `test_fairness.py` holds the table against the URL map: a new route needs a line here, with the kinds of its requests.
 
     name       names in the path: long, of characters that are slow to normalise, of digits

@@ -1,5 +1,7 @@
 """Who gets what at every address: the table that `test_scoping.py` holds against the URL map.
 
+A table of one line a route and method, and as long as there are such: it is read as a whole.
+
 A new route needs a row here, for each method it takes: method, path, and what each of seven callers gets. What is sent
 with it stands in BODIES. A method that has no row is 405 for staff, at every path.
 
