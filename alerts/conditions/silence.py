@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Max, Min, Q, QuerySet
 
 from alerts.conditions.found import Facts, Found, Moment, Watched, clock, counted
 from alerts.conditions.models import Watch
@@ -20,7 +20,7 @@ from ozone.wire.conf import options
 from ozone.wire.times import iso, people_zone
 from ozone.wire.words import duration
 from telemetry.figures.rhythm import usual_silence
-from telemetry.models import MachineDevice
+from telemetry.machines.spares import is_spare
 from telemetry.opening import read_opening_hours
 from telemetry.presence import AHEAD
 
@@ -75,9 +75,7 @@ class Looked(NamedTuple):
 def is_waited_for(device: str = "") -> Q:
     """The condition that somebody waits for a row's device: one that is assigned, and no spare board. `device` leads to
     it, as `device__`."""
-    was_held = Exists(MachineDevice.objects.filter(device=OuterRef(f"{device}pk")))
-    held = Q(**{f"{device}machine__isnull": False}) | ~Q(was_held)
-    return Q(**{f"{device}assigned": True, f"{device}archived_at": None}) & held
+    return Q(**{f"{device}assigned": True, f"{device}archived_at": None}) & ~is_spare(device)
 
 
 def due(now: datetime, most: int) -> list[Watched]:
@@ -91,18 +89,16 @@ def watched_after(device: int, most: int) -> list[Watched]:
 
 def _watched(watches: "QuerySet[Watch]") -> list[Watched]:
     machine = "device__machine__"
-    was_held = Exists(MachineDevice.objects.filter(device=OuterRef("device")))
-    rows = watches.annotate(was_held=was_held).values_list(
-        "device_id", "device__device_id", "device__name", "device__assigned", "device__archived_at", "was_held",
+    rows = watches.annotate(spare=ExpressionWrapper(is_spare("device__"), BooleanField())).values_list(
+        "device_id", "device__device_id", "device__name", "device__assigned", "device__archived_at", "spare",
         "device__state__last_poll", "device__state__last_seen", "usual_seconds", "learnt_at",
         f"{machine}id", f"{machine}name", f"{machine}outlet_id", f"{machine}outlet__name",
         f"{machine}outlet__opening_hours",
     )  # fmt: skip
     found = []
-    for number, device_id, name, assigned, archived, was_held, polled, seen, usual, learnt, held_by, *place in rows:
+    for number, device_id, name, assigned, archived, is_put_away, polled, seen, usual, learnt, held_by, *place in rows:
         is_there = assigned and archived is None
-        is_spare = held_by is None and was_held
-        what = (is_there and not is_spare, is_there and is_spare)
+        what = (is_there and not is_put_away, is_there and is_put_away)
         found.append(Watched(number, device_id or "", name, *what, polled, seen, usual, learnt, held_by, *place))
     return found
 

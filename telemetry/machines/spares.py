@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Max, Q
+from django.db.models import Exists, Max, OuterRef, Q
 
 from device_gateway.models import Device
 from device_gateway.states import last_heard
@@ -13,9 +13,10 @@ TAKEN_OUT: Final = timedelta(minutes=15)
 """A board that is put away may run on until somebody takes it out."""
 
 
-def is_spare() -> Q:
-    """The condition that a row of Device is one."""
-    return Q(machine__isnull=True, pk__in=MachineDevice.objects.order_by().values("device"))
+def is_spare(device: str = "") -> Q:
+    """The condition that a row's device is one. `device` leads to it, as `device__`."""
+    was_held = Exists(MachineDevice.objects.filter(device=OuterRef(f"{device}pk")))
+    return Q(was_held, **{f"{device}machine__isnull": True})
 
 
 def heard_again(since: datetime) -> list[int]:
