@@ -42,14 +42,19 @@ class Turns:
         self._owner: int | None = None
         self._waiting: deque[tuple[int, threading.Event]] = deque()
 
+    @property
+    def is_mine(self) -> bool:
+        """Whether this thread has the turn."""
+        return self._owner == threading.get_ident()
+
     @contextmanager
     def one(self, seconds: float = SECONDS) -> Iterator[None]:
         """Waits for its turn, at most so long, and has it for the length of the block."""
-        is_mine = self._owner != threading.get_ident() and self._take(seconds)
+        has_taken = not self.is_mine and self._take(seconds)
         try:
             yield
         finally:
-            if is_mine:
+            if has_taken:
                 self._pass_on()
 
     def _take(self, seconds: float) -> bool:
@@ -107,6 +112,8 @@ os.register_at_fork(after_in_child=turns.reset)
 def _in_turn(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
     """Around each statement of a connection: whatever begins to write, a transaction or one statement, in its turn."""
     if context["connection"].in_atomic_block or str(sql).lstrip().upper().startswith(_READS):
+        return execute(sql, params, many, context)
+    if turns.is_mine:  # the writer, who looks by itself
         return execute(sql, params, many, context)
     with turns.one():
         if many:  # may have written some of its rows
