@@ -1,28 +1,49 @@
-"""Short steps with pauses between them: whoever serves beside a move gets its turn."""
+"""How a move spares the server beside it: what is set while it goes on, and set back after it."""
+
+import gc
 
 import pytest
-from django.db import transaction
+from django.db import connection
 
-from moving import pace
-from moving.tests.conftest import move
-from moving.tests.old import Old, person
+from moving.pace import forced_at_the_end, step
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite_only]
 
 
-@pytest.mark.sqlite_only  # PostgreSQL has a queue of its own, and no pauses
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("seconds", "steps"),
-    [pytest.param(60.0, 3, id="by number"), pytest.param(0.0, 2 * pace.WRITTEN_AT_ONCE + 1, id="by time")],
-)
-def test_people_come_in_steps(first: Old, monkeypatch: pytest.MonkeyPatch, seconds: float, steps: int) -> None:
-    first.add("auth_user", *(person(n, f"p{n}") for n in range(2 * pace.WRITTEN_AT_ONCE + 1)))
-    pauses: list[bool] = []
-    around = len(transaction.get_connection().savepoint_ids)
+def pragma(name: str) -> int:
+    with connection.cursor() as cursor:
+        return int(cursor.execute(f"PRAGMA {name}").fetchall()[0][0])
 
-    def pause(_: float) -> None:
-        pauses.append(len(transaction.get_connection().savepoint_ids) == around)
 
-    monkeypatch.setattr(pace, "STEP_SECONDS", seconds)
-    monkeypatch.setattr(pace.time, "sleep", pause)
-    assert move(first).tables["auth_user"].added == 2 * pace.WRITTEN_AT_ONCE + 1
-    assert pauses == [True] * steps, "and nobody pauses within a transaction"
+@pytest.fixture(autouse=True)
+def _on_sqlite() -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL's writers do not wait for each other")
+
+
+class CutOff(Exception):
+    """Whatever ends a move."""
+
+
+def test_steps_do_not_wait_for_the_disk() -> None:
+    full, normal = 2, 1
+    before = pragma("user_version")
+
+    def cut_off() -> None:
+        with forced_at_the_end():
+            with step():
+                assert pragma("synchronous") == normal
+            raise CutOff
+
+    with pytest.raises(CutOff):
+        cut_off()
+    assert (pragma("synchronous"), pragma("user_version")) == (full, before)
+
+
+def test_nothing_is_collected_while_everybody_waits() -> None:
+    with step():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    with pytest.raises(CutOff), step():
+        raise CutOff
+    assert gc.isenabled()
