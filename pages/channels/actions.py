@@ -1,5 +1,6 @@
 """What people do about their channels: as the API does it."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
@@ -99,24 +100,32 @@ def verify(request: HttpRequest, number: str) -> HttpResponse:
     )
 
 
+def _confirmed(
+    request: HttpRequest,
+    perform: Callable[[], str],
+    title: str,
+    *,
+    lead: str = "",
+    button: str = "Send it",
+    **more: Any,
+) -> HttpResponse:
+    """Asks first. `perform` returns what is said when it is done."""
+    form = Confirmation(sent(request))
+    back = reverse("channels")
+    return action(request, form, lambda _: perform(), title=title, lead=lead, back=back, button=button, **more)
+
+
 @signed_in_page
 @require_http_methods(_METHODS)
 def send_code(request: HttpRequest, number: str) -> HttpResponse:
     channel = _channel(request, number)
 
-    def perform(_: dict[str, Any]) -> str:
+    def perform() -> str:
         services.send_code(channel=channel, now=timezone.now())
         return "Another code is on its way. The one before is worth nothing any more."
 
-    return action(
-        request,
-        Confirmation(sent(request)),
-        perform,
-        title=f"Send another code to {channel}?",
-        lead="At most three an hour are sent for a person.",
-        back=reverse("channels"),
-        button="Send it",
-    )
+    lead = "At most three an hour are sent for a person."
+    return _confirmed(request, perform, f"Send another code to {channel}?", lead=lead)
 
 
 @signed_in_page
@@ -124,18 +133,11 @@ def send_code(request: HttpRequest, number: str) -> HttpResponse:
 def send_test(request: HttpRequest, number: str) -> HttpResponse:
     channel = _channel(request, number)
 
-    def perform(_: dict[str, Any]) -> str:
+    def perform() -> str:
         services.send_test(channel=channel, now=timezone.now())
         return "A test is on its way. What became of it stands in the log in some seconds."
 
-    return action(
-        request,
-        Confirmation(sent(request)),
-        perform,
-        title=f"Send a test to {channel}?",
-        back=reverse("channels"),
-        button="Send a test",
-    )
+    return _confirmed(request, perform, f"Send a test to {channel}?", button="Send a test")
 
 
 @signed_in_page
@@ -143,20 +145,12 @@ def send_test(request: HttpRequest, number: str) -> HttpResponse:
 def delete(request: HttpRequest, number: str) -> HttpResponse:
     channel = _channel(request, number)
 
-    def perform(_: dict[str, Any]) -> str:
+    def perform() -> str:
         services.delete(channel)
         return f"{channel} is deleted."
 
-    return action(
-        request,
-        Confirmation(sent(request)),
-        perform,
-        title=f"Delete {channel}?",
-        lead="With its part of the log. You are told nothing more there.",
-        back=reverse("channels"),
-        button="Delete it",
-        danger=True,
-    )
+    lead = "With its part of the log. You are told nothing more there."
+    return _confirmed(request, perform, f"Delete {channel}?", lead=lead, button="Delete it", danger=True)
 
 
 @signed_in_page
@@ -165,16 +159,8 @@ def replay_one(request: HttpRequest, number: str) -> HttpResponse:
     own = Delivery.objects.filter(person_id=request.user.pk).select_related("channel__person")
     delivery = find(own, int(number), code="unknown_delivery")
 
-    def perform(_: dict[str, Any]) -> str:
+    def perform() -> str:
         replay(delivery=delivery, now=timezone.now())
         return "It is sent once more, under the id that it had."
 
-    return action(
-        request,
-        Confirmation(sent(request)),
-        perform,
-        title="Send this once more?",
-        lead=f"{delivery.type} to {delivery.channel}.",
-        back=reverse("channels"),
-        button="Send it",
-    )
+    return _confirmed(request, perform, "Send this once more?", lead=f"{delivery.type} to {delivery.channel}.")

@@ -19,6 +19,7 @@ from alerts.subscriptions.kinds import offered
 from ozone.wire.errors import NotFound
 from pages.channels.forms import REPORTS, WHEN, ChannelForm, kind_title
 from pages.kit.frame import page, signed_in_page
+from pages.kit.listing import Badge
 from telemetry.visible import visible_outlets
 
 LOG: Final = 100
@@ -31,19 +32,12 @@ _OUTCOMES: Final = {
 }  # fmt: skip
 
 
-class State(NamedTuple):
-    """As `kit/badge.html` shows it."""
-
-    value: str
-    label: str
-
-
 class ChannelRow(NamedTuple):
     pk: int
     title: str
     kind: str
     target: str
-    state: State
+    state: Badge
     told: tuple[str, ...]
     is_verified: bool
 
@@ -55,7 +49,7 @@ class LogRow(NamedTuple):
     incident: int | None
     channel: str
     person: str
-    state: State
+    state: Badge
     attempts: int
     said: str
     maybe_twice: bool
@@ -80,7 +74,7 @@ def _channel_rows(person: Any, own: list[Channel]) -> list[ChannelRow]:
             str(channel),
             kind_title(channel.kind),
             channel.target,
-            State(_STATES[Channel.State(channel.state)], Channel.State(channel.state).label),
+            Badge(_STATES[Channel.State(channel.state)], Channel.State(channel.state).label),
             tuple(_told(channel, outlets)),
             channel.verified_at is not None,
         )
@@ -115,7 +109,7 @@ def _log(person: Any) -> list[LogRow]:
             row.incident_id,
             str(row.channel),
             row.person.get_username() if row.person_id != person.pk else "",
-            State(_OUTCOMES[Delivery.State(row.state)], Delivery.State(row.state).label),
+            Badge(_OUTCOMES[Delivery.State(row.state)], Delivery.State(row.state).label),
             row.attempts,
             row.error,
             row.maybe_twice,

@@ -14,10 +14,10 @@ from alerts.incidents.models import Maintenance
 from alerts.incidents.services import plan_maintenance
 from device_gateway.versions import RegistryVersion
 from pages.incidents.forms import MaintenanceForm
-from pages.incidents.screen import State
 from pages.incidents.subjects import machine_of, outlet_of
 from pages.kit.actions import Confirmation, action, sent
 from pages.kit.frame import staff_page
+from pages.kit.listing import Badge
 from pages.kit.live import Screen, live_page, rows, screen
 from telemetry.visible import find
 
@@ -29,7 +29,7 @@ _METHODS: Final = ["GET", "HEAD", "POST"]
 class WindowRow(NamedTuple):
     pk: int
     place: str
-    state: State
+    state: Badge
     start: datetime
     end: datetime | None
     weekly: str
@@ -54,9 +54,9 @@ def _rows(now: datetime) -> Iterator[tuple[int, WindowRow]]:
     coming = Q(end=None) | Q(end__gt=now)
     for one in [*linked.filter(coming)[:SHOWN], *linked.exclude(coming)[:SHOWN]]:
         is_over = one.end is not None and one.end <= now
-        state = State("applied", "over") if is_over else State("pending", "to come")
+        state = Badge("applied", "over") if is_over else Badge("pending", "to come")
         if one.holds_at(now):
-            state = State("waiting", "now")
+            state = Badge("waiting", "now")
         place = str(one.machine or one.outlet or "Everywhere")
         by = one.made_by.get_username() if one.made_by else ""
         yield one.pk, WindowRow(one.pk, place, state, one.start, one.end, one.weekly, one.note, by, is_over)

@@ -14,7 +14,7 @@ from alerts.incidents.queries import visible_incidents
 from ozone.wire.times import parse_iso
 from ozone.wire.words import duration
 from pages.kit.filters import Chosen, Filters, search
-from pages.kit.listing import Sort
+from pages.kit.listing import Badge, Sort
 from telemetry.models import DeviceStatus
 
 _NAMED: Final = 3
@@ -25,25 +25,18 @@ _LONGEST: Final = 200
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 
 
-class State(NamedTuple):
-    """As `kit/badge.html` shows it."""
-
-    value: str
-    label: str
-
-
-OPEN: Final = State("failed", "open")
-SEEN: Final = State("waiting", "acknowledged")
-HELD: Final = State("pending", "not told")
-CALM: Final = State("sent", "seems over")
-OVER: Final = State("applied", "ended")
+OPEN: Final = Badge("failed", "open")
+SEEN: Final = Badge("waiting", "acknowledged")
+HELD: Final = Badge("pending", "not told")
+CALM: Final = Badge("sent", "seems over")
+OVER: Final = Badge("applied", "ended")
 
 
 class IncidentRow(NamedTuple):
     pk: int
     label: str
     subject: str
-    state: State
+    state: Badge
     sentence: str
     cause: str
     since: datetime
@@ -116,7 +109,7 @@ def incident_rows(found: Iterable[Incident]) -> Iterator[tuple[int, IncidentRow]
         )
 
 
-def state_of(incident: Incident) -> State:
+def state_of(incident: Incident) -> Badge:
     """In one word, the first that holds."""
     if incident.ended_at is not None:
         return OVER

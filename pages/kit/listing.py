@@ -1,7 +1,7 @@
 """A table that people search, sort and page through; the address holds its state."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 from django.db.models import F, Model, OrderBy, QuerySet
@@ -13,6 +13,13 @@ from pages.kit.queries import asked
 M = TypeVar("M", bound=Model)
 
 PAGE_ROWS: Final = 50
+
+
+class Badge(NamedTuple):
+    """A word about a row, as `kit/badge.html` shows it: `value` says in which colours."""
+
+    value: str
+    label: str
 
 
 class Sort:
