@@ -21,6 +21,7 @@ from django.db import DatabaseError, InterfaceError, connection, models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from ozone.intake.sql import keep_no_log
 from ozone.intake.standing import standing
 from ozone.wire.errors import ApiError
 from ozone.wire.work import computing
@@ -96,7 +97,7 @@ class Leading:
         return time.monotonic() - self._renewed < LEASE.total_seconds() - RENEWED
 
     def _run(self) -> None:
-        connection.make_debug_cursor = connection.make_cursor  # type: ignore[method-assign,assignment]
+        keep_no_log(connection)
         pause = 0.0
         while not self._end.wait(pause):
             try:

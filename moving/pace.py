@@ -1,7 +1,7 @@
 """How fast a move may go beside a serving system: short steps, between which the devices' writer gets its turn.
 
 On SQLite one process writes at a time. The writer looks for its turn every few milliseconds (`begun`), so what lies
-between two steps need only be longer than that: mostly it is the preparing of the next one.
+between two steps need only be longer than that, and as long as they are where others write as much as we.
 """
 
 import gc
@@ -13,41 +13,57 @@ from typing import Final
 from django.db import DEFAULT_DB_ALIAS, connection
 
 from moving.sources import Row, Source, walk
+from ozone.intake.sql import keep_no_log
 from ozone.intake.turns import LOOK_MILLISECONDS, begun
 
+READ_AT_ONCE: Final = 2048
+"""Rows of a history that are read, and sorted into steps."""
 WRITTEN_AT_ONCE: Final = 128
 """Rows of one transaction, at most: on SQLite nobody else writes meanwhile. One statement takes that many."""
 STEP_SECONDS: Final = 0.01
 """After which a transaction takes no further row, where rows are written one by one."""
 BETWEEN: Final = 0.005
-"""Seconds from the end of one step to the beginning of the next, at least."""
+"""Seconds from the end of one step to the beginning of the next, at least; and as long as the step itself took."""
 _WAITS: Final = 30.0
 """Seconds for which a step waits for its turn."""
 
 
 class _Pace:
-    """When the last step ended."""
+    """When the next step may begin."""
 
     def __init__(self) -> None:
-        self._ended = 0.0
+        self._next = 0.0
 
     @contextmanager
     def step(self) -> Iterator[None]:
         """A transaction."""
         if connection.vendor == "sqlite":
-            time.sleep(max(0.0, self._ended + BETWEEN - time.monotonic()))
+            time.sleep(max(0.0, self._next - time.monotonic()))
         _wait(LOOK_MILLISECONDS)
+        began = time.monotonic()
         try:
             with begun(DEFAULT_DB_ALIAS, _WAITS):
+                began = time.monotonic()
                 _wait(int(_WAITS * 1000))
                 gc.disable()  # after it, not while everybody waits: there is much to look through
                 yield
         finally:
             gc.enable()
-            self._ended = time.monotonic()
+            ended = time.monotonic()
+            self._next = ended + max(BETWEEN, ended - began)
 
 
 step: Final = _Pace().step
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Without development's log of queries: a million rows are many."""
+    keep_no_log(connection)
+    try:
+        yield
+    finally:
+        del connection.make_debug_cursor
 
 
 @contextmanager

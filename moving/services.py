@@ -13,7 +13,7 @@ from device_gateway.models import Device
 from device_gateway.versions import EVERYONE, RegistryVersion
 from moving.cells import first, text, whole
 from moving.generations import generation_of
-from moving.pace import forced_at_the_end
+from moving.pace import forced_at_the_end, unlogged
 from moving.report import Report
 from moving.sources import NoSource, Source, count, walk
 from moving.state import Move
@@ -37,7 +37,7 @@ def move_in(
     check_data_key(move)
     _check_retention(move)
     move.remembered()
-    with nullcontext() if is_dry else forced_at_the_end():
+    with unlogged(), nullcontext() if is_dry else forced_at_the_end():
         move_people(move)
         move_outlets(move)
         move_devices(move)

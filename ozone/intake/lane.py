@@ -21,6 +21,7 @@ from ozone.intake import silence
 from ozone.intake.failures import first_line, is_lost, is_undone, poison
 from ozone.intake.last import last_writes
 from ozone.intake.pipelines import Pipeline
+from ozone.intake.sql import keep_no_log
 from ozone.intake.standing import log_identity, replaced, standing
 from ozone.intake.submission import CALL, LARGE_TOGETHER, Submission, fail, settle
 from ozone.intake.turns import LOOK_MILLISECONDS, begun, turns
@@ -298,8 +299,7 @@ class Lane:
 
 def _prepare(connection: BaseDatabaseWrapper) -> None:
     """The writer's own manners, before its first transaction."""
-    # In development Django would log every query in memory: a third of the speed, and a leak.
-    connection.make_debug_cursor = connection.make_cursor  # type: ignore[method-assign,assignment]
+    keep_no_log(connection)
     connection.queries_log = deque(maxlen=0)  # where it would note each COMMIT
     if connection.vendor == "sqlite":
         # A host project may leave Django's DEFERRED, which fails when another connection wrote in between.

@@ -13,6 +13,7 @@ from typing import Final
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
 
 from ozone.intake import silence
+from ozone.intake.sql import keep_no_log
 from ozone.intake.standing import standing
 from ozone.wire.clock import clock_watch
 from ozone.wire.errors import Unavailable
@@ -106,7 +107,7 @@ class Watcher:
 
     def _run(self) -> None:
         connection = connections[self._using]
-        connection.make_debug_cursor = connection.make_cursor  # type: ignore[method-assign,assignment]
+        keep_no_log(connection)
         silence.wait_at_most(connection, silence.SECONDS)
         while not self._stop.is_set():
             try:
