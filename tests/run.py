@@ -1,7 +1,8 @@
 """`make test`: the whole suite, as several runs of pytest side by side.
 
 A run with servers waits half of the time, so one run more than there are processors is under way. Each has a
-temporary folder of its own, which is removed with it. What a run says is printed whole when it has ended, and
+temporary folder of its own, which is removed with it, and its own PostgreSQL: what a page remembers there depends on
+the transactions of the whole cluster. What a run says is printed whole when it has ended, and
 pytest's closing lines stand together at the end. Arguments are handed to every pytest (`python -m tests.run -k
 claim`). With LONG_TESTS=1 (`make nightly`) what has a long form takes it.
 
@@ -121,10 +122,11 @@ def main() -> int:
     needs.arduino()
     began = time.monotonic()
     os.environ[MIGRATED_FILE] = str(migrated_file())
-    with _postgres() as url, ThreadPoolExecutor((os.cpu_count() or 1) + 1) as threads:
-        runs = [run for run in RUNS if url or not run.postgres]
+    has_postgres = needs.postgresql() is not None
+    with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as threads:
+        runs = [run for run in RUNS if has_postgres or not run.postgres]
         print(f"{len(runs)} runs side by side: {', '.join(run.name for run in runs)}", flush=True)
-        waiting = [threads.submit(_run, run, arguments, url) for run in runs]
+        waiting = [threads.submit(_run, run, arguments) for run in runs]
         ended = []
         for future in as_completed(waiting):
             done = future.result()
@@ -139,11 +141,14 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _run(run: Run, arguments: list[str], url: str | None) -> Ended:
+def _run(run: Run, arguments: list[str]) -> Ended:
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="ozone-tests-", ignore_cleanup_errors=True) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="ozone-tests-", ignore_cleanup_errors=True) as folder,
+        _database(run, folder) as url,
+    ):
         Path(folder).chmod(0o711)  # a PostgreSQL of a test's own, not being root, has its folder in it
-        environment = {**os.environ, "TMPDIR": folder, **COMPILED_ONCE} | _database(run, folder, url)
+        environment = {**os.environ, "TMPDIR": folder, **COMPILED_ONCE, "DATABASE_URL": url}
         command = [sys.executable, "-m", "pytest", "-q", "-m", run.marks, *run.arguments, *arguments]
         done = subprocess.run(
             command,
@@ -158,20 +163,16 @@ def _run(run: Run, arguments: list[str], url: str | None) -> Ended:
     return Ended(run, done.returncode, time.monotonic() - began, done.stdout)
 
 
-def _database(run: Run, folder: str, url: str | None) -> dict[str, str]:
-    return {"DATABASE_URL": str(url) if run.postgres else f"sqlite:///{folder}/db.sqlite3"}
-
-
 @contextmanager
-def _postgres() -> Iterator[str | None]:
-    """The URL of a private server; None where there is none to be had."""
-    if not needs.postgresql():
-        yield None
+def _database(run: Run, folder: str) -> Iterator[str]:
+    """The URL of a run's own."""
+    if not run.postgres:
+        yield f"sqlite:///{folder}/db.sqlite3"
         return
     from bench.postgres import private_postgres
 
-    with private_postgres() as url:
-        yield url
+    with private_postgres() as server:
+        yield str(server)
 
 
 if __name__ == "__main__":

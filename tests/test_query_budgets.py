@@ -16,6 +16,7 @@ from django.utils import timezone
 from device_gateway.claims.services import issue_token
 from device_gateway.models import Device, DeviceTelemetry, HandshakeAttempt
 from ledger.epochs.services import look_into, touched_devices
+from pages.kit import live
 from stations.models import PowerBank, PowerBankReturn, Station, StationSlot, SyncLog
 from telemetry.commands import services as commands
 from telemetry.events.payloads import read_event
@@ -110,9 +111,12 @@ def asked(path: str, client: Client) -> tuple[int, Queries]:
     """The status and the statements, numbers left out, of a request after what a process looks up once.
 
     The one of a second and a third with the fewer: what is looked up again every few seconds may fall into one of them.
+    Each builds its page anew: one kept from the request before it hides its queries, and whether it is used depends on
+    how fast this machine is and, on PostgreSQL, on what others in the cluster are writing meanwhile.
     """
     found = []
     for _ in range(3):
+        live.built.clear()
         with CaptureQueriesContext(connection) as captured:
             reply = client.get(path)
             list(reply)  # a stream, too

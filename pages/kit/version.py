@@ -58,6 +58,10 @@ _UNSETTLED: Final = "SELECT string_agg(x::text, ',') FROM pg_snapshot_xip(pg_cur
 """PostgreSQL's transactions that are open while later ones are committed: what they store comes below a MAX that was
 read already. SQLite has one writer at a time."""
 
+_SETTLED: Final = frozenset({"people"})
+"""Sources of one row that every change renews: what is committed later gives it another number, whoever began first.
+What follows nothing else rests while devices write, which they do without a pause."""
+
 
 SHARED_SECONDS: Final = 0.4
 _MOST_KNOWN: Final = 1000
@@ -99,7 +103,7 @@ def _read(now: datetime, follows: Sequence[str], owner: int | None) -> str:
     if owner is not None and not sources.keys().isdisjoint({"presence", "events", "readings"}):
         sources = {name: query for name, query in sources.items() if name not in ("events", "readings")}
         sources["presence"] = _OWN
-    if connection.vendor == "postgresql":
+    if connection.vendor == "postgresql" and not _SETTLED.issuperset(sources):
         sources["unsettled"] = _UNSETTLED
     given = {
         "now": now,

@@ -1,9 +1,12 @@
 """Pages that follow what happens: nothing for an unchanged page, and of a changed one only what changed."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 import time_machine
 from django.contrib.auth.models import User
@@ -189,18 +192,41 @@ class TestPeoplesChanges:
         assert self.version() == before
 
 
-@pytest.mark.django_db(transaction=True)
-def test_what_is_committed_out_of_order_is_seen() -> None:
-    """Of two writers the one with the later row may be first: then the largest id does not change once more."""
+@pytest.fixture
+def line() -> dict[str, Any]:
+    return {"received_at": timezone.now(), "outcome": SyncLog.Outcome.APPLIED, "milliseconds": 1, "body_hash": "x"}
+
+
+@contextmanager
+def slow_writer(line: dict[str, Any]) -> "Iterator[psycopg.Connection[tuple[object, ...]]]":
+    """Somebody who has stored the line and not committed it."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer at a time")
-    line = {"received_at": timezone.now(), "outcome": SyncLog.Outcome.APPLIED, "milliseconds": 1, "body_hash": "x"}
     columns = ", ".join(["type", "serial_number", "code", "warnings", *line])
     with another_connection() as slow:
         insert = f"INSERT INTO stations_synclog ({columns}) VALUES ('', '', '', '', %s, %s, %s, %s)"
         slow.execute(insert.encode(), list(line.values()))
+        yield slow
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_committed_out_of_order_is_seen(line: dict[str, Any]) -> None:
+    """Of two writers the one with the later row may be first: then the largest id does not change once more."""
+    with slow_writer(line) as slow:
         SyncLog.objects.create(**line)
         before = version.version(timezone.now(), ["stations"])
         assert version.version(timezone.now(), ["stations"]) == before
         slow.commit()
         assert version.version(timezone.now(), ["stations"]) != before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_people_change_rests_while_others_write(line: dict[str, Any]) -> None:
+    """Totals of all time and the morning are kept until somebody changes something, and a fleet never stops writing."""
+    now, follows = timezone.now(), ("people", "minute")
+    before = version.version(now, follows)
+    with slow_writer(line):
+        SyncLog.objects.create(**line)
+        assert version.version(now, follows) == before
+        RegistryVersion.change_pages()
+        assert version.version(now, follows) != before
