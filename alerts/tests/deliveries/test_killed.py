@@ -1,23 +1,18 @@
 """Runners killed at random moments, two at a time: nothing is sent twice but what says so, and nothing is lost."""
 
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from alerts.channels.models import WEBHOOK, Channel
 from alerts.deliveries.announcing import store
 from alerts.deliveries.models import TEST, Delivery
+from alerts.tests.killing import Forge
 from alerts.tests.telling import channel
 from telemetry.tests.cast import Site
 from tests.support.length import length
@@ -27,52 +22,11 @@ pytestmark = [pytest.mark.django_db(transaction=True)]
 
 KILLS = length(12, 200)
 CHANNELS = 4
-ROOT = Path(__file__).resolve().parents[3]
-
-
-class Runners:
-    """Those that live, and the process that forks them."""
-
-    def __init__(self) -> None:
-        environment = {**os.environ, "DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "tests.settings"}
-        self._forge = subprocess.Popen(
-            [sys.executable, "-m", "alerts.tests.deliveries.runners"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.alive: list[int] = []
-
-    def start(self) -> None:
-        assert self._forge.stdin and self._forge.stdout
-        self._forge.stdin.write("start\n")
-        self._forge.stdin.flush()
-        self.alive.append(int(self._forge.stdout.readline()))
-
-    def kill(self) -> None:
-        """The one that has lived longest, wherever it is."""
-        os.kill(self.alive.pop(0), signal.SIGKILL)
-
-    def close(self) -> None:
-        while self.alive:
-            self.kill()
-        self._forge.kill()
-        self._forge.wait(10)
-
-
-def database_url() -> str:
-    """That of the tests' database."""
-    of = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{of['NAME']}"
-    return f"postgres://{of['USER']}:{of['PASSWORD']}@{of['HOST']}:{of['PORT']}/{of['NAME']}"
 
 
 @contextmanager
-def two_runners() -> Iterator[Runners]:
-    runners = Runners()
+def two_runners() -> Iterator[Forge]:
+    runners = Forge("send")
     try:
         runners.start()
         runners.start()
