@@ -91,6 +91,8 @@ class Condition(NamedTuple):
     advice: str
     find: Callable[[Moment], Sequence[Found]] | None = None
     sweep: Callable[[Sequence[Watched], Moment], Sequence[Found]] | None = None
+    at_once: int = 500
+    """Devices of one sweep: each takes less than a tenth of a second."""
     lasting: timedelta = timedelta(0)
     """For how long it must have been found before anybody is told; of `find` only."""
     is_passing: bool = False

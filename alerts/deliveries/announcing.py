@@ -16,6 +16,8 @@ from alerts.incidents.serializers import IncidentReply
 
 URGENT: Final = frozenset({server.DISK_FULL, server.WRITER_REFUSING, silence.NOTHING_HEARD, silence.OUTLET_SILENT})
 """Kinds of incidents that do not wait for the end of quiet hours."""
+ROWS: Final = 1_000
+"""Deliveries of one transaction: some 50 ms."""
 _FOR_THE_FIRST: Final = frozenset({OPENED, REMINDED})
 _FOR_THE_NEXT: Final = frozenset({ESCALATED})
 """Of what people are told beside the end. Webhooks are told of acknowledgements and escalations, too."""
@@ -44,6 +46,11 @@ def announce(happenings: Sequence[Happening]) -> None:
             data = IncidentReply.of(happening.incident)
             rows += [_delivery(channel, happening, data) for channel in wanting]
     store(rows)
+
+
+def most_at_once() -> int:
+    """Happenings of which one transaction has no more than ROWS to store."""
+    return ROWS // max(1, Channel.active().filter(incidents=True).count())
 
 
 def store(rows: Sequence[Delivery]) -> None:

@@ -12,7 +12,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 
 from alerts.conditions.found import Found
-from alerts.incidents.happening import ENDED, ESCALATED, OPENED, REMINDED, Happening, announce
+from alerts.incidents.happening import ENDED, ESCALATED, OPENED, REMINDED, Happening, announce, portions
 from alerts.incidents.maintenance import Windows
 from alerts.incidents.models import Incident
 from device_gateway.versions import RegistryVersion
@@ -35,17 +35,24 @@ _insert: Final = BulkInsert(
 )  # fmt: skip
 
 
-@transaction.atomic
 def open_incidents(
     found: Sequence[Found], now: datetime, windows: Windows, held_by: int | None = None
 ) -> dict[str, int]:
-    """Of those that are not open yet. Returns the open incidents of all of them by subject key.
+    """Of those that are not open yet, in transactions of a bounded length: outside of any other. Returns the open
+    incidents of all of them by subject key.
 
     `held_by`: an incident that is told in their place.
     """
     by_key = {one.subject_key: one for one in sorted(found, key=lambda one: one.subject_key)}
-    if not by_key:
-        return {}
+    is_open: dict[str, int] = {}
+    for some in portions(list(by_key.values())):
+        is_open |= _open(some, now, windows, held_by)
+    return is_open
+
+
+@transaction.atomic
+def _open(found: Sequence[Found], now: datetime, windows: Windows, held_by: int | None) -> dict[str, int]:
+    by_key = {one.subject_key: one for one in found}
     kinds = {one.kind for one in found}
     known = Incident.objects.filter(subject_key__in=list(by_key), kind__in=kinds)
     open_now = dict(known.filter(ended_at=None).values_list("subject_key", "id"))
@@ -115,20 +122,21 @@ def has_stayed_away(now: datetime) -> Q:
 
 def end_incidents(numbers: Iterable[int], now: datetime) -> list[int]:
     """What was found of them is over. One that came back before ends when it has stayed away for HOLD. Returns those
-    that have ended now."""
-    over = sorted(numbers)
-    if not over:
-        return []
+    that have ended now. In transactions of a bounded length, where it is called outside of any other."""
+    return [pk for some in portions(sorted(numbers)) for pk in _end(some, now)]
+
+
+@transaction.atomic
+def _end(numbers: Sequence[int], now: datetime) -> list[int]:
     ended = []
     is_steady = Q(times=1) | Q(told_at=None) | has_stayed_away(now)
-    with transaction.atomic():
-        for pk in over:
-            is_open = Incident.objects.filter(pk=pk, ended_at=None)
-            if is_open.filter(is_steady).update(ended_at=now, calm_since=None):
-                ended.append(pk)
-            else:
-                is_open.filter(calm_since=None).update(calm_since=now)
-        _tell(_happenings(ENDED, ended, now))
+    for pk in numbers:
+        is_open = Incident.objects.filter(pk=pk, ended_at=None)
+        if is_open.filter(is_steady).update(ended_at=now, calm_since=None):
+            ended.append(pk)
+        else:
+            is_open.filter(calm_since=None).update(calm_since=now)
+    _tell(_happenings(ENDED, ended, now))
     return ended
 
 
@@ -165,11 +173,10 @@ def _claim(
     numbers: Sequence[int], condition: Q, change: Mapping[str, datetime | None], kind: str, now: datetime
 ) -> None:
     """Changes those of which the condition still holds, and tells them."""
-    if not numbers:
-        return
-    with transaction.atomic():
-        mine = [pk for pk in numbers if Incident.objects.filter(condition, pk=pk).update(**change)]
-        _tell(_happenings(kind, mine, now))
+    for some in portions(numbers):
+        with transaction.atomic():
+            mine = [pk for pk in some if Incident.objects.filter(condition, pk=pk).update(**change)]
+            _tell(_happenings(kind, mine, now))
 
 
 def _happenings(kind: str, numbers: Collection[int], now: datetime) -> list[Happening]:

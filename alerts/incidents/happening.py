@@ -1,8 +1,8 @@
 """What becomes of incidents, for whoever tells people."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from alerts.incidents.models import Incident
 
@@ -23,6 +23,18 @@ class Happening(NamedTuple):
 announcing: Final[list[Callable[[Sequence[Happening]], None]]] = []
 """Called in the transaction that did it: what they write is there if it has happened, and else not. Of incidents that
 are held back nothing is announced."""
+
+bounding: Final[list[Callable[[], int]]] = []
+"""Of whoever announces: how many happenings are to be announced in one transaction at most, as things stand."""
+MOST: Final = 500
+T = TypeVar("T")
+
+
+def portions(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """All of them, so many at a time as one transaction may announce: others write between two."""
+    most = max(1, min([MOST, *(bound() for bound in bounding)])) if len(rows) > 1 else 1
+    for start in range(0, len(rows), most):
+        yield rows[start : start + most]
 
 
 def announce(happenings: Sequence[Happening]) -> None:

@@ -17,6 +17,7 @@ from alerts.conditions.found import Moment
 from alerts.conditions.models import Watch
 from alerts.incidents.cause import explained
 from alerts.incidents.flips import end_incidents, escalate, has_stayed_away, open_incidents, release
+from alerts.incidents.happening import portions
 from alerts.incidents.maintenance import Windows
 from alerts.incidents.models import Incident
 from alerts.runner.arming import Arming
@@ -97,9 +98,10 @@ class Passing:
         if not watched or _open(silence.NOTHING_HEARD).exists():
             return False
         looked = silence.look(watched, Moment(now, self._counting_from))
+        if looked.silent or looked.groups:
+            # Before anything is pushed on: who ends here leaves devices that the next one finds again.
+            self._open(looked, now)
         with transaction.atomic():
-            if looked.silent or looked.groups:
-                self._open(looked, now)
             rows = [(device, moment(connection, at)) for device, at in sorted(looked.pushes.items())]
             _push.run(connection, rows)
             for device, usual in sorted(looked.learnt.items()):
@@ -126,10 +128,10 @@ class Passing:
         silent = _open(silence.SILENT).annotate(heard=last_heard("device__"))
         nobody_waits = Q(device=None) | ~silence.is_waited_for("device__")
         over = silent.filter(lasts).filter(nobody_waits | Q(heard=None) | ~Q(heard=F("since")))
-        if found := list(over.order_by("id").values_list("id", "device_id")[:AT_ONCE]):
-            with transaction.atomic():
-                end_incidents([number for number, _ in found], now)
-                arm([device for _, device in found if device], now)
+        for some in portions(list(over.order_by("id").values_list("id", "device_id")[:AT_ONCE])):
+            with transaction.atomic():  # nobody would look at a device whose incident has ended and that has no time
+                end_incidents([number for number, _ in some], now)
+                arm([device for _, device in some if device], now)
         came_back = Q(members__ended_at__isnull=False) | Q(members__calm_since__isnull=False)
         outlets = _open(silence.OUTLET_SILENT).filter(lasts).filter(came_back).distinct()
         end_incidents(outlets.values_list("id", flat=True), now)

@@ -9,7 +9,7 @@ from typing import Final
 
 from django.db.models import BooleanField, ExpressionWrapper, Q
 
-from alerts.conditions.found import Condition, Found, Moment
+from alerts.conditions.found import Condition, Found, Moment, Watched
 from alerts.conditions.silence import is_waited_for, watched_after
 from alerts.conditions.table import CONDITIONS
 from alerts.incidents.flips import end_incidents, has_stayed_away, open_incidents
@@ -68,11 +68,15 @@ class Standing:
         place = 0
         while watched := watched_after(place, AT_ONCE):
             place = watched[-1].device
-            some = [one for one in watched if one.is_waited_for]
             for condition in _SWEPT:
-                assert condition.sweep is not None
-                self._settle(condition, condition.sweep(some, self._moment), [one.device for one in watched])
-                yield
+                for first in range(0, len(watched), condition.at_once):
+                    self._sweep(condition, watched[first : first + condition.at_once])
+                    yield
+
+    def _sweep(self, condition: Condition, watched: Sequence[Watched]) -> None:
+        assert condition.sweep is not None
+        found = condition.sweep([one for one in watched if one.is_waited_for], self._moment)
+        self._settle(condition, found, [one.device for one in watched])
 
     def _settle(self, condition: Condition, found: Sequence[Found], devices: Collection[int] | None) -> None:
         now = self._moment.now

@@ -1,14 +1,22 @@
 """What a pass costs: nothing that grows with the fleet where nothing is due, and no write of a device that speaks."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from alerts.conditions.models import Watch
-from alerts.tests.fleet import IDLE, MINUTE, SECOND, Fleet
+from alerts.deliveries import announcing
+from alerts.deliveries.models import Delivery
+from alerts.incidents import happening
+from alerts.incidents.happening import Happening
+from alerts.incidents.models import Maintenance
+from alerts.tests.fleet import HOUR, IDLE, MINUTE, SECOND, Fleet
+from alerts.tests.telling import channel
 
 Make = Callable[..., Fleet]
 
@@ -47,3 +55,30 @@ def test_a_device_that_speaks_is_looked_at_once_in_its_threshold(fleet: Make) ->
     after = times()
     assert after.keys() == before.keys()
     assert all(after[device] - before[device] >= IDLE - MINUTE for device in after)
+
+
+def test_many_that_are_told_at_once_are_told_in_several_transactions(
+    fleet: Make, monkeypatch: pytest.MonkeyPatch, django_user_model: Any
+) -> None:
+    """A maintenance of all is over: with two channels of staff four deliveries are two happenings."""
+    monkeypatch.setattr(announcing, "ROWS", 4)
+    some = fleet(5, 4)
+    staff = django_user_model.objects.create_user("sue", is_staff=True)
+    for name in ("one", "two"):
+        channel(staff, some.now, target=f"{name}@example.com")
+    some.go_on(MINUTE)
+    window = Maintenance.objects.create(start=some.now, end=some.now + HOUR)
+    some.go_on(IDLE + 3 * MINUTE, without=some.devices[::2])
+    assert some.told == []
+    at_once: list[int] = []
+    hear: Callable[[Sequence[Happening]], None] = lambda happenings: at_once.append(len(happenings))  # noqa: E731
+    happening.announcing.append(hear)
+    window.delete()
+    some.truth += 10 * SECOND
+    some.look()
+    assert at_once == [2, 2, 1]
+    some.go_on(MINUTE)
+    happening.announcing.remove(hear)
+    assert at_once[3:] == [2, 2, 1]
+    told = Delivery.objects.values_list("type", "channel")
+    assert Counter(kind for kind, _ in told) == {"incident.opened": 10, "incident.ended": 10}
