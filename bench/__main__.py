@@ -42,6 +42,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "retention": Bench.measure_retention,
     "ledger": Bench.measure_ledger,
     "money": Bench.measure_money,
+    "alerts": Bench.measure_alerts,
 }
 """Each is measured once, after the runs that measure the rates."""
 
@@ -117,7 +118,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="one run of one second each, no scale, fairness, trouble, moving, retention, money: does it work?",
+        help="one run of one second each, no scale, fairness, trouble, moving, retention, money, alerts: does it work?",
     )
     parser.add_argument("--only", choices=["sqlite", "postgres"], help="one database instead of both")
     parts = [RATES, *PARTS]
@@ -126,7 +127,7 @@ def _arguments() -> argparse.Namespace:
     if options.quick:
         options.runs = options.seconds = 1
     # These take minutes, however short the measurements.
-    long = ("scale", "fairness", "trouble", "moving", "retention", "money") if options.quick else ()
+    long = ("scale", "fairness", "trouble", "moving", "retention", "money", "alerts") if options.quick else ()
     options.parts = options.parts or [part for part in parts if part not in long]
     if options.runs < 1 or options.seconds < 1:
         parser.error("--runs and --seconds must be 1 or more")

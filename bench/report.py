@@ -93,6 +93,9 @@ TARGETS = (
     Target("ms of CPU, looking into a device that has pressed", 10, False, ("ledger", "look_ms")),
     Target("s, a month's statements of 500 outlets with 10 million events", 10, False, ("money", "month_s")),
     Target("ms, the dashboard's beginning of 500 outlets", 150, False, ("money", "morning_ms")),
+    Target("readings beside the runner of alerts, 100,000 devices / without", 0.97, True, ("alerts", "share")),
+    Target("ms of a pass of the runner over nothing due", 5, False, ("alerts", "idle_ms")),
+    Target("ms of CPU, the longest look at a condition", 100, False, ("alerts", "worst_cpu")),
     Target("MB resident, 10,000 devices", 200, False, ("memory", "rss_mb")),
 )
 

@@ -16,7 +16,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import claims, events, fairness, money, moving, nodes, pages, retention, scale, servers, stations, trouble
+from bench import (
+    alerts,
+    claims,
+    events,
+    fairness,
+    money,
+    moving,
+    nodes,
+    pages,
+    retention,
+    scale,
+    servers,
+    stations,
+    trouble,
+)
 from bench.databases import Store, count_rows
 from bench.load import BATCH, INGEST, Load, device_key, reading, run_wrk, write_script
 
@@ -168,6 +182,13 @@ class Bench:
             _fill("bench.history", money.EVENTS, money.OUTLETS)(url)
             env = servers.product_environment(url)
             self._keep("money", json.loads(servers.run_module("bench.money", env=env)))
+
+    def measure_alerts(self) -> None:
+        """What the runner of alerts costs beside a large fleet."""
+        self.store.make_template("watched", _fill("bench.fleet", alerts.DEVICES))
+        with self._copy("watched") as url:
+            _fill("bench.watched", alerts.DEVICES)(url)
+            self._keep("alerts", alerts.measure(url, self.folder, self.seconds))
 
     def _measure_plain(self, figure: str, worker: str) -> dict[str, Any]:
         with (

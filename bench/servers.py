@@ -74,15 +74,27 @@ def product(database_url: str, **more: str) -> Iterator[Server]:
 
 @contextmanager
 def without_submit(ours: Server, database_url: str) -> Iterator[Server]:
-    """(b): a second server like `ours`, with a writer that stores nothing (bench/nosubmit.py).
+    """(b): a second server like `ours`, with a writer that stores nothing (bench/nosubmit.py)."""
+    with _alike(ours.process.cmdline(), ours.process.environ(), "bench.nosubmit:application", database_url) as server:
+        yield server
 
-    With the very command and environment `ours` runs with, so that the two never differ in anything else.
-    """
+
+@contextmanager
+def instead(application: str, database_url: str) -> Iterator[Server]:
+    """A server like the product, with another ASGI module."""
+    with product(database_url) as ours:
+        command, variables = ours.process.cmdline(), ours.process.environ()
+    with _alike(command, variables, application, database_url) as server:
+        yield server
+
+
+@contextmanager
+def _alike(command: list[str], variables: dict[str, str], application: str, database_url: str) -> Iterator[Server]:
+    """With the very command and environment of another server, so that the two never differ in anything else."""
     port = free_port()
-    command = ours.process.cmdline()
     command[command.index("--port") + 1] = str(port)
-    command[-1] = "bench.nosubmit:application"
-    variables = {**ours.process.environ(), "DATABASE_URL": database_url, "PORT": str(port)}
+    command[-1] = application
+    variables |= {"DATABASE_URL": database_url, "PORT": str(port)}
     with ExitStack() as stack:
         if "PROMETHEUS_MULTIPROC_DIR" in variables:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ozone-bench-"))
