@@ -1,4 +1,4 @@
-"""The core for a chip (rv32imc): what it takes of one, and by night its life on a virtual one with the real server."""
+"""The core for chips: what it takes of one, and by night its life on a virtual one with the real server."""
 
 import re
 import subprocess
@@ -20,6 +20,7 @@ TEXT_LIMIT = 16 * 1024
 STACK_LIMIT = 1024
 """Bytes of the deepest call, the store in files with it, the sketch's functions and its file system's without."""
 TARGET = ["--specs=picolibc.specs", "-march=rv32imc", "-mabi=ilp32", "-Os", "-std=c99"]
+ESP8266 = ["--specs=/usr/lib/xtensa-lx106-elf/picolibc.specs", "-mlongcalls", "-Os", "-std=c99"]
 MEMORY = {"flash": 0x80000000, "flash_size": 0x20000, "ram": 0x80020000, "ram_size": 0x30000, "stack_size": 0x1000}
 WITHIN = {"oz_reply_feed": {"oz_walk_feed", "oz_keep_body"}}
 """Calls by address that lead back into the core."""
@@ -35,21 +36,36 @@ def compiler() -> str:
     return str(needs.riscv())
 
 
-def test_its_code_and_memory_fit(compiler: str, tmp_path: Path) -> None:
+Chip = tuple[str, list[str]]
+"""A compiler, and its options."""
+
+
+@pytest.fixture(params=["rv32imc", "ESP8266"])
+def chip(request: pytest.FixtureRequest, compiler: str) -> Chip:
+    if request.param == "rv32imc":
+        return compiler, TARGET
+    lx106 = needs.lx106() if IS_LONG else None
+    if lx106 is None:
+        pytest.skip("the ESP8266 by night only")
+    return lx106, ESP8266
+
+
+def test_its_code_and_memory_fit(chip: Chip, tmp_path: Path) -> None:
+    compiler, options = chip
     for source in sorted((CORE / "src").glob("*.c")):
-        subprocess.run([compiler, *TARGET, "-c", str(source)], cwd=tmp_path, check=True)
-    sizes = subprocess.run(
-        ["riscv64-unknown-elf-size", *map(str, tmp_path.glob("*.o"))], capture_output=True, text=True, check=True
-    ).stdout.splitlines()[1:]
+        subprocess.run([compiler, *options, "-c", str(source)], cwd=tmp_path, check=True)
+    size = [compiler.removesuffix("gcc") + "size", *map(str, tmp_path.glob("*.o"))]
+    sizes = subprocess.run(size, capture_output=True, text=True, check=True).stdout.splitlines()[1:]
     assert sum(int(line.split()[0]) for line in sizes) <= TEXT_LIMIT
     assert sum(int(line.split()[1]) + int(line.split()[2]) for line in sizes) == 0
 
 
 @pytest.mark.parametrize("options", [[], ["-DOZ_ENCRYPT"]], ids=["plain", "AES-GCM"])
-def test_its_deepest_call_fits_a_stack(compiler: str, tmp_path: Path, options: list[str]) -> None:
+def test_its_deepest_call_fits_a_stack(chip: Chip, tmp_path: Path, options: list[str]) -> None:
+    compiler, target = chip
     for source in (*sorted((CORE / "src").glob("*.c")), CORE / "stores" / "oz_files.c"):
         subprocess.run(
-            [compiler, *TARGET, *options, "-fcallgraph-info=su", "-c", str(source)], cwd=tmp_path, check=True
+            [compiler, *target, *options, "-fcallgraph-info=su", "-c", str(source)], cwd=tmp_path, check=True
         )
     graphs = [path.read_text() for path in tmp_path.glob("*.ci")]
     frames: dict[str, int] = {}

@@ -78,6 +78,11 @@ def riscv() -> str | None:
     return _program("riscv64-unknown-elf-gcc", "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf", ())
 
 
+def lx106() -> str | None:
+    """The path of a C compiler for the ESP8266, or None. Its C library has no program, either."""
+    return _program("xtensa-lx106-elf-gcc", "gcc-xtensa-lx106 picolibc-xtensa-lx106-elf", ())
+
+
 def mbedtls() -> str | None:
     """The path of a header of mbedTLS, or None."""
     return _program("gcm.h", "libmbedtls-dev", ("/usr/include/mbedtls/gcm.h",))

@@ -3,130 +3,9 @@
  *
  *     edges      says `edges N`, and ends with 1 and the line of what is wrong
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "../include/ozone.h"
-#include "fake_server.h"
-
-#define RAM_RECORDS 100
-#include "ram_store.h"
+#include "one_device.h"
 
 enum { DAY = 86400000 };
-
-#define CHECK(what) \
-    do { \
-        if (!(what)) { \
-            printf("edges.c:%d: %s; %u queued, %u refused, %s\n", __LINE__, #what, oz_queued(&device), oz_refused(&device), oz_why(&device)); \
-            exit(1); \
-        } \
-    } while (0)
-
-static oz_device device;
-static uint32_t clock_ms;
-
-static bool lies, dead; /* writes and says that it has not; answers nothing */
-
-static int append(void *self, oz_key key, const void *bytes, size_t length) {
-    int done = ram_append(self, key, bytes, length);
-    return lies ? OZ_BROKEN : done;
-}
-
-static int next(void *self, oz_key after, oz_key *found, void *into, size_t room) {
-    return dead ? -1 : ram_next(self, after, found, into, room);
-}
-
-static bool reachable, slow; /* slow: its replies wait */
-static const char *instead;  /* of its reply, to whatever begins with `to` */
-static const char *to;
-static int times; /* so often; negative: always */
-static char asked[8192], answer[1024]; /* all that was asked */
-static size_t answer_length, answer_sent;
-
-static int open_net(void *self, const char *host, uint16_t port, uint32_t budget) {
-    (void)self, (void)host, (void)port, (void)budget;
-    fake_open();
-    answer_length = answer_sent = 0;
-    return reachable ? 1 : -1;
-}
-
-static int write_net(void *self, const void *bytes, size_t length) {
-    static char path[40];
-    (void)self;
-    if (strlen(asked) + length < sizeof asked) strncat(asked, bytes, length);
-    snprintf(path, sizeof path, "%.*s", (int)(length < 39 ? length : 39), (const char *)bytes);
-    answer_length = answer_sent = 0;
-    if (instead && times && !strncmp(path, to, strlen(to))) {
-        times--;
-        answer_length = strlen(instead);
-        memcpy(answer, instead, answer_length);
-        fake_open();
-    } else if (fake_take(bytes, length)) {
-        answer_length = fake_length;
-        memcpy(answer, fake_reply, fake_length);
-    }
-    return (int)length;
-}
-
-static int read_net(void *self, void *into, size_t room) {
-    (void)self;
-    size_t count = answer_length - answer_sent < room ? answer_length - answer_sent : room;
-    if (slow) return 0;
-    memcpy(into, answer + answer_sent, count);
-    answer_sent += count;
-    return (int)count;
-}
-
-static void close_net(void *self) { (void)self; }
-
-static uint32_t milliseconds(void *self) {
-    (void)self;
-    return clock_ms;
-}
-
-static void random_bytes(void *self, void *into, size_t length) {
-    (void)self;
-    memset(into, 7, length);
-}
-
-static const oz_store STORE = {NULL, append, ram_replace, next};
-static const oz_transport NET = {NULL, open_net, write_net, read_net, close_net};
-static oz_settings settings;
-
-static int start(void) {
-    oz_platform platform = {0};
-    platform.millis = milliseconds;
-    platform.random = random_bytes;
-    return oz_begin(&device, &settings, &platform, &STORE, &NET);
-}
-
-/* An empty flash, a server that is there. */
-static void anew(void) {
-    static const oz_settings plain = {.host = "server", .port = 80, .mac = "EC:E3:34:46:2B:C0"};
-    settings = plain;
-    record_count = stored_count = conflicts = 0;
-    memset(slots, 0, sizeof slots);
-    memset(asked, 0, sizeof asked);
-    clock_ms = 1000;
-    reachable = true;
-    lies = dead = slow = false;
-    instead = NULL;
-    times = -1;
-    if (start() != OZ_OK) exit(3);
-}
-
-static void run(uint32_t ms) {
-    for (uint32_t end = clock_ms + ms; (int32_t)(end - clock_ms) > 0; clock_ms += 100) oz_tick(&device, 50);
-}
-
-static int press(unsigned counter) { return oz_press(&device, OZ_BASIC, counter, NULL); }
-
-static bool has(unsigned counter) {
-    for (int i = 0; i < stored_count; i++)
-        if (stored[i].counter == counter) return true;
-    return false;
-}
 
 /* ------------------------------------------------------------------ the clock */
 
@@ -310,8 +189,5 @@ int main(void) {
                                  written_and_said_not_to_be, lost_what_was_counted, not_even_read, an_identity_of_rubbish,
                                  dropped_while_it_is_sent, refused_while_another_makes_room, a_head_that_does_not_fit,
                                  archived, a_welcome_that_breaks_the_head, strings_with_blanks};
-    size_t count = sizeof all / sizeof all[0];
-    for (size_t i = 0; i < count; i++) all[i]();
-    printf("edges %zu\n", count);
-    return 0;
+    return all_of("edges", all, sizeof all / sizeof all[0]);
 }

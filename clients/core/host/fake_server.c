@@ -54,6 +54,7 @@ int fake_take(const void *bytes, size_t count) {
     const char *said = "{\"commands\":[],\"count\":0}";
     if (!strncmp(request, "POST /api/handshake", 19))
         said = "{\"device_id\":\"m1\",\"token\":\"abcdefgh\",\"assigned\":true}";
+    if (!strncmp(request, "POST /api/device/", 17)) said = "{\"status\":\"updated\"}";
     if (!strncmp(request, "POST /api/device/events", 23)) {
         for (char *at = body; (at = strstr(at, "{\"event\"")); at++) {
             char one[400], *end = strstr(at + 1, "{\"event\"");

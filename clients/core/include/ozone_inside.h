@@ -21,6 +21,7 @@ typedef struct {
     uint8_t depth;     /* of the braces and brackets that are open */
     bool text, escaped;
     bool commands;     /* inside the array "commands" */
+    bool told;         /* there was one */
     uint8_t key;       /* bytes of the newest string at depth 1 */
     char name[12];     /* that string */
 } oz_walk;

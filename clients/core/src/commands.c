@@ -25,12 +25,7 @@ static void say(char into[OZ_SAID], const char *text) {
 
 /* What the flash remembers of the last boot: whatever was begun and not ended was interrupted. */
 void oz_commands_begin(oz_device *device) {
-    oz_key found, before = {0, OZ_SLOT_COMMANDS - 1};
-    int length = device->store.next(device->store.self, before, &found, device->commands, sizeof device->commands);
-    if (length != (int)sizeof device->commands || found.boot || found.number != OZ_SLOT_COMMANDS) {
-        memset(device->commands, 0, sizeof device->commands);
-        return;
-    }
+    oz_slot(device, OZ_SLOT_COMMANDS, device->commands, sizeof device->commands);
     for (oz_kept *kept = device->commands; kept < device->commands + OZ_COMMANDS; kept++) {
         kept->id[OZ_COMMAND_ID - 1] = kept->message[OZ_SAID - 1] = 0;
         if (kept->stage != OZ_BEGUN && kept->stage != OZ_REBOOTING) continue;
@@ -64,7 +59,7 @@ static bool asks(oz_device *device, const oz_command *command, oz_result *result
 /* Types that the core carries out by itself; false for all others. */
 static bool own(oz_device *device, oz_kept *kept, const oz_command *command) {
     const char *type = command->type;
-    const char *good, *bad = "the flash could not be written";
+    const char *good, *bad = oz_no_flash;
     if (!strcmp(type, "CLEAR_QUEUE")) {
         kept->success = oz_queue_clear(device);
         good = "queue cleared";
@@ -103,7 +98,7 @@ static void carry_out(oz_device *device, const oz_command *command, bool whole) 
     kept->on_flash = !again;
     if (!again && save(device) != OZ_OK) { /* at most once cannot be promised without flash */
         kept->stage = OZ_TO_REPORT;
-        say(kept->message, "the flash could not be written");
+        say(kept->message, oz_no_flash);
         return;
     }
     if (!whole) {
@@ -163,8 +158,10 @@ void oz_walk_feed(oz_device *device, char byte) {
         walk->text = true;
         if (walk->depth == 1) walk->key = 0;
     } else if (byte == '{' || byte == '[') {
-        if (walk->depth == 1)
+        if (walk->depth == 1) {
             walk->commands = byte == '[' && walk->key == 8 && !memcmp(walk->name, "commands", 8);
+            walk->told |= walk->commands;
+        }
         if (walk->depth < UINT8_MAX) walk->depth++;
         if (walk->commands && walk->depth == 3 && byte == '{') {
             reply->body = 0;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define MOST 2000000000u
+
 enum { STATUS_LINE, HEADER, BODY, CHUNK_SIZE, CHUNK, CHUNK_END, TRAILER, WHOLE };
 
 void oz_reply_begin(oz_device *device) { memset(&device->reply, 0, sizeof device->reply); }
@@ -22,14 +24,12 @@ static const char *header(const char *line, const char *name) {
     return line;
 }
 
-/* Digits at `text`; false when there are none or they are past 31 bits. */
+/* Digits at `text`, past MOST / 10 some number that is greater than that; false when there are none. */
 static bool digits(const char *text, uint32_t *number) {
     const char *at = text;
     uint32_t value = 0;
-    for (; *at >= '0' && *at <= '9'; at++) {
-        if (value > 200000000u) return false;
-        value = value * 10 + (uint32_t)(*at - '0');
-    }
+    for (; *at >= '0' && *at <= '9'; at++)
+        if (value <= MOST / 10) value = value * 10 + (uint32_t)(*at - '0');
     *number = value;
     return at > text;
 }
@@ -45,10 +45,7 @@ static uint32_t date(const char *text) {
         if (!digits(text + places[i], told + i) || told[i] > most[i]) return 0;
     while (month < 12 && !same(text + 8, months + 3 * month, 3)) month++;
     if (month == 12 || told[1] < 2020 || !told[0]) return 0;
-    uint32_t shifted = month < 2 ? month + 10 : month - 2; /* March is 0 */
-    uint32_t years = told[1] - (month < 2);
-    uint32_t days = years * 365 + years / 4 - years / 100 + years / 400 + (153 * shifted + 2) / 5 + told[0] - 1 - 719468;
-    return days * 86400 + told[2] * 3600 + told[3] * 60 + told[4];
+    return (oz_days((told[1] - 1970) * 12 + month) + told[0] - 1) * 86400 + told[2] * 3600 + told[3] * 60 + told[4];
 }
 
 static oz_progress status_line(oz_reply *reply) {
@@ -66,7 +63,7 @@ static oz_progress one_header(oz_reply *reply) {
     const char *value;
     uint32_t number;
     if ((value = header(reply->text, "content-length:"))) {
-        if (!digits(value, &number) || (reply->has_length && number != reply->left)) return OZ_NONSENSE;
+        if (!digits(value, &number) || number > MOST / 10 || (reply->has_length && number != reply->left)) return OZ_NONSENSE;
         reply->left = number;
         reply->has_length = true;
     } else if ((value = header(reply->text, "transfer-encoding:"))) {

@@ -18,6 +18,8 @@ void oz_put_member(oz_writer *writer, const char *before, uint32_t number); /* t
 void oz_put_hex(oz_writer *writer, const uint8_t *bytes, size_t length);
 void oz_put_text(oz_writer *writer, const char *text); /* quoted and escaped */
 void oz_put_query(oz_writer *writer, const char *text);  /* as the value of a query's parameter */
+/* Days from 1970 to the first of a month, told as months since January 1970; until 2106. */
+uint32_t oz_days(uint32_t month);
 void oz_put_instant(oz_writer *writer, uint32_t utc);   /* 2026-11-27T20:00:00Z, quoted */
 
 typedef struct {
@@ -31,7 +33,8 @@ const char *oz_json_skip(const char *at, const char *end);
 bool oz_json_get(oz_slice json, const char *name, oz_slice *value);
 /* The next element of an array; `at` is moved on, and begins at the array's first byte. */
 bool oz_json_each(oz_slice array, const char **at, oz_slice *value);
-bool oz_json_text(oz_slice value, char *into, size_t room); /* a string, decoded; false when it is none or too long */
+/* A string, decoded; false when it is none, too long, or escapes what is no ASCII: no name, token or type here does. */
+bool oz_json_text(oz_slice value, char *into, size_t room);
 /* The member `name` as a string; false when there is none, or it is too long. */
 bool oz_json_text_of(oz_slice json, const char *name, char *into, size_t room);
 bool oz_json_true_of(oz_slice json, const char *name);
@@ -70,6 +73,8 @@ enum { OZ_EVENT, OZ_READING }; /* kinds of records */
 
 #define OZ_HEAD 14 /* of a record: kind, flags, nonce (4), UTC seconds (4), tenths since the boot (4) */
 
+/* Reads a slot; false, and zeros, where it is not there or of another size. */
+bool oz_slot(oz_device *device, uint32_t which, void *into, size_t size);
 int oz_queue_begin(oz_device *device);
 /* `record`: OZ_HEAD bytes, filled in here, and the JSON behind them without its end; `length` of both. */
 int oz_queue_append(oz_device *device, uint8_t kind, uint8_t *record, size_t length);
@@ -100,10 +105,12 @@ enum { OZ_HELLO, OZ_RESULT, OZ_SEND, OZ_POLL, OZ_TIME, OZ_NO_JOB }; /* jobs; `du
 enum { OZ_IDLE, OZ_OPENING, OZ_WRITING, OZ_READING_REPLY };          /* phases of an exchange */
 enum { OZ_BLOCKED_MS = 300000, OZ_HELLO_MS = 30000 };
 
+extern const char oz_no_flash[]; /* a sentence */
 void oz_turn(oz_device *device, oz_state state, const char *why);
 void oz_close(oz_device *device);
 void oz_later(oz_device *device, uint8_t job);         /* backs off */
 void oz_failed(oz_device *device, const char *why);    /* the exchange under way came to nothing */
+void oz_nonsense(oz_device *device);                   /* the reply was none of this server's */
 
 uint32_t oz_millis(const oz_device *device);
 int oz_save_identity(oz_device *device);

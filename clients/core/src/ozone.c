@@ -5,6 +5,8 @@
 
 enum { IDLE_ACK_MS = 5000, REUSE_MS = 25000 };
 
+const char oz_no_flash[] = "the flash could not be written";
+
 uint32_t oz_millis(const oz_device *device) { return device->platform.millis(device->platform.self); }
 
 static bool reached(uint32_t now, uint32_t when) { return (int32_t)(now - when) >= 0; }
@@ -105,6 +107,8 @@ void oz_failed(oz_device *device, const char *why) {
     oz_later(device, job);
 }
 
+void oz_nonsense(oz_device *device) { oz_failed(device, "the server's answer makes no sense"); }
+
 /* ------------------------------------------------------------------ one exchange, piece by piece */
 
 static void begin_exchange(oz_device *device, uint8_t job, uint32_t now) {
@@ -176,8 +180,10 @@ static bool step(oz_device *device, uint32_t budget) {
             device->reply.close = true;
             progress = OZ_DONE;
         }
-        if (progress == OZ_NONSENSE)
-            oz_failed(device, count > 0 ? "the server's answer makes no sense" : "the connection broke");
+        if (progress == OZ_NONSENSE && count > 0)
+            oz_nonsense(device);
+        else if (progress == OZ_NONSENSE)
+            oz_failed(device, "the connection broke");
         else if (progress == OZ_DONE)
             oz_answered(device);
         return true;

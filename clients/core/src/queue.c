@@ -18,10 +18,12 @@ static uint32_t get_u32(const uint8_t *at) {
     return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
-static int slot(oz_device *device, uint32_t which, void *into, size_t room) {
+bool oz_slot(oz_device *device, uint32_t which, void *into, size_t size) {
     oz_key found, before = {0, which - 1};
-    int length = device->store.next(device->store.self, before, &found, into, room);
-    return length > 0 && !found.boot && found.number == which ? length : 0;
+    int length = device->store.next(device->store.self, before, &found, into, size);
+    if (length == (int)size && !found.boot && found.number == which) return true;
+    memset(into, 0, size);
+    return false;
 }
 
 oz_key oz_first_after(oz_device *device, oz_key key) {
@@ -34,16 +36,11 @@ oz_key oz_first_after(oz_device *device, oz_key key) {
 int oz_queue_begin(oz_device *device) {
     oz_key slots_begin = {0, 0}, found;
     if (device->store.next(device->store.self, slots_begin, &found, NULL, 0) < 0) return OZ_BROKEN;
-    bool known = slot(device, OZ_SLOT_IDENTITY, &device->me, sizeof device->me) == (int)sizeof device->me;
-    if (slot(device, OZ_SLOT_ACKED, &device->acked, sizeof device->acked) != (int)sizeof device->acked)
-        device->acked = NOTHING;
+    oz_slot(device, OZ_SLOT_ACKED, &device->acked, sizeof device->acked);
     device->written = device->acked;
-    if (slot(device, OZ_SLOT_ANCHORS, device->anchors, sizeof device->anchors) != (int)sizeof device->anchors)
-        memset(device->anchors, 0, sizeof device->anchors);
-    if (!known) {
-        memset(&device->me, 0, sizeof device->me);
+    oz_slot(device, OZ_SLOT_ANCHORS, device->anchors, sizeof device->anchors);
+    if (!oz_slot(device, OZ_SLOT_IDENTITY, &device->me, sizeof device->me))
         device->platform.random(device->platform.self, device->me.nonce, sizeof device->me.nonce);
-    }
     device->me.device_id[OZ_DEVICE_ID - 1] = device->me.token[OZ_TOKEN - 1] = 0;
     if (device->me.token[0] && (!oz_plain(device->me.token, "") || strpbrk(device->me.device_id, OZ_NOT_IN_A_PATH)))
         device->me.token[0] = 0; /* every request with it would be refused, and what is queued with them */
@@ -93,8 +90,9 @@ int oz_queue_append(oz_device *device, uint8_t kind, uint8_t *record, size_t len
     oz_key key = {device->me.boot, device->last.boot == device->me.boot ? device->last.number + 1 : 1};
     for (int tries = 0;; tries++) {
         result = device->store.append(device->store.self, key, record, length);
-        if (result != OZ_FULL || tries == 32 || !drop_oldest(device)) break;
-        oz_queue_write_ack(device); /* the flash itself is full: let it forget */
+        if (result != OZ_FULL || tries == 200 || !drop_oldest(device)) break;
+        oz_queue_write_ack(device); /* the flash itself is full: let it forget, perhaps a segment of the shortest records */
+        if (oz_after(device->acked, device->written)) break; /* it cannot even write that: to drop more wins nothing */
     }
     device->last = key; /* used up in any case: what could not be written may stand on the flash after all */
     if (result != OZ_OK) return result;

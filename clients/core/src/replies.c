@@ -49,22 +49,24 @@ static void read_key(oz_device *device, oz_slice body) {
 static void welcomed(oz_device *device) {
     bool meter = device->set.kind == OZ_METER;
     oz_slice body = body_of(device);
-    oz_identity before = device->me;
-    const char *why = "the server's welcome could not be read";
-    if (oz_json_text_of(body, meter ? "api_key" : "token", device->me.token, sizeof device->me.token) &&
+    char *before = device->buffer + OZ_BUFFER - sizeof device->me; /* no room on a stack */
+    memcpy(before, &device->me, sizeof device->me);
+    if (device->buffer + device->reply.body <= before &&
+        oz_json_text_of(body, meter ? "api_key" : "token", device->me.token, sizeof device->me.token) &&
         oz_plain(device->me.token, "") &&
         (meter || (oz_json_text_of(body, "device_id", device->me.device_id, sizeof device->me.device_id) &&
                    oz_plain(device->me.device_id, OZ_NOT_IN_A_PATH)))) {
 #ifdef OZ_ENCRYPT
         if (meter) read_key(device, body);
 #endif
-        why = memcmp(&before, &device->me, sizeof before) && oz_save_identity(device) != OZ_OK
-                  ? "the flash could not be written"
-                  : NULL;
-    }
-    if (why) { /* a token that is not on flash would be gone with the power */
-        device->me = before;
-        oz_failed(device, why);
+        if (memcmp(before, &device->me, sizeof device->me) && oz_save_identity(device) != OZ_OK) {
+            memcpy(&device->me, before, sizeof device->me); /* a token that is not on flash would be gone with the power */
+            oz_failed(device, oz_no_flash);
+            return;
+        }
+    } else {
+        memcpy(&device->me, before, sizeof device->me);
+        oz_nonsense(device);
         return;
     }
     device->known_bad = false;
@@ -106,12 +108,21 @@ static bool took_all_but(oz_device *device) {
     return true;
 }
 
+static bool member(oz_device *device, const char *name) {
+    oz_slice value;
+    return oz_json_get(body_of(device), name, &value);
+}
+
+/* A 2xx alone is nobody's word: a hotel's login page says 200 to whatever it is sent. */
 static void sent(oz_device *device) {
     oz_slice body = body_of(device), value;
-    bool all = (device->batch == 1 && !device->fewer) || device->kind == OZ_READING ||
-               oz_json_true_of(body, "ack");
-    if (!all && !took_all_but(device)) { /* one by one, so that it is known which */
-        device->batch_limit = 1;
+    bool all = device->kind == OZ_READING ? member(device, "status") : oz_json_true_of(body, "ack");
+    if (!all && !took_all_but(device)) {
+        if (device->batch == 1 && !device->fewer) {
+            oz_nonsense(device);
+            return;
+        }
+        device->batch_limit = 1; /* one by one, so that it is known which */
         done(device, 0);
         return;
     }
@@ -156,10 +167,16 @@ void oz_answered(oz_device *device) {
         return;
     }
     if (status >= 200 && status < 300) {
-        if (device->job != OZ_HELLO) oz_turn(device, OZ_ONLINE, "online");
         if (device->job == OZ_HELLO) {
             welcomed(device);
-        } else if (device->job == OZ_RESULT) {
+            return;
+        }
+        if (device->job == OZ_POLL ? !device->walk.told : device->job == OZ_RESULT && !member(device, "status")) {
+            oz_nonsense(device);
+            return;
+        }
+        oz_turn(device, OZ_ONLINE, "online");
+        if (device->job == OZ_RESULT) {
             oz_commands_told(device, oz_commands_next(device));
             done(device, 0);
         } else if (device->job == OZ_SEND) {

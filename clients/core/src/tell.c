@@ -54,18 +54,16 @@ void oz_vitals(oz_device *device, int rssi, uint32_t free_heap) {
     device->free_heap = free_heap;
 }
 
-static void put_vital(oz_writer *out, bool query, const char *name, uint32_t value, bool minus) {
-    oz_put(out, query ? "&" : ",\"");
-    oz_put(out, name);
-    oz_put(out, query ? "=" : "\":");
-    oz_put_member(out, minus ? "-" : "", value);
-}
-
 void oz_put_vitals(oz_device *device, oz_writer *out, bool query) {
-    bool minus = device->rssi < 0;
-    if (device->rssi) put_vital(out, query, "rssi", minus ? 0u - (uint32_t)device->rssi : (uint32_t)device->rssi, minus);
-    if (device->free_heap) put_vital(out, query, "free_heap", device->free_heap, false);
-    put_vital(out, query, "queue_length", device->queued, false);
+    uint32_t rssi = (uint32_t)device->rssi;
+    if (rssi) oz_put(out, query ? "&rssi=" : ",\"rssi\":");
+    if (device->rssi < 0) {
+        oz_put(out, "-");
+        rssi = 0u - rssi;
+    }
+    if (rssi) oz_put_number(out, rssi);
+    if (device->free_heap) oz_put_member(out, query ? "&free_heap=" : ",\"free_heap\":", device->free_heap);
+    oz_put_member(out, query ? "&queue_length=" : ",\"queue_length\":", device->queued);
 }
 
 int oz_adopt(oz_device *device, const char *device_id, const char *token) {

@@ -68,18 +68,17 @@ static void put_pair(oz_writer *writer, char before, uint32_t number) {
     oz_put_bytes(writer, text, 3);
 }
 
-/* Days since 1970 to a date: Howard Hinnant's civil_from_days. */
+uint32_t oz_days(uint32_t month) {
+    uint32_t since_march = month + 10, years = 1969 + since_march / 12;
+    return years * 365 + years / 4 - (years >= 2100) + (153 * (since_march % 12) + 2) / 5 - 719483;
+}
+
 void oz_put_instant(oz_writer *writer, uint32_t utc) {
-    uint32_t days = utc / 86400 + 719468, rest = utc % 86400;
-    uint32_t era = days / 146097, of_era = days % 146097;
-    uint32_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    uint32_t of_year = of_era - (365 * year + year / 4 - year / 100);
-    uint32_t shifted = (5 * of_year + 2) / 153; /* March is 0 */
-    uint32_t month = shifted < 10 ? shifted + 3 : shifted - 9;
-    oz_put(writer, "\"");
-    oz_put_number(writer, year + era * 400 + (month <= 2));
-    put_pair(writer, '-', month);
-    put_pair(writer, '-', of_year - (153 * shifted + 2) / 5 + 1);
+    uint32_t days = utc / 86400, rest = utc % 86400, month = days / 31; /* or one that follows */
+    while (oz_days(month + 1) <= days) month++;
+    oz_put_member(writer, "\"", 1970 + month / 12);
+    put_pair(writer, '-', month % 12 + 1);
+    put_pair(writer, '-', days - oz_days(month) + 1);
     put_pair(writer, 'T', rest / 3600);
     put_pair(writer, ':', rest / 60 % 60);
     put_pair(writer, ':', rest % 60);
@@ -113,8 +112,13 @@ static const char *string(const char *at, const char *end) {
 }
 
 static const char *scalar(const char *at, const char *end) {
+    static const char *const words[] = {"true", "false", "null"};
     const char *began = at;
-    while (at < end && *at > ' ' && *at < 0x7f && !strchr(",:\"[]{}", *at)) at++;
+    for (int i = 0; i < 3; i++) {
+        size_t length = strlen(words[i]);
+        if ((size_t)(end - at) >= length && !memcmp(at, words[i], length)) return at + length;
+    }
+    while (at < end && *at && strchr("+-.0123456789Ee", *at)) at++;
     return at > began ? at : NULL;
 }
 
@@ -200,60 +204,30 @@ int oz_nibble(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool unit(const char *at, const char *end, uint32_t *code) {
-    *code = 0;
-    if (end - at < 4) return false;
-    for (int i = 0; i < 4; i++) {
-        int digit = oz_nibble(at[i]);
-        if (digit < 0) return false;
-        *code = *code << 4 | (uint32_t)digit;
-    }
-    return true;
-}
-
-static size_t utf8(uint32_t code, char out[4]) {
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    size_t more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-    for (size_t i = more; i; i--, code >>= 6) out[i] = (char)(0x80 | (code & 0x3f));
-    out[0] = (char)((0xf0 << (3 - more) & 0xff) | code); /* 110…, 1110…, 11110… */
-    return more + 1;
-}
-
 bool oz_json_text(oz_slice value, char *into, size_t room) {
-    if (value.length < 2 || *value.at != '"' || !room) return false;
     const char *at = value.at + 1, *end = value.at + value.length - 1;
-    size_t used = 0;
+    char *last = into + room - 1;
+    if (value.length < 2 || *value.at != '"') return false;
     while (at < end) {
-        char bytes[4] = {*at};
-        size_t length = 1;
-        if (*at++ == '\\') {
-            if (at == end) return false;
-            char c = *at++;
+        int c = *at++;
+        if (c == '\\') {
+            c = *at++;
             if (c == 'u') {
-                uint32_t code, low;
-                if (!unit(at, end, &code)) return false;
-                at += 4;
-                if (code >= 0xd800 && code < 0xdc00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u' &&
-                    unit(at + 2, end, &low) && low >= 0xdc00 && low < 0xe000) {
-                    code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-                    at += 6;
+                c = 0;
+                for (int i = 0; i < 4; i++) {
+                    int digit = at < end ? oz_nibble(*at++) : -1;
+                    if (digit < 0) return false;
+                    c = c << 4 | digit;
                 }
-                if (!code || (code >= 0xd800 && code < 0xe000)) return false;
-                length = utf8(code, bytes);
-            } else {
-                static const char from[] = "nrtbf", to[] = "\n\r\t\b\f";
-                const char *known = c ? strchr(from, c) : NULL;
-                bytes[0] = known ? to[known - from] : c;
+            } else if (!c || !strchr("\"\\/", c)) {
+                return false;
             }
+            if (!c || c > 0x7f) return false;
         }
-        if (used + length >= room) return false;
-        memcpy(into + used, bytes, length);
-        used += length;
+        if (into == last) return false;
+        *into++ = (char)c;
     }
-    into[used] = 0;
+    *into = 0;
     return true;
 }
 

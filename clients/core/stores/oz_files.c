@@ -38,7 +38,7 @@ void oz_files_name(char name[10], char letter, uint32_t number) {
 
 /* Reads what is framed at `offset` of a file: its length, its key, its first bytes; 0 when none is whole there. */
 static int framed(oz_files *store, char letter, uint32_t file, uint32_t offset, oz_key *key, void *into, size_t room) {
-    uint8_t frame[FRAME], piece[64];
+    uint8_t frame[FRAME], piece[48];
     char name[10];
     oz_files_name(name, letter, file);
     if (store->files.read(store->files.self, name, offset, frame, FRAME) != FRAME) return 0;
