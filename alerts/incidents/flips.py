@@ -140,6 +140,12 @@ def _end(numbers: Sequence[int], now: datetime) -> list[int]:
     return ended
 
 
+def forget_the_future(now: datetime) -> None:
+    """By a clock that was set back what has ended in times to come has ended now at the latest: the next of its subject
+    may be hours away, and another."""
+    Incident.objects.filter(ended_at__gt=now + AHEAD).update(ended_at=now)
+
+
 def release(now: datetime) -> None:
     """Tells those that were held back and still last: the maintenance is over, or the outlet is back without them."""
     untold = Incident.objects.filter(told_at=None, ended_at=None, calm_since=None)

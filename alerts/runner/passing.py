@@ -16,7 +16,7 @@ from alerts.conditions.arming import arm
 from alerts.conditions.found import Moment
 from alerts.conditions.models import Watch
 from alerts.incidents.cause import explained
-from alerts.incidents.flips import end_incidents, escalate, has_stayed_away, open_incidents, release
+from alerts.incidents.flips import end_incidents, escalate, forget_the_future, has_stayed_away, open_incidents, release
 from alerts.incidents.happening import portions
 from alerts.incidents.maintenance import Windows
 from alerts.incidents.models import Incident
@@ -89,6 +89,7 @@ class Passing:
         if counting_from == now and beat is not None:
             logger.warning("alerts: nobody listened, or the clock was set: silence counts from now")
             if has_jumped or now < beat.at:
+                forget_the_future(now)
                 self._arming.go_through_all()
         self._counting_from = counting_from
 

@@ -52,7 +52,7 @@ class Outage(NamedTuple):
         return None
 
 
-def outages(chance: Random, start: datetime) -> list[Outage]:
+def outages(chance: Random, start: datetime, down: tuple[datetime, datetime]) -> list[Outage]:
     """Short ones that nobody is to hear of, and long ones; now of a machine, now of all of an outlet."""
     made = []
     for outlet in range(OUTLETS):
@@ -62,7 +62,10 @@ def outages(chance: Random, start: datetime) -> list[Outage]:
             minutes = chance.choice([2, 4, 8, 12, 15, 40, 100])
             made.append(Outage(outlet, machine, at, at + minutes * MINUTE))
             spread = 48 * 60 if IS_LONG else 60
-            at += minutes * MINUTE + APART + chance.randrange(spread) * MINUTE
+            at += minutes * MINUTE
+            if down[0] < at < down[1]:  # that it was back is known when there is somebody to hear it
+                at = down[1]
+            at += APART + chance.randrange(spread) * MINUTE
     return made
 
 
@@ -70,8 +73,8 @@ def outages(chance: Random, start: datetime) -> list[Outage]:
 def test_nothing_is_missed_and_nothing_invented(fleet: Make) -> None:
     some = fleet(*[MACHINES] * OUTLETS)
     start = some.truth
-    truth = outages(Random(16), start)
     down = start + SPAN / 2, start + SPAN / 2 + 2 * HOUR
+    truth = outages(Random(16), start, down)
     clocks = [(start + SPAN * part, off * HOUR) for part, off in ((0.2, 3), (0.3, 0), (0.75, -3), (0.85, 0))]
     clocks = [(at.replace(second=0, microsecond=0), off) for at, off in clocks]
     resets = sorted([down[1], *(at for at, _ in clocks)])

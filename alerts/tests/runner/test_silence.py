@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
+
 from alerts.conditions.models import Rule, Watch
+from alerts.incidents import flips
 from alerts.incidents.models import Incident
 from alerts.tests.fleet import HOUR, IDLE, MINUTE, Fleet
 from device_gateway.models import Device
@@ -172,6 +175,22 @@ def test_a_clock_set_back_while_it_seems_over(fleet: Make) -> None:
     assert [kind for kind, _ in some.announced()][3:] == ["ended"]
     some.go_on(13 * MINUTE, without=some.devices[:1])
     assert [kind for kind, _ in some.announced()][4:] == ["opened"]
+
+
+def test_a_clock_set_back_after_an_end(fleet: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the clock as it is now it has hardly ended, and yet the next one is another."""
+    monkeypatch.setattr(flips, "HOLD", 12 * MINUTE)
+    some = fleet(3, 2)
+    some.off = 8 * MINUTE
+    some.go_on(2 * MINUTE)
+    some.go_on(12 * MINUTE, without=some.devices[:1])
+    some.go_on(MINUTE)
+    some.off -= 8 * MINUTE
+    some.go_on(15 * MINUTE)
+    some.go_on(12 * MINUTE, without=some.devices[:1])
+    some.go_on(2 * MINUTE)
+    assert [kind for kind, _ in some.announced()] == ["opened", "ended"] * 2
+    assert [one.times for one in Incident.objects.all()] == [1, 1]
 
 
 def test_a_device_that_was_never_heard_is_not_silent(fleet: Make) -> None:
