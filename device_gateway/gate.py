@@ -143,7 +143,7 @@ class DeviceRoute:
         wait = identity.wait_for_turn(monotonic())
         if wait:
             raise TooManyRequests(wait, "This device writes faster than it may.")
-        if (use := keyring.note_use(identity, request.received_at)) is not None:
+        if (use := keyring.note_use(identity, request)) is not None:
             try:
                 noting = intake.post(KEY_USES, use)
             except Unavailable:

@@ -212,6 +212,10 @@ class Credential(models.Model):
     source = models.CharField(max_length=10, choices=Source.choices, default=Source.ADMIN)
     created_at = models.DateTimeField(default=timezone.now)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    address = models.CharField(max_length=45, blank=True, default="", db_default="")
+    """From which it was last used; noted with its uses."""
+    address_since = models.DateTimeField(null=True, blank=True)
+    """When that changed; null: it never did."""
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     objects = WatchedQuerySet.as_manager()

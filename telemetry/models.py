@@ -184,6 +184,8 @@ class DeviceStatus(models.Model):
     """When the device said the newest of what it says of itself beside its counters, in whole seconds."""
     firmware_at = models.DateTimeField(null=True)
     """When it told the firmware that the registry has of it, in whole seconds."""
+    firmware_since = models.DateTimeField(null=True)
+    """When it first told that one, and had told another before."""
 
     touched = models.PositiveBigIntegerField(default=0, db_default=0)
     """How often something was stored that bears on what the device's counters say."""

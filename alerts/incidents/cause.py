@@ -58,6 +58,11 @@ class Clues:
     commands: list[tuple[str, datetime]] = field(default_factory=list)
     """That were delivered just before, the newest first."""
     installed_at: datetime | None = None
+    firmware: str = ""
+    firmware_since: datetime | None = None
+    """When it first told another one than before, just before."""
+    moved_at: datetime | None = None
+    """When its address changed, just before."""
     neighbours: int = 0
     """Others of its outlet that fell silent in the same minute."""
     reset_reason: str = ""
@@ -110,6 +115,18 @@ def _installed(clues: Clues) -> str:
     return f"This board was installed at {clock(clues.installed_at)}, just before." if clues.installed_at else ""
 
 
+def _firmware(clues: Clues) -> str:
+    if clues.firmware_since is None:
+        return ""
+    return f"Its firmware had changed to {clues.firmware} at {clock(clues.firmware_since)}, just before."
+
+
+def _moved(clues: Clues) -> str:
+    if clues.moved_at is None:
+        return ""
+    return f"Its address had changed at {clock(clues.moved_at)}, just before: another network, or a new line."
+
+
 def _neighbours_too(clues: Clues) -> str:
     if not clues.neighbours:
         return ""
@@ -139,7 +156,8 @@ def _timer(clues: Clues) -> str:
 
 
 _RULES: Final = (
-    _refused, _knocks, _revoked, _command, _installed, _neighbours_too, _start, _memory, _signal, _queue, _timer,
+    _refused, _knocks, _revoked, _command, _installed, _firmware, _neighbours_too, _start, _memory, _signal, _queue,
+    _moved, _timer,
 )  # fmt: skip
 
 
@@ -183,6 +201,13 @@ def _clues(silent: dict[int, Found]) -> dict[int, Clues]:
     revoked = Credential.objects.filter(device__in=devices, revoked_at__gte=earliest)
     for one, at in about(revoked.values_list("device_id", "revoked_at")):
         one.revoked_at = at
+    moved = Credential.objects.filter(device__in=devices, revoked_at=None, address_since__gte=earliest)
+    for one, at in about(moved.values_list("device_id", "address_since")):
+        one.moved_at = at
+    changed = DeviceStatus.objects.filter(device__in=devices, firmware_since__gte=earliest)
+    for device, firmware, since in changed.values_list("device_id", "device__firmware", "firmware_since"):
+        if since is not None and since >= clues[device].since - JUST_BEFORE:
+            clues[device].firmware, clues[device].firmware_since = firmware, since
     sent = Command.objects.filter(device__in=devices, sent_at__gte=earliest).order_by("-sent_at")
     for device, name, sent_at in sent.values_list("device_id", "command_type", "sent_at"):
         if sent_at is not None and sent_at >= clues[device].since - JUST_BEFORE:

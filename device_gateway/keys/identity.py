@@ -16,6 +16,7 @@ class Identity:
 
     __slots__ = (
         "_cipher",
+        "address",
         "archived",
         "assigned",
         "credential_pk",
@@ -27,12 +28,16 @@ class Identity:
         "pk",
         "refusal_logged_at",
         "use_noted_at",
+        "way",
     )
 
     def __init__(self, row: tuple[Any, ...], other_names: Set[str]) -> None:
         self.not_before = 0.0
         self.refusal_logged_at = -math.inf
         self.use_noted_at: float | None = time.monotonic() if row[2] else None
+        self.way: tuple[str, str | None] | None = None
+        """Peer and X-Forwarded-For of the last note of its use, and whose address that was."""
+        self.address = ""
         self._cipher: Cipher | None = None
         self.data_key = ""
         self.take(row, other_names)

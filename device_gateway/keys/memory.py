@@ -25,6 +25,7 @@ from ozone.intake.sql import within
 from ozone.wire.address import limit_key
 from ozone.wire.conf import options
 from ozone.wire.errors import Unauthorized, Unavailable
+from ozone.wire.http import Request
 from ozone.wire.limits import Limit
 
 UNKNOWN_KEYS: Final = Limit(
@@ -45,6 +46,10 @@ COMMANDS: Final = 1
 """The watcher's column of commands."""
 USE_NOTED_EVERY: Final = 60.0
 """Seconds between two notes of a credential's use; the first use is always noted before its reply."""
+MOVE_NOTED_EVERY: Final = 5.0
+"""The same, of one that comes from another address."""
+KeyUse = tuple[int, datetime, str]
+"""A credential, when it was used, and from which address."""
 
 _COLUMNS: Final = """
     SELECT c.hash, c.id, c.last_used_at IS NOT NULL, d.id, d.device_id, d.assigned, d.archived_at IS NOT NULL,
@@ -195,13 +200,19 @@ class Keyring:
         with self._lock:
             self._by_digest, self._digests, self._before, self._newest = {}, {}, {}, _NO_CHANGE
 
-    def note_use(self, identity: Identity, now: datetime) -> tuple[int, datetime] | None:
+    def note_use(self, identity: Identity, request: Request) -> KeyUse | None:
         """A row for the kind `key_uses`, when this use of the key is to be noted; else None."""
         moment = time.monotonic()
-        if identity.use_noted_at is not None and moment - identity.use_noted_at < USE_NOTED_EVERY:
-            return None
-        identity.use_noted_at = moment
-        return identity.credential_pk, now
+        way = request.peer, request.headers.get("x-forwarded-for")
+        if identity.use_noted_at is not None:
+            ago = moment - identity.use_noted_at
+            if ago < (USE_NOTED_EVERY if identity.way in (way, None) else MOVE_NOTED_EVERY):
+                return None
+            if ago < USE_NOTED_EVERY and request.client == identity.address:  # by another proxy of ours
+                identity.way = way
+                return None
+        identity.use_noted_at, identity.way, identity.address = moment, way, request.client
+        return identity.credential_pk, request.received_at, request.client
 
     def _take(self, digest: bytes, row: tuple[Any, ...], other_names: Set[str]) -> Identity:
         identity = self._by_digest.get(digest) or self._before.get(digest)
@@ -219,7 +230,7 @@ class Keyring:
 keyring = Keyring()
 
 
-def store_key_uses(connection: BaseDatabaseWrapper, uses: list[tuple[int, datetime]]) -> None:
+def store_key_uses(connection: BaseDatabaseWrapper, uses: list[KeyUse]) -> None:
     """Notes when credentials were last used, not for every request: see Keyring.note_use.
 
     After what the devices said: a handshake has its device's status first and the credential then, and of two processes
@@ -228,11 +239,14 @@ def store_key_uses(connection: BaseDatabaseWrapper, uses: list[tuple[int, dateti
     last_writes.add(connection, write_key_uses, uses)
 
 
-def write_key_uses(connection: BaseDatabaseWrapper, uses: list[tuple[int, datetime]]) -> None:
+def write_key_uses(connection: BaseDatabaseWrapper, uses: list[KeyUse]) -> None:
+    last = {credential: (used_at, address) for credential, used_at, address in uses}
     with connection.cursor() as cursor:
-        for credential, used_at in sorted(dict(uses).items()):
+        for credential, (used_at, address) in sorted(last.items()):
             cursor.execute(
-                "UPDATE device_gateway_credential SET last_used_at = %s WHERE id = %s", [used_at, credential]
+                "UPDATE device_gateway_credential SET last_used_at = %s, address = %s, address_since ="
+                " CASE WHEN address IN ('', %s) THEN address_since ELSE %s END WHERE id = %s",
+                [used_at, address, address, used_at, credential],
             )
 
 

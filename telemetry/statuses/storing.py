@@ -174,6 +174,11 @@ def _note_firmware(connection: BaseDatabaseWrapper, statuses: Sequence[LockedSta
                 "UPDATE device_gateway_device SET firmware = %s, firmware_folded = %s WHERE id = %s",
                 [status.firmware, folded(str(status.firmware)), status.device],
             )
+            if status.known_firmware:  # its row is locked
+                cursor.execute(
+                    "UPDATE telemetry_devicestatus SET firmware_since = %s WHERE device_id = %s",
+                    [moment(connection, status.firmware_at), status.device],
+                )
 
 
 def _locked(

@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection
+
 from alerts.incidents.models import Incident
 from alerts.tests.fleet import DAY, IDLE, MINUTE, SECOND, Fleet
 from device_gateway.keys.credentials import set_key
+from device_gateway.keys.memory import store_key_uses
 from device_gateway.models import Credential, Device, DeviceState, HandshakeAttempt
+from telemetry.commands.polling import Poll, store_polls
 from telemetry.models import Command, DeviceStatus, MachineDevice, QuarantinedEvent
 
 Make = Callable[..., Fleet]
@@ -57,6 +61,28 @@ def installed(device: Device, now: datetime) -> None:
     MachineDevice.objects.filter(device=device).update(assigned_date=now - 5 * MINUTE)
 
 
+def new_firmware(device: Device, now: datetime) -> None:
+    """As it tells it with a poll; first the one before."""
+    for firmware, at in (("2.0", now - DAY), ("2.1", now)):
+        store_polls(connection, [Poll(device.pk, at, 1, True, firmware)])
+
+
+def moved(device: Device, now: datetime) -> None:
+    set_key(device=device, key="a-key-of-a-device-that-moves", source=Credential.Source.ADMIN, now=now)
+    key = Credential.objects.get(device=device).pk
+    store_key_uses(connection, [(key, now - DAY, "192.0.2.1")])
+    store_key_uses(connection, [(key, now - MINUTE, "198.51.100.7")])
+
+
+def settled(device: Device, now: datetime) -> None:
+    """Where it always was."""
+    set_key(device=device, key="a-key-of-a-device-that-stays", source=Credential.Source.ADMIN, now=now)
+    key = Credential.objects.get(device=device).pk
+    for at in (now - DAY, now):
+        store_key_uses(connection, [(key, at, "192.0.2.1")])
+    store_polls(connection, [Poll(device.pk, now, 1, True, "2.0")])
+
+
 def every_evening(device: Device, now: datetime) -> None:
     for days in (1, 3):
         at = now - days * DAY + 10 * MINUTE
@@ -79,6 +105,8 @@ SCRIPTS = (
     Script("a lost token", "It is there, but has lost its token: 1 handshakes", after=knocks),
     Script("a revoked token", "Its token was revoked", after=revoked),
     Script("a new board", "This board was installed", after=installed),
+    Script("a new firmware", "Its firmware had changed to 2.1 at 2026-03-02 12:0", after=new_firmware),
+    Script("another network", "Its address had changed at 2026-03-02 12:0", after=moved),
     Script("brownout", "Its voltage fell too low", {"reset_reason": "BROWNOUT", "uptime_seconds": 90}),
     Script("watchdog", "Its firmware had crashed before (TASK_WDT)", {"reset_reason": "TASK_WDT"}),
     Script("panic", "Its firmware had crashed before (PANIC)", {"reset_reason": "PANIC"}),
@@ -91,6 +119,7 @@ SCRIPTS = (
     Script("a timer", "It fell silent at this time on 2 of the last seven days", after=every_evening),
     # Where nothing tells, nothing is named.
     Script("old firmware", ""),
+    Script("nothing changed", "", after=settled),
     Script(
         "all was well", "", {"rssi": -60, "free_heap": 150_000, "reset_reason": "POWERON", "uptime_seconds": 90_000}
     ),

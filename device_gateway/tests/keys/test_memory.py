@@ -323,6 +323,22 @@ class TestUse:
         meter.send(door)
         assert Credential.objects.get().last_used_at > first  # type: ignore[operator]
 
+    def test_another_address_is_noted_at_once(
+        self, door: Door, meter: Meter, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever a stranger writes before it."""
+        settings.TRUSTED_PROXIES = ["203.0.113.9"]
+        monkeypatch.setattr(memory, "MOVE_NOTED_EVERY", 0.0)
+        meter.send(door, X_Forwarded_For="192.0.2.1")
+        first = Credential.objects.get()
+        assert (first.address, first.address_since) == ("192.0.2.1", None)
+        meter.send(door, X_Forwarded_For="198.51.100.7")
+        moved = Credential.objects.get()
+        assert (moved.address, moved.address_since) == ("198.51.100.7", moved.last_used_at)
+        assert moved.last_used_at > first.last_used_at  # type: ignore[operator]
+        meter.send(door, X_Forwarded_For="192.0.2.9, 198.51.100.7")
+        assert Credential.objects.get().last_used_at == moved.last_used_at
+
     def test_noting_a_use_makes_nobody_load_the_registry_anew(self, door: Door, meter: Meter) -> None:
         before = RegistryVersion.objects.get().registry_version
         meter.send(door)

@@ -381,5 +381,5 @@ class TestLive:
         claim(meter, olga)
         client = signed_in(olga)
         html = client.get(TOKENS).content.decode()
-        store_key_uses(connection, [(Credential.objects.get().pk, NOW)])
+        store_key_uses(connection, [(Credential.objects.get().pk, NOW, "192.0.2.1")])
         assert ">in use<" in self.look(client, html).content.decode()
