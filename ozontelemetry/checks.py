@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from alerts.deliveries import chat
+from alerts.deliveries.mail import missing_of_email
 from device_gateway.claims.payloads import LONGEST_HOST
 from ledger.prices.money import is_currency
 from ozone.wire.address import network
@@ -192,6 +193,14 @@ def production_is_set_up(**_: Any) -> list[CheckMessage]:
                 "ALLOW_PLAIN_HTTP is on: keys and readings cross the network unencrypted.",
                 hint="Right on a LAN under test only.",
                 id="ozone.W001",
+            )
+        )
+    if "email" in options().ALERT_CHANNEL_KINDS and (missing := missing_of_email()):
+        found.append(
+            Warning(
+                f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set: nobody is told by e-mail.",
+                hint="Set them, or leave email out of ALERT_CHANNEL_KINDS.",
+                id="ozone.W032",
             )
         )
     if not options().DEVICE_DATA_KEY:

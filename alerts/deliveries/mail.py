@@ -3,7 +3,7 @@
 import smtplib
 from typing import Final
 
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMultiAlternatives, get_connection
 
 from alerts.deliveries.outgoing import Outcome, Outgoing
 from alerts.deliveries.webhook import said
@@ -11,6 +11,15 @@ from ozone.wire.conf import options
 
 TWICE: Final = "Message-ID"
 """The same at every try: a mailbox that got it before can tell."""
+
+
+def missing_of_email() -> list[str]:
+    """The settings without which nobody gets e-mail: a sender at localhost is refused by most servers."""
+    given = {
+        "EMAIL_HOST": options().EMAIL_HOST,
+        "DEFAULT_FROM_EMAIL": options().DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("<> ") != "localhost",
+    }
+    return [name for name, value in given.items() if not value]
 
 
 def send(message: Outgoing) -> Outcome:
@@ -23,7 +32,9 @@ def send(message: Outgoing) -> Outcome:
     if message.stop_url:
         headers["List-Unsubscribe"] = f"<{message.stop_url}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    letter = EmailMessage(message.subject, message.text, sender, [message.target], headers=headers)
+    letter = EmailMultiAlternatives(message.subject, message.text, sender, [message.target], headers=headers)
+    if message.html:
+        letter.attach_alternative(message.html, "text/html")
     is_asked = False
     try:
         connection = get_connection(timeout=options().EMAIL_TIMEOUT)

@@ -17,6 +17,8 @@ class Outgoing:
     body: bytes
     """For a webhook: the JSON, the same at every try."""
     stop_url: str
+    html: str = ""
+    """For e-mail: the text again."""
 
 
 class Outcome(NamedTuple):

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from alerts.conditions.found import clock
+from ozone.wire.times import parse_iso
+
 SHOWN: Final = 25
 """Outlets."""
 
@@ -17,6 +20,7 @@ def report_text(told: Mapping[str, Any]) -> tuple[str, list[str]]:
     lines += [f"{one['name'] or 'At no outlet'}: {_sold(one, told['currency'])}" for one in outlets[:SHOWN]]
     if len(outlets) > SHOWN:
         lines.append(f"… and {len(outlets) - SHOWN:,} outlets more.")
+    lines += _selling_nothing(told.get("selling_nothing", ()))
     number = told["open_incidents"]
     if number:
         lines += ["", "One incident is open." if number == 1 else f"{number:,} incidents are open."]
@@ -42,6 +46,19 @@ def _notes(total: Mapping[str, Any]) -> list[str]:
     if total["unpriced"]:
         notes.append(f"{total['unpriced']:,} presses have no price.")
     return notes
+
+
+def _selling_nothing(machines: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not machines:
+        return []
+    lines = [f"{one['subject']}: no treatment since {_since(one['since'])}." for one in machines[:SHOWN]]
+    more = [f"… and {len(machines) - SHOWN:,} more."] if len(machines) > SHOWN else []
+    return ["", "They poll, and sell nothing:", *lines, *more]
+
+
+def _since(text: str) -> str:
+    at = parse_iso(text)
+    return clock(at) if at else "long ago"
 
 
 def _trimmed(lines: Sequence[str]) -> list[str]:

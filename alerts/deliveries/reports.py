@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.db.models import Q, QuerySet
 
 from alerts.channels.models import Channel
+from alerts.conditions.selling import SELLS_NOTHING
 from alerts.deliveries.announcing import due, store
 from alerts.deliveries.models import DAILY, STATEMENT, WEEKLY, Delivery
 from alerts.incidents.queries import visible_incidents
@@ -15,10 +16,12 @@ from ledger.models import Statement
 from ledger.sales.outlet_views import earned
 from ozone.wire import jsonio
 from ozone.wire.conf import options
-from ozone.wire.times import people_zone
+from ozone.wire.times import iso, people_zone
 
 DAY: Final = timedelta(days=1)
 WEEK: Final = timedelta(days=7)
+IDLE: Final = 100
+"""Machines that are named because they sell nothing: those that have for longest."""
 LOOKED_AT: Final = 500
 LOOKED_BACK: Final = timedelta(days=2)
 """A statement that was closed longer ago is no news, even where nobody was told."""
@@ -72,9 +75,16 @@ def _report(channel: Channel, yesterday: date, week: date, now: datetime) -> Non
 
 
 def _figures(person: Any, first: date, last: date) -> dict[str, Any]:
-    """Of what the person may see, with how many incidents are open."""
+    """Of what the person may see, with how many incidents are open, and which machines sell nothing."""
     is_open = visible_incidents(person).filter(ended_at=None)
-    return {**earned(person, first, last), "open_incidents": is_open.order_by().count()}
+    idle = is_open.filter(kind=SELLS_NOTHING, told_at__isnull=False).order_by("since", "id")
+    return {
+        **earned(person, first, last),
+        "open_incidents": is_open.order_by().count(),
+        "selling_nothing": [
+            {"subject": subject, "since": iso(since)} for subject, since in idle.values_list("subject", "since")[:IDLE]
+        ],
+    }
 
 
 def _statements(now: datetime) -> None:

@@ -1,7 +1,7 @@
 """What is said: plain text for people, JSON for machines."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -9,6 +9,7 @@ from urllib.parse import quote
 from alerts.channels.codes import code_of, stop_token
 from alerts.channels.models import EMAIL, WEBHOOK, Channel
 from alerts.deliveries.claiming import Claim
+from alerts.deliveries.letters import Part, Said, as_html, as_text
 from alerts.deliveries.models import DAILY, STATEMENT, TEST, VERIFY, WEEKLY, Delivery
 from alerts.deliveries.outgoing import Outgoing
 from alerts.deliveries.report_texts import report_text
@@ -25,8 +26,7 @@ TOLD: Final = 20
 """Happenings that a text tells one by one."""
 LONGEST_SUBJECT: Final = 150
 
-Part = tuple[str, list[str]]
-"""A title, and the lines below it."""
+DOUBT: Final = "(You may have had this message before.)"
 
 
 def outgoing(claim: Claim, secret: bytes) -> Outgoing:
@@ -35,18 +35,23 @@ def outgoing(claim: Claim, secret: bytes) -> Outgoing:
     parts = [_part(channel, row) for row in rows[:TOLD]]
     subject = parts[0][0] if claim.number == 1 else _several(claim)
     stop_url = "" if rows[0].type == VERIFY else link(f"/channels/stop/{quote(stop_token(channel))}/")
-    doubt = any(row.maybe_twice for row in rows)
-    text = _text(parts, claim.number, subject, doubt=doubt, foot=_foot(channel, rows[0].type, stop_url))
-    is_webhook = channel.kind == WEBHOOK
+    said = Said(
+        heading=subject if claim.number > 1 else "",
+        parts=parts,
+        more=claim.number - len(parts) if claim.number > 1 else 0,
+        foot=_foot(channel, rows[0].type, stop_url),
+        doubt=DOUBT if any(row.maybe_twice for row in rows) else "",
+    )
     return Outgoing(
         id=f"msg_{claim.message}",
         kind=channel.kind,
         target=channel.target,
         secret=secret,
         subject=" ".join(subject.split())[:LONGEST_SUBJECT],
-        text=text,
-        body=_body(claim) if is_webhook else b"",
+        text=as_text(said),
+        body=_body(claim) if channel.kind == WEBHOOK else b"",
         stop_url=stop_url if channel.kind == EMAIL else "",
+        html=as_html(said, link("/")) if channel.kind == EMAIL else "",
     )
 
 
@@ -74,18 +79,6 @@ _WORDS: Final = {
     STATEMENT: "closed",
     TEST: "test",
 }
-
-
-def _text(parts: Sequence[Part], count: int, subject: str, *, doubt: bool, foot: Sequence[str]) -> str:
-    blocks = ["(You may have had this message before.)"] if doubt else []
-    if count == 1:
-        blocks.append("\n".join([parts[0][0], "", *parts[0][1]]))
-    else:
-        blocks.append(subject)
-        blocks += ["\n".join([f"— {title}", *lines]) for title, lines in parts]
-        if count > len(parts):
-            blocks.append(f"… and {count - len(parts):,} more.")
-    return "\n\n".join([*blocks, "\n".join(["-- ", *foot])]) + "\n"
 
 
 def _foot(channel: Channel, kind: str, stop_url: str) -> list[str]:

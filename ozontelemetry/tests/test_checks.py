@@ -31,6 +31,7 @@ def _sound(settings: Settings) -> None:
     settings.ALLOW_PLAIN_HTTP = False
     settings.SECRET_KEY_IS_SET = True
     settings.STATIONS_ENABLED = "0"
+    settings.ALERT_CHANNEL_KINDS = ["webhook"]
 
 
 def test_nothing_to_say() -> None:
@@ -72,7 +73,8 @@ def test_nothing_to_say() -> None:
         ("WEBHOOK_ALLOWED_NETWORKS", ["10.0.0.0/8", "fd00::/8", "192.0.2.7"], []),
         ("WEBHOOK_ALLOWED_NETWORKS", ["home", "10.0.0.0/33"], ["ozone.E030", "ozone.E030"]),
         ("ALERT_REPORT_TIME", "7 in the morning", ["ozone.E032"]),
-        ("ALERT_CHANNEL_KINDS", ["email", "ntfys"], []),
+        ("ALERT_CHANNEL_KINDS", ["webhook", "ntfys"], []),
+        ("ALERT_CHANNEL_KINDS", ["webhook", "email"], ["ozone.W032"]),
         ("EMAIL_HOST", "mail.example.com", ["ozone.W031"]),
         ("UNSAFE_COMMANDS", [], []),
         ("UNSAFE_COMMANDS", ["REBOOT_DEVICE@1.0.0-sim", "SYNC_TIME@a@b"], []),
@@ -92,9 +94,17 @@ def test_one_kind_of_encryption(settings: Settings) -> None:
 
 
 def test_chats_need_apprise(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.ALERT_CHANNEL_KINDS = ["email", "ntfys"]
+    settings.ALERT_CHANNEL_KINDS = ["ntfys"]
     monkeypatch.setattr("alerts.deliveries.chat.find_spec", lambda name: None)
     assert ids() == ["ozone.W030"]
+
+
+def test_e_mail_has_a_sender(settings: Settings) -> None:
+    settings.ALERT_CHANNEL_KINDS = ["email"]
+    settings.EMAIL_HOST, settings.PUBLIC_URL = "mail.example.com", "https://ozone.example.com"
+    assert ids() == ["ozone.W032"]
+    settings.DEFAULT_FROM_EMAIL = "Ozone <alerts@example.com>"
+    assert ids() == []
 
 
 class TestStations:

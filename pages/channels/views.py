@@ -10,12 +10,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from alerts.channels.codes import stopped_by
-from alerts.channels.models import Channel
+from alerts.channels.models import EMAIL, Channel
 from alerts.conditions.table import CONDITIONS
+from alerts.deliveries.mail import missing_of_email
 from alerts.deliveries.models import Delivery
 from alerts.deliveries.views import visible_deliveries
 from alerts.subscriptions import services
 from alerts.subscriptions.kinds import offered
+from ozone.wire.conf import options
 from ozone.wire.errors import NotFound
 from pages.channels.forms import REPORTS, WHEN, ChannelForm, kind_title
 from pages.kit.frame import page, signed_in_page
@@ -62,6 +64,8 @@ class LogRow(NamedTuple):
 def channels(request: HttpRequest) -> HttpResponse:
     own = list(Channel.objects.filter(person_id=request.user.pk).order_by("id"))
     shown = {"channels": _channel_rows(request.user, own), "log": _log(request.user), "kinds": offered()}
+    if EMAIL in options().ALERT_CHANNEL_KINDS:
+        shown["missing"] = missing_of_email()
     return render(request, "pages/channels/list.html", shown)
 
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser
 
 from tests.browser.harness import visitor
 from tests.support.server import ADMIN, PASSWORD, LiveServer, live_server
-from tests.support.sinks import SmtpSink, smtp_sink, until
+from tests.support.sinks import SmtpSink, smtp_sink, until, words_of
 
 pytestmark = pytest.mark.browser
 
@@ -128,6 +128,4 @@ def test_a_machine_dies(browser: Browser, server: LiveServer, letters: SmtpSink)
 
 
 def text_of(letters: SmtpSink, number: int) -> str:
-    body = letters.letters[number].get_body(("plain",))
-    assert body is not None
-    return str(body.get_content())
+    return words_of(letters.letters[number])

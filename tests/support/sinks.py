@@ -89,6 +89,13 @@ class HttpSink:
         self._server.server_close()
 
 
+def words_of(letter: EmailMessage) -> str:
+    """Its plain text."""
+    body = letter.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
+
+
 class SmtpSink:
     """Keeps what is mailed. `refuses`: what it says to each message; `hangs`: it takes each, and says nothing."""
 

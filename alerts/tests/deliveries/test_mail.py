@@ -1,6 +1,7 @@
 """E-mail by a real SMTP server, kind or not."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from pytest_django import Settings
@@ -26,6 +27,15 @@ def test_it_works(mailbox: SmtpSink) -> None:
     assert letter["List-Unsubscribe"] == f"<{STOP}>"
     assert letter["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert letter.get_content().splitlines() == ["Nothing heard.", "— Ende"]
+
+
+def test_text_and_html_beside_each_other(mailbox: SmtpSink) -> None:
+    assert send(replace(MESSAGE, html="<p>Nothing heard.</p>")).is_sent
+    (letter,) = mailbox.letters
+    assert letter.get_content_type() == "multipart/alternative"
+    text, html = letter.iter_parts()
+    assert (text.get_content_type(), text.get_content().splitlines()[0]) == ("text/plain", "Nothing heard.")
+    assert (html.get_content_type(), html.get_content().strip()) == ("text/html", "<p>Nothing heard.</p>")
 
 
 def test_a_refusal(settings: Settings) -> None:

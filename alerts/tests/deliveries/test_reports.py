@@ -65,6 +65,20 @@ class TestDaily:
         assert "One incident is open." in lines
         assert "Bedok" not in "\n".join(lines)
 
+    def test_machines_that_sell_nothing(self, site: Site) -> None:
+        to = channel(site.vera.user, MONDAY, daily=True)
+        ended = {"subject_key": "device:1", "subject": "Again", "ended_at": NOON}
+        other = {"subject_key": "device:2", "subject": "Of another", "device": site.other_device}
+        for fields in ({"since": MONDAY - 3 * DAY}, ended, {"told_at": None, "subject_key": "device:3"}, other):
+            incident(NOON, **{"kind": "sells_nothing", "device": site.device, **fields})
+        reports(SEVEN)
+        assert Delivery.objects.get().data["selling_nothing"] == [
+            {"subject": "CH1/027/2024 at Chai Chee", "since": "2026-02-27T12:00:00Z"}
+        ]
+        _, lines = text(to, SEVEN + GATHER)
+        at = lines.index("They poll, and sell nothing:")
+        assert lines[at + 1] == "CH1/027/2024 at Chai Chee: no treatment since 2026-02-27 12:00."
+
     def test_once_a_day_also_where_the_server_was_away(self, site: Site) -> None:
         to = channel(site.vera.user, MONDAY, daily=True)
         reports(SEVEN)

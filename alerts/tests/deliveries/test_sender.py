@@ -23,7 +23,7 @@ from alerts.tests.deliveries.conftest import mail_by
 from alerts.tests.fleet import MINUTE, Fleet
 from alerts.tests.telling import channel, incident, states, tell
 from telemetry.tests.cast import Site
-from tests.support.sinks import HttpSink, SmtpSink, http_sink, smtp_sink, until
+from tests.support.sinks import HttpSink, SmtpSink, http_sink, smtp_sink, until, words_of
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_by_e_mail(site: Site, sender: Sender, mailbox: SmtpSink) -> None:
     work(sender)
     (letter,) = mailbox.letters
     assert (letter["To"], letter["Subject"]) == ("vera@example.com", "Silent: CH1/027/2024 at Chai Chee")
-    lines = letter.get_content().splitlines()
+    lines = words_of(letter).splitlines()
     assert lines[0] == "Silent: CH1/027/2024 at Chai Chee"
     assert f"Since {one.since:%Y-%m-%d %H:%M} (UTC)." in lines
     assert "Likeliest cause: The line is down." in lines
@@ -115,7 +115,7 @@ def test_several_in_one(site: Site, sender: Sender, sink: HttpSink, mailbox: Smt
     assert (post.json()["type"], post.json()["data"]["count"]) == ("several", 30)
     assert [one["data"]["id"] for one in post.json()["data"]["happenings"]] == [one.pk for one in many]
     assert letter["Subject"] == "30 alerts: 30 new"
-    text = letter.get_content()
+    text = words_of(letter)
     assert "— Silent: m-0" in text and "— Silent: m-19" in text and "m-20" not in text
     assert "… and 10 more." in text
 
@@ -210,7 +210,7 @@ def sent_at(now: datetime, sender: Sender, mailbox: SmtpSink) -> list[tuple[str,
     before = len(mailbox.letters)
     with time_machine.travel(now):
         work(sender)
-    return [(letter["Subject"], letter.get_content().splitlines()) for letter in mailbox.letters[before:]]
+    return [(letter["Subject"], words_of(letter).splitlines()) for letter in mailbox.letters[before:]]
 
 
 def test_from_a_machine_that_dies_to_the_mail(

@@ -1,5 +1,6 @@
 """What is said: to people as text, to machines as JSON."""
 
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -115,6 +116,58 @@ def test_a_name_with_line_breaks(site: Site) -> None:
     subject = message(to).subject
     assert "\n" not in subject and "\r" not in subject
     assert len(subject) <= 150
+
+
+def test_a_letter_as_html_says_the_same(site: Site) -> None:
+    """Whatever somebody calls a machine is text, and leads nowhere."""
+    to = channel(site.vera.user, NOON, name="Mine")
+    name = "<img src=x> https://evil.example.com/ at Chai Chee & Co"
+    one = incident(NOON, device=site.device, subject=name, cause="Its <b>power</b>.")
+    tell(one, NOON)
+    told = message(to)
+    read = Links()
+    read.feed(told.html)
+    assert " ".join("".join(read.words).split()).startswith(f"Silent: {name} Silent: {name} It has last sent")
+    assert "Likeliest cause: Its <b>power</b>." in "".join(read.words)
+    stop = told.text.splitlines()[-1].removeprefix("Stop these messages: ")
+    assert read.links == [f"https://ozone.example.com/incidents/{one.pk}/", stop]
+    assert read.tags.isdisjoint({"img", "script", "link", "b"})
+
+
+def test_several_as_html(site: Site) -> None:
+    to = channel(site.vera.user, NOON)
+    for number in range(22):
+        tell(incident(NOON, device=site.device, subject_key=f"device:x{number}", subject=f"M{number}"), NOON)
+    told = message(to)
+    read = Links()
+    read.feed(told.html)
+    words = "".join(read.words)
+    assert ("22 alerts: 22 new" in words, "Silent: M19" in words, "Silent: M20" in words) == (True, True, False)
+    assert "… and 2 more." in words
+
+
+def test_a_webhook_has_no_html(site: Site) -> None:
+    to = channel(site.vera.user, NOON, kind=WEBHOOK)
+    tell(incident(NOON, device=site.device), NOON)
+    assert message(to).html == ""
+
+
+class Links(HTMLParser):
+    """What a mail program shows, and where it leads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.links: list[str | None] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.words += [" "] if tag in ("h1", "p", "body") else []
+        self.links += [value for name, value in attrs if name in ("href", "src")]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
 
 
 def test_beginning_and_end_together(site: Site) -> None:

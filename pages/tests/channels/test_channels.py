@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from alerts.channels.codes import code_of
 from alerts.channels.models import Channel
@@ -51,6 +52,15 @@ def test_a_webhook_is_added_verified_and_tried(site: Site, owner: Client) -> Non
     assert "channel.test waits to be sent Siren" in words(owner)
     again = do(owner, f"{LIST}{channel.pk}/test/")
     assert (again.status_code, "One test message a minute." in again.content.decode()) == (429, True)
+
+
+def test_what_e_mail_lacks_is_said(site: Site, owner: Client, settings: Settings) -> None:
+    said = "E-mail does not work here yet: whoever runs this server sets"
+    assert f"{said} EMAIL_HOST and DEFAULT_FROM_EMAIL." in words(owner)
+    settings.EMAIL_HOST = "mail.example.com"
+    assert f"{said} DEFAULT_FROM_EMAIL." in words(owner)
+    settings.DEFAULT_FROM_EMAIL = "Ozone <alerts@example.com>"
+    assert said not in words(owner)
 
 
 def test_it_is_changed_stopped_and_started_again(site: Site, owner: Client) -> None:
