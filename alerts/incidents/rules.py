@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from alerts.conditions.arming import arm
+from alerts.conditions.arming import arm, arm_all
 from alerts.conditions.models import Rule, Watch
 from alerts.conditions.readings import READING
 from alerts.conditions.silence import LEAST, SILENT
@@ -63,9 +63,11 @@ def drop_rule(*, rule: Rule, now: datetime) -> None:
 
 
 def _changed(rule: Rule, now: datetime) -> None:
-    """The devices whose silence it is about are looked at now. Of all of them each is when it is due, or in an hour."""
+    """The devices whose silence it is about are looked at now."""
     transaction.on_commit(RegistryVersion.change_pages, robust=True)
-    if rule.kind == SILENT and (rule.device_id or rule.outlet_id):
+    if rule.kind == SILENT and not (rule.device_id or rule.outlet_id):
+        transaction.on_commit(lambda: arm_all(now), robust=True)
+    elif rule.kind == SILENT:
         near = Q(device=rule.device_id) if rule.device_id else Q(device__machine__outlet=rule.outlet_id)
         arm(list(Watch.objects.filter(near).values_list("device_id", flat=True)), now)
 

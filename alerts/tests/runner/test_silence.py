@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from alerts.conditions import arming
 from alerts.conditions.models import Rule, Watch
 from alerts.incidents import flips
 from alerts.incidents.models import Incident
+from alerts.incidents.rules import drop_rule, set_rule
 from alerts.tests.fleet import HOUR, IDLE, MINUTE, Fleet
 from device_gateway.models import Device
 
@@ -134,6 +137,26 @@ def test_a_threshold_of_a_device_an_outlet_or_all(fleet: Make) -> None:
     assert some.announced() == [("opened", "Silent: m1-0 at Outlet 1")]
     some.go_on(2 * IDLE, without=dead)
     assert some.announced()[1:] == [("opened", "Silent: m0-0 at Outlet 0")]
+
+
+def test_a_threshold_of_all_is_gone_by_within_a_minute(
+    fleet: Make, django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each device would be looked at in two hours, by the one before."""
+    monkeypatch.setattr(arming, "AT_ONCE", 2)
+    some = fleet(2, 2)
+    bounds = {"number": None, "low": None, "high": None}
+    all_of_them: Any = {"kind": "silent", "device": None, "outlet": None, "field": "", "is_on": True, **bounds}
+    Rule.objects.create(kind="silent", seconds=7200)
+    some.go_on(MINUTE)
+    some.go_on(IDLE, without=some.devices[::3])
+    with django_capture_on_commit_callbacks(execute=True):
+        rule = set_rule(**all_of_them, seconds=300, now=some.now)
+    some.go_on(MINUTE, without=some.devices[::3])
+    assert sorted(some.announced()) == [("opened", "Silent: m0-0 at Outlet 0"), ("opened", "Silent: m1-1 at Outlet 1")]
+    with django_capture_on_commit_callbacks(execute=True):
+        drop_rule(rule=rule, now=some.now)
+    assert set(Watch.objects.exclude(alert_after=None).values_list("alert_after", flat=True)) == {some.now}
 
 
 def test_an_outlet_that_is_closed_is_not_waited_for(fleet: Make) -> None:
