@@ -22,12 +22,11 @@ from alerts.channels.models import EMAIL, WEBHOOK, Channel
 from alerts.channels.secrets import opened
 from alerts.deliveries import chat, mail, webhook
 from alerts.deliveries.claiming import CLAIM, Claim, claim, finish, recover
-from alerts.deliveries.models import Delivery
 from alerts.deliveries.outgoing import Outcome, Outgoing
 from alerts.deliveries.reports import due_reports
+from alerts.deliveries.retention import prune
 from alerts.deliveries.texts import outgoing
 from device_gateway.leading import Leading
-from ozone.wire.conf import options
 from ozone.wire.errors import Unavailable
 
 logger = logging.getLogger("alerts")
@@ -41,8 +40,6 @@ RECOVERED: Final = 5.0
 """Seconds between two looks for claims that have run out."""
 REPORTED: Final = 60.0
 PRUNED: Final = 600.0
-AT_A_TIME: Final = 500
-"""Rows of the log that go in one transaction."""
 ENDING: Final = 2.0
 """Seconds that what is under way has at the end."""
 
@@ -93,7 +90,7 @@ class Sender:
             logger.warning("deliveries: of %d nobody said what became of them: they are sent again", number)
         if self._is_time("report", REPORTED) and due_reports(now):
             self._next["report"] = 0.0
-        if self._is_time("prune", PRUNED) and _prune(now):
+        if self._is_time("prune", PRUNED) and prune(now):
             self._next["prune"] = 0.0
         return self._send_some(now)
 
@@ -151,15 +148,6 @@ class Sender:
         self._under_way.pop(claimed.channel.pk, None)
         TRIES.labels(claimed.channel.kind, "sent" if outcome.is_sent else "failed").inc()
         finish(claimed, outcome, timezone.now())
-
-
-def _prune(now: datetime) -> bool:
-    """Ends the log's oldest rows; whether there may be more."""
-    before = now - timedelta(days=options().DELIVERY_LOG_DAYS)
-    old = Delivery.objects.filter(created_at__lt=before).order_by("created_at").values_list("pk", flat=True)
-    numbers = list(old[:AT_A_TIME])
-    Delivery.objects.filter(pk__in=numbers).delete()
-    return len(numbers) == AT_A_TIME
 
 
 sender: Final = Sender()

@@ -239,6 +239,9 @@ class Options:
         "07:00", ALERTS, "HH:MM", "From when on, by STATS_TIME_ZONE, yesterday's figures are sent to whom wants them"
     )
     DELIVERY_LOG_DAYS: int = documented(90, ALERTS, "days", "How long it is kept what was sent to whom")
+    INCIDENT_DAYS: int = documented(
+        730, ALERTS, "days", "How long an incident is kept after its end. Strips of days go by those of the last 90"
+    )
     EMAIL_HOST: str = documented("", ALERTS, "host", "The server that takes e-mail; empty: no channels of e-mail")
     EMAIL_PORT: int = documented(25, ALERTS, "number", "Its port: 587 with `EMAIL_USE_TLS`, 465 with `EMAIL_USE_SSL`")
     EMAIL_HOST_USER: str = documented("", ALERTS, "text", "Who we are there; empty: nobody asks")
