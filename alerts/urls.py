@@ -4,8 +4,9 @@ from typing import Final
 
 from alerts.deliveries.urls import urlpatterns as deliveries
 from alerts.incidents.urls import urlpatterns as incidents
+from alerts.rules.urls import urlpatterns as rules
 from alerts.subscriptions.urls import urlpatterns as subscriptions
 
 app_name: Final = "alerts"
 
-urlpatterns = [*incidents, *subscriptions, *deliveries]
+urlpatterns = [*incidents, *rules, *subscriptions, *deliveries]

@@ -28,7 +28,8 @@ from ozone.wire.work import computing
 
 logger = logging.getLogger("ozone.leading")
 
-LEASE: Final = timedelta(seconds=9)
+LEASE: Final = timedelta(seconds=8)
+"""Another leads within ten seconds, also where looking for it takes one."""
 RENEWED: Final = 3.0
 """Seconds after which it is renewed."""
 LOOK: Final = 0.5

@@ -12,8 +12,8 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
-from alerts.deliveries import chat
-from alerts.deliveries.mail import missing_of_email
+from alerts.carriers import chat
+from alerts.carriers.mail import missing_of_email
 from device_gateway.claims.payloads import LONGEST_HOST
 from ledger.prices.money import is_currency
 from ozone.wire.address import network

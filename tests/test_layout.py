@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 400
 """Lines of a product file."""
 MODULES = 18
-BY_SUBJECT = {"telemetry": 12, "pages": 12, "moving": 12, "ledger": 12}
+BY_SUBJECT = {"telemetry": 12, "pages": 12, "moving": 12, "ledger": 12, "alerts": 12}
 """Rooms that are cut by subject have smaller folders."""
 
 

@@ -14,10 +14,10 @@ from django.db import transaction
 from django.db.models import F, Min, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
+from alerts.carriers.outgoing import Outcome
 from alerts.channels.models import CODE_LIFE, Channel
 from alerts.channels.quiet import quiet_until
 from alerts.deliveries.models import VERIFY, Delivery
-from alerts.deliveries.outgoing import Outcome
 from alerts.incidents.queries import visible_incidents
 
 GATHER: Final = timedelta(seconds=10)

@@ -18,11 +18,11 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from prometheus_client import Counter
 
+from alerts.carriers import chat, mail, webhook
+from alerts.carriers.outgoing import Outcome, Outgoing
 from alerts.channels.models import EMAIL, WEBHOOK, Channel
 from alerts.channels.secrets import opened
-from alerts.deliveries import chat, mail, webhook
 from alerts.deliveries.claiming import CLAIM, Claim, claim, finish, recover
-from alerts.deliveries.outgoing import Outcome, Outgoing
 from alerts.deliveries.reports import due_reports
 from alerts.deliveries.retention import prune
 from alerts.deliveries.texts import outgoing

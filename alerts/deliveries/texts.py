@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
+from alerts.carriers.letters import Part, Said, as_html, as_text
+from alerts.carriers.outgoing import Outgoing
 from alerts.channels.codes import code_of, stop_token
 from alerts.channels.models import EMAIL, WEBHOOK, Channel
 from alerts.deliveries.claiming import Claim
-from alerts.deliveries.letters import Part, Said, as_html, as_text
 from alerts.deliveries.models import DAILY, STATEMENT, TEST, VERIFY, WEEKLY, Delivery
-from alerts.deliveries.outgoing import Outgoing
 from alerts.deliveries.report_texts import report_text
 from alerts.incidents.happening import ACKNOWLEDGED, ENDED, ESCALATED, OPENED, REMINDED
 from ozone.wire import jsonio

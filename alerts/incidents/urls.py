@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from alerts.incidents import rule_views, views
+from alerts.incidents import views
 
 _NUMBER = "(?P<number>[0-9]{1,19})"
 urlpatterns = [
@@ -10,9 +10,6 @@ urlpatterns = [
     re_path(rf"^incidents/{_NUMBER}/?$", views.OneIncident.as_view(), name="incident"),
     re_path(rf"^incidents/{_NUMBER}/acknowledge/?$", views.Acknowledge.as_view(), name="acknowledge-incident"),
     re_path(rf"^incidents/{_NUMBER}/snooze/?$", views.Snooze.as_view(), name="snooze-incident"),
-    re_path(r"^alert-rules/?$", rule_views.RulesOfAll.as_view(), name="alert-rules"),
-    re_path(r"^alert-rules/effective/?$", rule_views.ThresholdOfDevice.as_view(), name="alert-threshold"),
-    re_path(rf"^alert-rules/{_NUMBER}/?$", rule_views.OneRule.as_view(), name="alert-rule"),
     re_path(r"^maintenance/?$", views.Windows.as_view(), name="maintenance"),
     re_path(rf"^maintenance/{_NUMBER}/?$", views.OneWindow.as_view(), name="maintenance-window"),
 ]

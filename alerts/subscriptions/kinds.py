@@ -6,9 +6,9 @@ from urllib.parse import SplitResult, urlsplit
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 
+from alerts.carriers import chat
+from alerts.carriers.outward import NotAllowed, check_literal
 from alerts.channels.models import EMAIL, WEBHOOK
-from alerts.deliveries import chat
-from alerts.deliveries.outward import NotAllowed, check_literal
 from ozone.wire.conf import options
 from ozone.wire.errors import Invalid
 

@@ -10,12 +10,12 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import F
 
+from alerts.carriers.webhook import SECRET_BYTES, shown_secret
 from alerts.channels.codes import is_code
 from alerts.channels.models import CODE_LIFE, CODE_TRIES, WEBHOOK, Channel, CodeSent, new_nonce
 from alerts.channels.secrets import sealed
 from alerts.deliveries.announcing import store
 from alerts.deliveries.models import TEST, VERIFY, Delivery
-from alerts.deliveries.webhook import SECRET_BYTES, shown_secret
 from alerts.subscriptions.kinds import read_address
 from device_gateway.registry.queries import visible_devices
 from ozone.wire.errors import Conflict, Forbidden, Invalid, TooManyRequests

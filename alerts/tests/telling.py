@@ -5,12 +5,12 @@ from typing import Any
 
 from django.db import transaction
 
+from alerts.carriers.outgoing import Outcome
 from alerts.channels.models import EMAIL, WEBHOOK, Channel
 from alerts.channels.secrets import sealed
 from alerts.deliveries.announcing import announce
 from alerts.deliveries.claiming import Claim, claim, finish
 from alerts.deliveries.models import Delivery
-from alerts.deliveries.outgoing import Outcome
 from alerts.incidents.happening import OPENED, Happening
 from alerts.incidents.models import Incident
 

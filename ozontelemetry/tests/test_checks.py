@@ -95,7 +95,7 @@ def test_one_kind_of_encryption(settings: Settings) -> None:
 
 def test_chats_need_apprise(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.ALERT_CHANNEL_KINDS = ["ntfys"]
-    monkeypatch.setattr("alerts.deliveries.chat.find_spec", lambda name: None)
+    monkeypatch.setattr("alerts.carriers.chat.find_spec", lambda name: None)
     assert ids() == ["ozone.W030"]
 
 

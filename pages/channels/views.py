@@ -9,10 +9,10 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
+from alerts.carriers.mail import missing_of_email
 from alerts.channels.codes import stopped_by
 from alerts.channels.models import EMAIL, Channel
 from alerts.conditions.table import CONDITIONS
-from alerts.deliveries.mail import missing_of_email
 from alerts.deliveries.models import Delivery
 from alerts.deliveries.views import visible_deliveries
 from alerts.subscriptions import services

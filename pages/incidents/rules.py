@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from alerts.conditions.models import Rule
 from alerts.conditions.table import CONDITIONS
-from alerts.incidents import rules as services
+from alerts.rules import services
 from ozone.wire.words import duration
 from pages.incidents.forms import RuleForm
 from pages.incidents.subjects import device_of, outlet_of

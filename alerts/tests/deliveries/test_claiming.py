@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from alerts.carriers.outgoing import Outcome
 from alerts.channels.models import Channel
 from alerts.deliveries.announcing import store
 from alerts.deliveries.claiming import CLAIM, GATHER, LIFE, claim, finish, recover
 from alerts.deliveries.models import VERIFY, Delivery
-from alerts.deliveries.outgoing import Outcome
 from alerts.incidents.happening import ENDED, OPENED
 from alerts.subscriptions.services import stop
 from alerts.tests.telling import GOOD, channel, incident, send, states, tell

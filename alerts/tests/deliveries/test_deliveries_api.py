@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import time_machine
 
+from alerts.carriers.outgoing import Outcome
 from alerts.channels.models import WEBHOOK
 from alerts.deliveries.claiming import GATHER
 from alerts.deliveries.models import VERIFY, Delivery
-from alerts.deliveries.outgoing import Outcome
 from alerts.incidents.happening import OPENED
 from alerts.tests.telling import channel, incident, send, tell
 from telemetry.tests.cast import DAY, NOON, Site

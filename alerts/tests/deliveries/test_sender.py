@@ -12,14 +12,14 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
 
+from alerts.carriers import webhook
 from alerts.channels.models import EMAIL, WEBHOOK, Channel
-from alerts.deliveries import webhook
 from alerts.deliveries.models import TEST, Delivery
 from alerts.deliveries.sender import A_FEW, Sender
 from alerts.incidents.happening import OPENED
 from alerts.incidents.models import Incident
 from alerts.subscriptions.services import send_test
-from alerts.tests.deliveries.conftest import mail_by
+from alerts.tests.conftest import mail_by
 from alerts.tests.fleet import MINUTE, Fleet
 from alerts.tests.telling import channel, incident, states, tell
 from telemetry.tests.cast import Site

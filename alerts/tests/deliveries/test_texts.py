@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from alerts.carriers.outgoing import Outcome, Outgoing
 from alerts.channels.codes import code_of
 from alerts.channels.models import EMAIL, WEBHOOK, Channel
 from alerts.deliveries.claiming import GATHER
 from alerts.deliveries.models import VERIFY, Delivery
-from alerts.deliveries.outgoing import Outcome, Outgoing
 from alerts.deliveries.texts import outgoing
 from alerts.incidents.happening import ACKNOWLEDGED, ENDED, ESCALATED, OPENED, REMINDED
 from alerts.incidents.models import Incident

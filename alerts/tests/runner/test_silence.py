@@ -10,7 +10,7 @@ from alerts.conditions import arming
 from alerts.conditions.models import Rule, Watch
 from alerts.incidents import flips
 from alerts.incidents.models import Incident
-from alerts.incidents.rules import drop_rule, set_rule
+from alerts.rules.services import drop_rule, set_rule
 from alerts.tests.fleet import HOUR, IDLE, MINUTE, Fleet
 from device_gateway.models import Device
 

@@ -8,11 +8,11 @@ import time_machine
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
+from alerts.carriers.webhook import shown_secret
 from alerts.channels.codes import code_of
 from alerts.channels.models import Channel
 from alerts.channels.secrets import opened
 from alerts.deliveries.models import TEST, VERIFY, Delivery
-from alerts.deliveries.webhook import shown_secret
 from alerts.incidents.happening import OPENED
 from alerts.tests.telling import channel, incident, states, tell
 from telemetry.tests.cast import HOUR, NOON, Person, Site

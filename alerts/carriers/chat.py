@@ -12,7 +12,7 @@ import sys
 from importlib.util import find_spec
 from typing import Any, Final
 
-from alerts.deliveries.outgoing import Outcome, Outgoing
+from alerts.carriers.outgoing import Outcome, Outgoing
 from ozone.wire.conf import options
 
 logger = logging.getLogger("alerts")
@@ -50,7 +50,7 @@ def _ask(asked: dict[str, Any]) -> dict[str, Any]:
     # Nothing of our environment: no secret of the server, no proxy that would connect in our place.
     environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.defpath}
     done = subprocess.run(
-        [sys.executable, "-P", "-B", "-m", "alerts.deliveries.chat_process"],
+        [sys.executable, "-P", "-B", "-m", "alerts.carriers.chat_process"],
         input=json.dumps(asked).encode(),
         capture_output=True,
         env=environment,

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from alerts.conditions.models import Rule
 from alerts.conditions.silence import threshold_of
 from alerts.conditions.table import CONDITIONS
-from alerts.incidents.rules import drop_rule, set_rule, visible_rules
+from alerts.rules.services import drop_rule, set_rule, visible_rules
 from device_gateway.registry.queries import find_device, visible_devices
 from ozone.accounts.permissions import Staff, StaffWrites
 from ozone.webapi.fields import Flag, Number, Text, WholeNumber

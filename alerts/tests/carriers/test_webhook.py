@@ -8,9 +8,9 @@ import time
 import pytest
 from pytest_django import Settings
 
-from alerts.deliveries import webhook
-from alerts.deliveries.outgoing import Outgoing
-from alerts.deliveries.webhook import send, shown_secret, signature
+from alerts.carriers import webhook
+from alerts.carriers.outgoing import Outgoing
+from alerts.carriers.webhook import send, shown_secret, signature
 from tests.support.sinks import HttpSink
 
 pytestmark = pytest.mark.sqlite_only

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from pytest_django import Settings
 
-from alerts.deliveries.mail import send
-from alerts.deliveries.outgoing import Outgoing
-from alerts.tests.deliveries.conftest import mail_by
+from alerts.carriers.mail import send
+from alerts.carriers.outgoing import Outgoing
+from alerts.tests.conftest import mail_by
 from tests.support.sinks import SmtpSink, smtp_sink
 
 pytestmark = pytest.mark.sqlite_only

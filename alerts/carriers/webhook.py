@@ -11,8 +11,8 @@ from time import monotonic, time
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from alerts.deliveries.outgoing import Outcome, Outgoing
-from alerts.deliveries.outward import Late, NotAllowed, connect, ended_at, left
+from alerts.carriers.outgoing import Outcome, Outgoing
+from alerts.carriers.outward import Late, NotAllowed, connect, ended_at, left
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105
 SECRET_BYTES: Final = 24

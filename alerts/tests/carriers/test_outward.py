@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from alerts.deliveries import outward
-from alerts.deliveries.outward import NotAllowed, check_literal, connect, may_reach
+from alerts.carriers import outward
+from alerts.carriers.outward import NotAllowed, check_literal, connect, may_reach
 from tests.support.sinks import HttpSink
 
 pytestmark = pytest.mark.sqlite_only

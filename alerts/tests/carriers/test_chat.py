@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from alerts.deliveries import chat
-from alerts.deliveries.chat import examined, send
-from alerts.deliveries.outgoing import Outgoing
+from alerts.carriers import chat
+from alerts.carriers.chat import examined, send
+from alerts.carriers.outgoing import Outgoing
 from tests.support.sinks import HttpSink
 
 pytestmark = pytest.mark.sqlite_only
@@ -50,7 +50,7 @@ def test_it_ends_in_time(sink: HttpSink, monkeypatch: pytest.MonkeyPatch) -> Non
 ATTEMPTS = """
 import os, socket, subprocess, sys, tempfile
 from ipaddress import ip_address
-from alerts.deliveries.chat_process import Refused, guarding
+from alerts.carriers.chat_process import Refused, guarding
 import json, apprise, requests
 
 inside = apprise.__file__

@@ -28,7 +28,7 @@ def main() -> None:
     import apprise
     import requests
 
-    from alerts.deliveries.outward import may_reach
+    from alerts.carriers.outward import may_reach
 
     heard: list[str] = []
     _hear(heard)

@@ -5,8 +5,8 @@ from typing import Final
 
 from django.core.mail import EmailMultiAlternatives, get_connection
 
-from alerts.deliveries.outgoing import Outcome, Outgoing
-from alerts.deliveries.webhook import said
+from alerts.carriers.outgoing import Outcome, Outgoing
+from alerts.carriers.webhook import said
 from ozone.wire.conf import options
 
 TWICE: Final = "Message-ID"

@@ -1,0 +1,1 @@
+"""Thresholds that people set, of devices, of outlets, of all."""
