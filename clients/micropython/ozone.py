@@ -131,7 +131,11 @@ class Ozone(Requests, Exchange, Replies, Commands):
         while self.queued >= self._capacity:
             if not self._drop:
                 raise Full("%d records wait for the server" % self.queued)
-            self._pass(self._store.first(self._acked)[0], 1)
+            oldest, one = self._store.first(self._acked)[0], self._exchange
+            if one and one["job"] == "send" and oldest <= one["about"][0]:  # it is under way as well
+                one["about"][1] -= 1
+                one["fewer"] = True
+            self._pass(oldest, 1)
             self.dropped += 1
         if not self._booted:  # a boot that says nothing costs the flash nothing
             self._me["boot"] += 1
@@ -153,10 +157,12 @@ class Ozone(Requests, Exchange, Replies, Commands):
         return "%s-%d-%d" % (self._me["random"], key[0], key[1])
 
     def _pass(self, key, count):
+        if key <= self._acked:
+            return
         self._acked = key
         self.queued = max(0, self.queued - count)
         self._moved = time.ticks_ms()
-        if self._store.due(key):
+        if self._store.due(count):
             self._write_ack()
 
     def _write_ack(self):  # late is safe: what is sent again is the same

@@ -33,7 +33,11 @@ class Commands:
         kept = {"id": identifier, "stage": "begun", "success": False, "message": "", "flash": not again}
         self._commands.append(kept)
         if not again:
-            self._store.put("commands", self._commands)  # at most once: it stands on flash before anything is done
+            try:
+                self._store.put("commands", self._commands)  # at most once: on flash before anything is done
+            except OSError:
+                kept["stage"], kept["message"] = "done", "the flash could not be written"
+                return
         stage = "done"
         try:
             if kind in self._handlers:

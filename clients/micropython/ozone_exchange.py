@@ -79,8 +79,8 @@ class Exchange:
             raise Failed("a reply does not fit here")
         reply = parse(one["in"], not data)
         if reply is not None:
-            self._exchange = None
             self._answered(one, *reply)
+            self._exchange = None
         elif not data:
             raise Failed("the connection broke")
         return True

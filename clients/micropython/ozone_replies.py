@@ -3,11 +3,15 @@ import json
 import os
 import time
 
-from ozone_wire import Failed, date
+from ozone_wire import NONSENSE, Failed, date
 
 OFFLINE, ENROLLING, WAITING_FOR_OPERATOR, ONLINE, BLOCKED = range(5)
 BATCH = 6  # records in one request
 _LONGEST = 300000
+
+
+def _plain(word, but=""):  # what may stand in a request's head
+    return isinstance(word, str) and word and all(" " < c < "\x7f" and c not in but for c in word)
 
 
 class Replies:
@@ -52,10 +56,12 @@ class Replies:
             self._fine(job, 0)
             return
         try:
-            told = json.loads(body) if body else {}
+            told = json.loads(body)
         except ValueError:
+            told = None
+        if not isinstance(told, dict):
             told = {}
-        code = told.get("code", "") if isinstance(told, dict) else ""
+        code = told.get("code")
         retry = headers.get("retry-after", "")
         retry = int(retry) if retry.isdigit() else 0
         if status in (200, 201):
@@ -76,10 +82,10 @@ class Replies:
         elif code == "device_archived":
             self._block(job, "archived by an operator: restore it there")
         elif job == "hello" and status == 400:
-            self._block(job, told.get("detail", "refused"))
+            self._block(job, str(told.get("detail", "refused")))
         elif job == "send" and status in (400, 413, 415):
-            if one["about"][1] > 1:  # which of them?
-                self._batch = one["about"][1] // 2 if status == 413 else 1
+            if one["about"][1] > 1 or one["fewer"]:  # which of them?
+                self._batch = max(1, one["about"][1] // 2) if status == 413 else 1
             else:
                 self._refuse(one["about"][0])
                 self._pass(one["about"][0], 1)
@@ -91,11 +97,11 @@ class Replies:
             self._later(job, retry)
 
     def _welcomed(self, told):
-        token = told.get("token" if self._mac else "api_key")
-        if not token:
-            raise Failed("the server's welcome could not be read")
+        token, name = told.get("token" if self._mac else "api_key"), told.get("device_id")
+        if not (_plain(token) and (not self._mac or _plain(name, "/?#%\\"))):
+            raise Failed(NONSENSE)
         new = dict(self._me)
-        new["token"], new["device_id"] = token, str(told.get("device_id", ""))
+        new["token"], new["device_id"] = token, str(name)
         if new != self._me:
             self._store.put("me", new)  # a token that is not on flash would be gone with the power
             self._me = new
@@ -106,26 +112,45 @@ class Replies:
         else:
             self._turn(WAITING_FOR_OPERATOR, "waiting until it is assigned to a machine")
 
-    def _taken(self, one, told):
+    def _taken(self, one, told):  # a 2xx alone is nobody's word: a hotel's login page says 200 to whatever it is sent
         job, about = one["job"], one["about"]
-        self._turn(ONLINE, "online")
-        if job == "result":
+        if job == "send":
+            self._sent(one, about, told)
+        elif job == "result" and "status" in told:
+            self._turn(ONLINE, "online")
             self._reported(about)
-        elif job == "poll":
+        elif job == "poll" and isinstance(told.get("commands"), list):
+            self._turn(ONLINE, "online")
             self._reason = None
             self._fine(job, 1000 if self._held else self._poll_ms)
-            for command in told.get("commands", []):
-                self._carry_out(command["command_id"], command["command_type"], command.get("payload") or {})
+            for command in told["commands"]:
+                if isinstance(command, dict) and _plain(command.get("command_id"), "/?#%\\"):
+                    payload = command.get("payload")
+                    payload = payload if isinstance(payload, dict) else {}
+                    self._carry_out(command["command_id"], command.get("command_type"), payload)
         else:
-            for item in told.get("results", []):
-                if not item["ack"]:
-                    _, boot, number = item["event_id"].rsplit("-", 2)
-                    self._refuse((int(boot), int(number)))
-            self._batch = BATCH
-            self._pass(about[0], about[1])
-            if told.get("commands"):
-                self._due["poll"] = time.ticks_ms()
-            self._fine(job, 0)
+            raise Failed(NONSENSE)
+
+    def _sent(self, one, about, told):
+        key, count, reading = about
+        if "status" not in told if reading else told.get("ack") is not True:
+            results = told.get("results")
+            if reading or not isinstance(results, list) or len(results) != count or one["fewer"]:
+                if count == 1 and not one["fewer"]:
+                    raise Failed(NONSENSE)
+                self._batch = 1  # one by one, so that it is known which
+                self._fine("send", 0)
+                return
+            found = [key for key, _ in self._store.after(self._acked, count)]
+            for at, item in enumerate(results):
+                if not (isinstance(item, dict) and item.get("ack") is True):
+                    self._refuse(found[at])
+        self._turn(ONLINE, "online")
+        self._batch = BATCH
+        self._pass(key, count)
+        if told.get("commands"):
+            self._due["poll"] = time.ticks_ms()
+        self._fine("send", 0)
 
     def _refuse(self, key):
         self.refused += 1

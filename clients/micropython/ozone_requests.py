@@ -74,7 +74,7 @@ class Requests:
             if not records:  # nothing whole is left of what was counted
                 self.queued = 0
                 return None
-            about = (key, len(records), kind)
+            about = [key, len(records), kind]
             path = "/api/device-data/ingest" if kind else "/api/device/events/"
             body = records[0] if len(records) == 1 else "[" + ",".join(records) + "]"
         head = "%s %s HTTP/1.1\r\nHost: %s\r\n" % (method, path, self._named)
@@ -87,6 +87,7 @@ class Requests:
         return {
             "job": job,
             "about": about,
+            "fewer": False,  # of the records some have made room meanwhile
             "out": head.encode() + b"\r\n" + raw,
             "sent": 0,
             "in": b"",

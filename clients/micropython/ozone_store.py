@@ -74,8 +74,8 @@ class Store:
             count, key = count + 1, found
         return count, key
 
-    def due(self, key):
-        self._passed += 1
+    def due(self, count):
+        self._passed += count
         return self._passed >= self._every
 
     def forget(self, key):

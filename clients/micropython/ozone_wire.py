@@ -2,6 +2,9 @@
 _MONTHS = "janfebmaraprmayjunjulaugsepoctnovdec"
 
 
+NONSENSE = "the server's answer makes no sense"
+
+
 class Failed(Exception):
     pass
 
@@ -36,15 +39,17 @@ def instant(utc):
 
 def parse(raw, ended):
     """Status, headers (lower case; "" is the minor version) and body of a whole reply; None while it is not whole."""
-    head_end = raw.find(b"\r\n\r\n")
-    if head_end < 0:
-        return None
-    lines = raw[:head_end].decode().split("\r\n")
-    if lines[0][:7] != "HTTP/1.":
-        raise Failed("the server's answer makes no sense")
-    status = int(lines[0][9:12])
-    if status < 200:
-        return parse(raw[head_end + 4 :], ended)
+    while True:
+        head_end = raw.find(b"\r\n\r\n")
+        if head_end < 0:
+            return None
+        lines = raw[:head_end].decode().split("\r\n")
+        if lines[0][:7] != "HTTP/1.":
+            raise Failed(NONSENSE)
+        status = int(lines[0][9:12])
+        if status >= 200:
+            break
+        raw = raw[head_end + 4 :]  # 100 Continue and its like: the reply proper follows
     headers = {"": lines[0][7:8]}
     for line in lines[1:]:
         name, _, value = line.partition(":")
@@ -52,13 +57,15 @@ def parse(raw, ended):
     body = raw[head_end + 4 :]
     if status in (204, 304):
         return status, headers, b""
-    if "chunked" in headers.get("transfer-encoding", ""):
+    if "chunked" in headers.get("transfer-encoding", "").lower():
         whole = b""
         while True:
             line_end = body.find(b"\r\n")
             if line_end < 0:
                 return None
             size = int(body[:line_end].split(b";")[0], 16)
+            if size < 0:
+                raise Failed(NONSENSE)
             if len(body) < line_end + size + 4:
                 return None
             if not size:
@@ -67,6 +74,8 @@ def parse(raw, ended):
             body = body[line_end + size + 4 :]
     if "content-length" in headers:
         length = int(headers["content-length"])
+        if length < 0:
+            raise Failed(NONSENSE)
         return (status, headers, body[:length]) if len(body) >= length else None
     headers["connection"] = "close"
     return (status, headers, body) if ended else None

@@ -1,5 +1,7 @@
 """The client of clients/micropython in MicroPython's interpreter: torn writes, TLS, the real server."""
 
+import json
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -9,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.clients.devices import MAC, Device, Operator, until
+from tests.clients.replies import KINDS as KINDS_OF_DEVICES
+from tests.clients.replies import write_seeds
 from tests.clients.tls import KINDS, speakers
 from tests.support import needs
 from tests.support.length import length
@@ -33,6 +37,24 @@ def test_torn_writes_lose_nothing() -> None:
     done = run("cuts.py", str(count))
     assert done.returncode == 0, done.stdout + done.stderr
     assert int(done.stdout.split()[3]) > count // 3
+
+
+def test_no_reply_of_a_server_harms_it(tmp_path: Path) -> None:
+    seeds = map(str, write_seeds(tmp_path / "seeds")[:: len(KINDS_OF_DEVICES)])
+    runs = length(300, 20_000)
+    done = run("replies.py", str(tmp_path / "flash"), str(runs), *seeds)
+    assert (done.returncode, done.stdout) == (0, f"runs {runs}\n"), done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def test_what_mip_installs_is_the_whole_client(tmp_path: Path) -> None:
+    """From a server that has this folder, as `mip` does: each file that package.json names, and no other."""
+    packed = json.loads((CLIENT / "package.json").read_text())
+    for target, source in packed["urls"]:
+        shutil.copy(CLIENT / source, tmp_path / target)
+    assert {path.name for path in CLIENT.glob("*.py")} == {path.name for path in tmp_path.glob("*.py")}
+    command = [str(needs.micropython()), "-c", "import ozone; print(ozone.Ozone.press.__name__)"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "press\n"), done.stderr
 
 
 @contextmanager

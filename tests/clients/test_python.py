@@ -166,13 +166,44 @@ def test_a_command_that_was_cut_off_is_not_done_again(tmp_path: Path) -> None:
     talk = conversation(tmp_path, Clock(), handlers={"RESET_COUNTERS": done.append})
     report = talk.next_request()
     assert report is not None and report.body == {"success": False, "message": "interrupted", "response_data": {}}
-    talk.answered(report, Answer(200, {}))
+    talk.answered(report, Answer(200, {"status": "updated"}))
     poll = talk.next_request()
     assert poll is not None
     talk.answered(poll, Answer(200, {"commands": [told]}))
     assert done == []
     report = talk.next_request()
     assert report is not None and report.body["message"] == "interrupted"
+
+
+@pytest.mark.parametrize("kind", ["event", "reading"])
+@pytest.mark.parametrize("status", [200, 400, 401])
+def test_a_login_pages_answer_stores_nothing(tmp_path: Path, kind: str, status: int) -> None:
+    """Nor does any other word that is none of this server's; and none of them ends the thread."""
+    bodies: tuple[Any, ...] = (None, [], "x", {}, {"ack": False}, {"results": [7]}, {"commands": 7}, {"token": "t\n"})
+    clock = Clock()
+    queue = Queue(tmp_path / "queue.sqlite3")
+    settings = Settings(mac=MAC) if kind == "event" else Settings(claim_token="claim")
+    queue.put_facts(token="secret-token", device_id="m1")
+    talk = Conversation(queue, settings, clock)
+    talk.press("BASIC", 1) if kind == "event" else talk.reading({"v": 1})
+    for body in (*bodies, *bodies):
+        for _ in range(3):
+            if request := talk.next_request():
+                talk.answered(request, Answer(status, body))
+            clock.now += 100.0
+        assert talk.state is not State.ONLINE
+    assert (len(queue), queue.refused, queue.fact("token")) == (status != 400, status == 400, "secret-token")
+
+
+def test_a_result_that_is_no_json_is_a_failure_of_its_command(tmp_path: Path) -> None:
+    handlers = {"GET_STATUS": lambda _: Result(True, "", {"a": float("nan")})}
+    talk = conversation(tmp_path, Clock(), handlers=handlers)
+    welcome(talk)
+    poll = talk.next_request()
+    assert poll is not None
+    talk.answered(poll, Answer(200, {"commands": [{"command_id": "c1", "command_type": "GET_STATUS"}]}))
+    report = talk.next_request()
+    assert report is not None and report.body["success"] is False and "ValueError" in report.body["message"]
 
 
 # --------------------------------------------------------------------------- with the real server

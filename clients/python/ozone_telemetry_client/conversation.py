@@ -171,8 +171,12 @@ class Conversation:
         code = answer.body.get("code", "") if isinstance(answer.body, dict) else ""
         job = request.job
         match answer.status:
+            case 200 | 201 if job == "hello" and _is_welcome(answer.body, machine=self._is_machine):
+                self._welcomed(answer.body)
+            case 200 | 201 if job != "hello" and _is_ours(request, answer.body):
+                self._taken(request, answer.body)
             case 200 | 201:
-                self._welcomed(answer.body) if job == "hello" else self._taken(request, answer.body)
+                self._later(job, answer, State.OFFLINE, "the server's answer makes no sense")
             case 401 if code == "not_assigned":
                 self._turn(State.WAITING_FOR_OPERATOR, "waiting until it is assigned to a machine")
             case 401 if self._is_machine:
@@ -191,7 +195,7 @@ class Conversation:
             case 403 if code == "device_archived":
                 self._block(job, "archived by an operator: restore it there")
             case 400 if job == "hello":
-                self._block(job, str(answer.body.get("detail", "refused")))
+                self._block(job, _detail(answer) or "refused")
             case 400 | 413 | 415 if job == "send":
                 self._refused(request.about, answer)
             case 400 | 404 | 409 | 413 if job == "result":
@@ -201,12 +205,9 @@ class Conversation:
             case status:
                 self._later(job, answer, State.OFFLINE, f"the server answers with {status}")
 
-    def _welcomed(self, body: Any) -> None:
-        token = body.get("token" if self._is_machine else "api_key") if isinstance(body, dict) else None
-        if not token:
-            self._later("hello", Answer(0, None), State.OFFLINE, "the server's welcome could not be read")
-            return
-        self.queue.put_facts(token=str(token), device_id=str(body["device_id"]))
+    def _welcomed(self, body: dict[str, Any]) -> None:
+        token = body["token" if self._is_machine else "api_key"]
+        self.queue.put_facts(token=token, device_id=str(body.get("device_id", "")))
         self._token_is_bad = False
         self._fine("hello", self.settings.hello_seconds)
         if not self._is_machine or body.get("assigned"):
@@ -214,24 +215,28 @@ class Conversation:
         else:
             self._turn(State.WAITING_FOR_OPERATOR, "waiting until it is assigned to a machine")
 
-    def _taken(self, request: Request, body: Any) -> None:
+    def _taken(self, request: Request, body: dict[str, Any]) -> None:
         self._turn(State.ONLINE, "online")
         if request.job == "result":
             self.queue.put_command(request.about._replace(stage="told"))
         elif request.job == "poll":
-            for told in body.get("commands", []):
-                self._carry_out(Command(told["command_id"], told["command_type"], told.get("payload") or {}))
+            for told in body["commands"]:
+                match told:
+                    case {"command_id": str(identifier), "command_type": str(command_type)}:
+                        payload = told.get("payload")
+                        payload = payload if isinstance(payload, dict) else {}
+                        self._carry_out(Command(identifier, command_type, payload))
             self._fine("poll", 0.0 if self.settings.held_poll_seconds else self.settings.poll_seconds)
             return
         else:
-            refused = [item for item in body.get("results", []) if not item["ack"]] if isinstance(body, dict) else []
-            words = {item["event_id"]: str(item.get("detail", "")) for item in refused}
+            results = [] if body.get("ack") is True else body.get("results", [])
+            refused = {item["event_id"]: str(item.get("detail", "")) for item in results if item.get("ack") is not True}
             for record in request.about:
-                if record.body.get("event_id") in words:
-                    self.queue.set_aside(record, words[record.body["event_id"]])
+                if record.body.get("event_id") in refused:
+                    self.queue.set_aside(record, refused[record.body["event_id"]])
             self.queue.stored(request.about)
             self._batch = dict(BATCH)
-            if isinstance(body, dict) and body.get("commands"):
+            if body.get("commands"):
                 self._due["poll"] = 0.0
         self._fine(request.job, 0.0)
 
@@ -239,9 +244,7 @@ class Conversation:
         if len(records) > 1:  # which of them?
             self._batch[records[0].kind] = len(records) // 2 if answer.status == 413 else 1
         else:
-            self.queue.set_aside(
-                records[0], str(answer.body.get("detail", "")) if isinstance(answer.body, dict) else ""
-            )
+            self.queue.set_aside(records[0], _detail(answer))
         self._fine("send", 0.0)
 
     def _carry_out(self, command: Command) -> None:
@@ -255,6 +258,7 @@ class Conversation:
         self.queue.put_command(kept)
         try:
             result = self._do(command)
+            json.dumps(dict(result.data), allow_nan=False)
         except Exception as problem:
             result = Result(False, f"{type(problem).__name__}: {problem}"[:500])
         self.queue.put_command(Kept(command.command_id, "done", result.success, result.message, dict(result.data)))
@@ -294,6 +298,32 @@ class Conversation:
         self._due[job] = self._clock() + max(wait, answer.retry_after)
         if state is not None:
             self._turn(state, why)
+
+
+def _is_welcome(body: Any, *, machine: bool) -> bool:
+    if not isinstance(body, dict):
+        return False
+    words = (body.get("token"), body.get("device_id")) if machine else (body.get("api_key"),)
+    return all(isinstance(word, str) and word and word.isascii() and word.isprintable() for word in words)
+
+
+def _is_ours(request: Request, body: Any) -> bool:
+    """Whether a 2xx has this server's words in it: a hotel's login page says 200 to whatever it is sent."""
+    if not isinstance(body, dict):
+        return False
+    match request.job:
+        case "poll":
+            return isinstance(body.get("commands"), list)
+        case "send" if request.about[0].kind == "event":
+            results = body.get("results")
+            answered = results if isinstance(results, list) else []
+            ids = [item.get("event_id") for item in answered if isinstance(item, dict)]
+            return body.get("ack") is True or ids == [record.body["event_id"] for record in request.about]
+    return "status" in body
+
+
+def _detail(answer: Answer) -> str:
+    return str(answer.body.get("detail", "")) if isinstance(answer.body, dict) else ""
 
 
 def _now(name: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from ozone_telemetry_client.conversation import Answer, Conversation, Request, S
 from ozone_telemetry_client.queue import Queue
 
 _LONGEST_PAUSE = 1.0
+_LONGEST_RETRY_AFTER = 3600.0
 _GOODBYE = 2.0
 """Seconds that the end waits for an answer; a poll may be held for longer."""
 
@@ -51,10 +52,10 @@ def _arguments(request: Request) -> dict[str, Any]:
 def _answer(response: httpx.Response) -> Answer:
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     waits = response.headers.get("Retry-After", "")
-    return Answer(response.status_code, body, float(waits) if waits.isdigit() else 0.0)
+    return Answer(response.status_code, body, min(float(waits), _LONGEST_RETRY_AFTER) if waits.isdecimal() else 0.0)
 
 
 _NONE = Answer(0, None)
