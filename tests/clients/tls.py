@@ -24,14 +24,14 @@ _DAY = datetime.timedelta(days=1)
 @contextmanager
 def speakers(program: str, folder: Path, server_port: int) -> Iterator[tuple[dict[str, int], Path]]:
     """Their ports by kind, and the CA's certificate that a device knows; all say that they are 127.0.0.1 but one."""
-    ours, foreign = _authority("ours"), _authority("foreign")
+    ours, foreign = authority("ours"), authority("foreign")
     known = folder / "ca.pem"
     known.write_bytes(ours[1].public_bytes(serialization.Encoding.PEM))
     ports = {kind: free_port() for kind in KINDS}
     blocks = []
     for kind, port in ports.items():
         path = folder / kind.replace(" ", "-")
-        _certificate(path, foreign if kind == "foreign" else ours, kind)
+        certificate(path, foreign if kind == "foreign" else ours, kind)
         protocols = "TLSv1.2" if kind == "tls 1.2" else "TLSv1.2 TLSv1.3"
         blocks.append(
             f"server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {path}.pem; ssl_certificate_key {path}.key;"
@@ -72,10 +72,10 @@ def _listens(port: int) -> bool:
     return True
 
 
-_Authority = tuple[ec.EllipticCurvePrivateKey, x509.Certificate]
+Authority = tuple[ec.EllipticCurvePrivateKey, x509.Certificate]
 
 
-def _authority(name: str) -> _Authority:
+def authority(name: str) -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
     who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -87,7 +87,7 @@ def _authority(name: str) -> _Authority:
     return key, certificate
 
 
-def _certificate(path: Path, authority: _Authority, kind: str) -> None:
+def certificate(path: Path, authority: Authority, kind: str) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     if kind == "other name":

@@ -72,3 +72,17 @@ int fake_take(const void *bytes, size_t count) {
                                    (unsigned)strlen(said), said);
     return 1;
 }
+
+const char *fake_error(unsigned which) {
+    static const char *const errors[] = {
+        "HTTP/1.1 401 Unauthorized\r\nContent-Length: 27\r\n\r\n{\"code\":\"bad_credential\"}   ",
+        "HTTP/1.1 401 Unauthorized\r\nContent-Length: 23\r\n\r\n{\"code\":\"not_assigned\"}",
+        "HTTP/1.1 403 Forbidden\r\nContent-Length: 31\r\n\r\n{\"code\":\"reenrolment_required\"} ",
+        "HTTP/1.1 429 Too Many\r\nRetry-After: 3\r\nContent-Length: 2\r\n\r\n{}",
+        "HTTP/1.1 503 Unavailable\r\nRetry-After: 2\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\n{}\r\n0\r\nTrailer: 1\r\n\r\n",
+        "HTTP/1.0 500 Oh\r\n\r\n<html>",
+        "HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 502 Bad\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    };
+    return errors[which % (sizeof errors / sizeof errors[0])];
+}

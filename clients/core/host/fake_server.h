@@ -21,6 +21,9 @@ void fake_open(void);
 /* Takes bytes of a request; true once it is whole, with its reply in `fake_reply`, of `fake_length` bytes. */
 int fake_take(const void *bytes, size_t length);
 
+/* One of the refusals that a server may answer instead. */
+const char *fake_error(unsigned which);
+
 extern char fake_reply[1024];
 extern size_t fake_length;
 
