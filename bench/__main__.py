@@ -19,6 +19,7 @@ from typing import Any
 
 from rich.console import Console
 
+from bench import million
 from bench.databases import PostgresStore, SqliteStore, Store
 from bench.load import LoadUnavailable, find_wrk
 from bench.machine import MEMORY_FILE_SYSTEMS, conditions, describe
@@ -33,6 +34,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "held": Bench.measure_held,
     "claims": Bench.measure_claims,
     "nodes": Bench.measure_nodes,
+    "million": Bench.measure_million,
     "pages": Bench.measure_pages,
     "stations": Bench.measure_stations,
     "scale": Bench.measure_scale,
@@ -74,7 +76,7 @@ def main() -> int:
         for store in _stores(options.only, folder, stack, console):
             own = folder / store.name
             own.mkdir()
-            benches.append(Bench(store, own, options.seconds, console.print))
+            benches.append(Bench(store, own, options.seconds, console.print, options.devices))
         try:
             facts["conditions"] = _measure(benches, options, folder, console)
         except (KeyboardInterrupt, RuntimeError, subprocess.SubprocessError) as error:
@@ -118,19 +120,22 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="one run of one second each, no scale, fairness, trouble, moving, retention, money, alerts: does it work?",
+        help="one run of one second each; no scale, million, fairness, trouble, moving, retention, money, alerts",
     )
     parser.add_argument("--only", choices=["sqlite", "postgres"], help="one database instead of both")
+    parser.add_argument("--devices", type=int, default=million.DEVICES, help="of the part million (1,000,000)")
     parts = [RATES, *PARTS]
     parser.add_argument("--part", choices=parts, dest="parts", action="append", help="this instead of all; repeatable")
     options = parser.parse_args()
     if options.quick:
         options.runs = options.seconds = 1
     # These take minutes, however short the measurements.
-    long = ("scale", "fairness", "trouble", "moving", "retention", "money", "alerts") if options.quick else ()
-    options.parts = options.parts or [part for part in parts if part not in long]
+    long = ("scale", "million", "fairness", "trouble", "moving", "retention", "money", "alerts")
+    options.parts = options.parts or [part for part in parts if not options.quick or part not in long]
     if options.runs < 1 or options.seconds < 1:
         parser.error("--runs and --seconds must be 1 or more")
+    if options.devices < million.LEAST:
+        parser.error(f"--devices must be {million.LEAST} or more")
     return options
 
 

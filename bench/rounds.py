@@ -21,6 +21,7 @@ from bench import (
     claims,
     events,
     fairness,
+    million,
     money,
     moving,
     nodes,
@@ -59,6 +60,8 @@ class Bench:
     folder: Path
     seconds: float
     say: Callable[[str], None]
+    devices: int = million.DEVICES
+    """Of the large fleet."""
     figures: Figures = field(default_factory=lambda: defaultdict(list))
     plain_workers: dict[str, str] = field(default_factory=dict)
     """By figure, the gunicorn worker that did best."""
@@ -115,6 +118,15 @@ class Bench:
         if self.store.name == "postgres":
             scripts = {"readings": self.single, "events": self.presses}
             self._keep("nodes", nodes.measure(lambda: self._copy(f"fleet_{DEVICES}"), scripts, self.seconds))
+
+    def measure_million(self) -> None:
+        """A large fleet on two nodes; they need PostgreSQL."""
+        if self.store.name != "postgres":
+            return
+        self.say(f"{self.store.name:9} making {self.devices:,} devices")
+        self.store.make_template("many", _fill("bench.many", self.devices))
+        with self._copy("many") as url:
+            self._keep("million", million.measure(url, self.folder, self.seconds, self.devices, self.say))
 
     def measure_pages(self) -> None:
         """What people's pages cost."""

@@ -63,6 +63,11 @@ class Client:
         found = json.loads(self._ask("GET", path).read())
         return time.perf_counter() - began, found
 
+    def change(self, method: str, path: str, value: Any) -> Any:
+        """What is said to it; over a new connection."""
+        self._connection.close()
+        return json.loads(self._ask(method, path, json.dumps(value)).read())
+
     def count_lines(self, path: str) -> int:
         """How many lines a stream has; it is forgotten as it is read."""
         reply = self._ask("GET", path)

@@ -73,8 +73,10 @@ class Watcher:
         return time.monotonic() - self._read_at > BLIND_SECONDS
 
     def has_looked(self) -> None:
-        """Whoever takes long over a change says so, when it has read the database itself meanwhile."""
+        """Whoever takes long over a change says so, when it has read the database itself meanwhile. Nobody waits for
+        the end of the first look then."""
         self._read_at = time.monotonic()
+        self._looked.set()
 
     def ensure_started(self) -> None:
         """Starts the thread and waits for its first look, so that the caller does not find it blind."""

@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Never
 
@@ -61,13 +62,17 @@ class Acks:
     def __init__(self, under_way: Traffic) -> None:
         self.last = time.monotonic()
         self.longest = 0.0
+        self.ended_at = ""
+        """When the longest pause ended, as the logs of the hosts have it."""
         self.count = 0
         self.told = under_way.journal
         under_way.shared.on_ack = self.note
 
     def note(self) -> None:
         now = time.monotonic()
-        self.longest, self.last = max(self.longest, now - self.last), now
+        if now - self.last > self.longest:
+            self.longest, self.ended_at = now - self.last, f"{datetime.now(UTC):%H:%M:%S.%f}"[:-5]
+        self.last = now
         self.count += 1
 
     def go_on(self) -> None:
@@ -83,6 +88,8 @@ class Outcome:
     fault: str
     gap: float = 0.0
     """The longest of any door, seconds."""
+    gaps: list[str] = field(default_factory=list)
+    """That of each door, and when it ended."""
     whole_after: float = 0.0
     """Until both standbys followed again."""
     replies: Counter[str] = field(default_factory=Counter)
@@ -94,7 +101,8 @@ class Outcome:
         outcome = f"FAILED {self.problems}" if self.problems else "ok"
         return (
             f"round {number:3d}  {self.fault:12s} gap {self.gap:5.1f} s  whole after {self.whole_after:5.1f} s  "
-            f"acknowledged {self.verdict.acknowledged:5d}  missing {self.verdict.missing}  {outcome}  [{told}]"
+            f"acknowledged {self.verdict.acknowledged:5d}  missing {self.verdict.missing}  {outcome}  [{told}]  "
+            f"({', '.join(self.gaps)})"
         )
 
 
@@ -203,6 +211,7 @@ class Rounds:
             except LabError as error:
                 outcome.problems.append(str(error))
         outcome.gap = max(door.longest for door in acks)
+        outcome.gaps = [f"{door.longest:.1f} until {door.ended_at}" for door in acks]
         self._judge(outcome, [one.journal for one in under_way])
         return outcome
 

@@ -76,6 +76,26 @@ def watcher(version: None, changes: Changes) -> Iterator[Watcher]:
 Set = Callable[[int | None], None]
 
 
+def test_nobody_waits_for_the_end_of_a_long_first_look(
+    version: None, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BLIND_SECONDS", 60.0)
+    may_end = threading.Event()
+
+    def load_a_million_keys() -> None:
+        watcher.has_looked()
+        may_end.wait(60)
+
+    watcher.tell(0, load_a_million_keys)
+    first = threading.Thread(target=watcher.ensure_started)
+    first.start()
+    first.join(20)
+    went_on = not first.is_alive()
+    may_end.set()
+    first.join()
+    assert went_on and not watcher.is_blind
+
+
 def test_it_sees_the_first_state_at_once(watcher: Watcher, changes: Changes) -> None:
     assert watcher.is_blind
     watcher.ensure_started()
