@@ -5,7 +5,8 @@ takes over.
     follower.start()    # in each process that serves
     follower.stop()     # at its end: the next takes over at once
 
-`step` does some of the work, in the leader's thread and by its own connection, and says whether there is more.
+`step` does some of the work, in the one thread that does all such work of a process, by its own connection, and says
+whether there is more.
 """
 
 import logging
@@ -70,54 +71,49 @@ class Lease(models.Model):
 
 
 class Leading:
-    """The thread of one process that does the work while it leads."""
+    """Work of this process, done while it holds the lease of that name. All of it is done by one thread and over one
+    connection, in turn: a step is to be short."""
 
     def __init__(self, name: str, step: Callable[[], bool], *, pause: float = PAUSE) -> None:
+        self.due = 0.0
+        """When it has its next turn, by the monotonic clock."""
+        self.is_to_end = False
         self._name = name
         self._step = step
         self._pause = pause
         self._holder = uuid4().hex
-        self._end = threading.Event()
-        self._thread: threading.Thread | None = None
         self._renewed = float("-inf")
 
     def start(self) -> None:
-        self._end.clear()
-        self._thread = threading.Thread(target=self._run, name=f"leading-{self._name}", daemon=True)
-        self._thread.start()
+        self.due, self.is_to_end = 0.0, False
+        _turns.begin(self)
 
     def stop(self, timeout: float = 2.0) -> None:
         """Ends after the step under way."""
-        thread, self._thread = self._thread, None
-        self._end.set()
-        if thread is not None:
-            thread.join(timeout)
+        _turns.end(self, timeout)
 
-    @property
-    def leads(self) -> bool:
-        return time.monotonic() - self._renewed < LEASE.total_seconds() - RENEWED
+    def turn(self) -> None:
+        """Some work, if this process leads; sets when it is due again. A failure is logged."""
+        try:
+            wait = self._turn()
+        except ApiError:
+            wait = TROUBLE  # the database is not the one that was opened: the log says so
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("%s: the database fails, it is tried again: %s", self._name, error)
+            wait = TROUBLE
+            connection.close()
+        except Exception:
+            logger.exception("%s: unexpected failure, it goes on", self._name)
+            wait = TROUBLE
+        self.due = time.monotonic() + wait
 
-    def _run(self) -> None:
-        keep_no_log(connection)
-        pause = 0.0
-        while not self._end.wait(pause):
-            try:
-                pause = self._turn()
-            except ApiError:
-                pause = TROUBLE  # the database is not the one that was opened: the log says so
-            except (DatabaseError, InterfaceError) as error:
-                logger.warning("%s: the database fails, it is tried again: %s", self._name, error)
-                pause = TROUBLE
-                connection.close()
-            except Exception:
-                logger.exception("%s: unexpected failure, it goes on", self._name)
-                pause = TROUBLE
+    def give_back(self) -> None:
         with suppress(Exception):
             Lease.give_back(self._name, self._holder)
-        connection.close()
+        self._renewed = float("-inf")
 
     def _turn(self) -> float:
-        """Some work, if this process leads; seconds until the next."""
+        """Seconds until the next."""
         standing.check(connection)
         if time.monotonic() - self._renewed >= RENEWED:
             if not Lease.take(self._name, self._holder):
@@ -127,3 +123,60 @@ class Leading:
         with computing:
             has_more = self._step()
         return max((time.monotonic() - began) * self._pause, 0.001) if has_more else LOOK
+
+
+class _Turns:
+    """The thread of this process that does the work, whose turn it is first."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._works: list[Leading] = []
+        self._thread: threading.Thread | None = None
+
+    def begin(self, work: Leading) -> None:
+        with self._changed:
+            if work not in self._works:
+                self._works.append(work)
+            self._changed.notify_all()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="leading", daemon=True)
+                self._thread.start()
+
+    def end(self, work: Leading, timeout: float) -> None:
+        with self._changed:
+            thread = self._thread
+            work.is_to_end = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: work not in self._works, timeout)
+            is_last = self._thread is not thread
+        if is_last and thread is not None:
+            thread.join(timeout)  # its connection is closed then
+
+    def _run(self) -> None:
+        keep_no_log(connection)
+        while (work := self._next()) is not None:
+            if not work.is_to_end:
+                work.turn()
+                continue
+            work.give_back()
+            with self._changed:
+                self._works.remove(work)
+                if not self._works:
+                    self._thread = None  # whoever begins something from now on starts another
+                self._changed.notify_all()
+        connection.close()
+
+    def _next(self) -> Leading | None:
+        """Waits for it. None: there is none any more."""
+        with self._changed:
+            while self._works:
+                ending = [work for work in self._works if work.is_to_end]
+                work = ending[0] if ending else min(self._works, key=lambda work: work.due)
+                wait = 0.0 if ending else work.due - time.monotonic()
+                if wait <= 0:
+                    return work
+                self._changed.wait(wait)
+            return None
+
+
+_turns: Final = _Turns()

@@ -1,10 +1,11 @@
 """One process leads; where its lease is not renewed another takes over, and a failure of the work does not end it."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.db.models.functions import Now
 
 from device_gateway.leading import Leading, Lease
@@ -67,3 +68,46 @@ def test_it_goes_on_after_a_failure(
     leaders[0].start()
     assert done.wait(10)
     assert "test: unexpected failure, it goes on" in caplog.text
+
+
+def test_all_work_of_a_process_is_done_by_one_thread(leaders: list[Leading]) -> None:
+    threads: dict[str, int] = {}
+    again = {"a": threading.Event(), "b": threading.Event()}
+
+    def step_of(name: str) -> Callable[[], bool]:
+        def step() -> bool:
+            if name in threads:
+                again[name].set()
+            threads[name] = threading.get_ident()
+            return name == "a"  # the other has its turn beside one that has always more to do
+
+        return step
+
+    leaders += [Leading(name, step_of(name)) for name in again]
+    for leader in leaders:
+        leader.start()
+    assert all(event.wait(20) for event in again.values())
+    assert len(set(threads.values())) == 1
+    leaders[0].stop(20)
+    assert Lease.take("a", "another") and not Lease.take("b", "another")
+    again["b"].clear()
+    assert again["b"].wait(20)
+    leaders[1].stop(20)
+    assert Lease.take("b", "another")
+    assert threads["a"] not in {thread.ident for thread in threading.enumerate()}
+
+
+def test_one_that_fails_holds_up_no_other(leaders: list[Leading]) -> None:
+    done = threading.Event()
+
+    def fail() -> bool:
+        raise OperationalError("not now")
+
+    def work() -> bool:
+        done.set()
+        return False
+
+    leaders += [Leading("fails", fail), Leading("works", work)]
+    leaders[0].start()
+    leaders[1].start()
+    assert done.wait(20)

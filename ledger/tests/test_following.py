@@ -1,5 +1,7 @@
 """The follower looks into whatever was touched, the newest first, and leaves nothing."""
 
+import time
+
 import pytest
 from django.db import connection
 
@@ -32,7 +34,7 @@ def test_it_is_a_thread_of_its_own() -> None:
         for _ in range(100):
             if not touched_devices().exists():
                 break
-            follower._end.wait(0.1)
+            time.sleep(0.1)
     finally:
         follower.stop()
     assert Epoch.objects.get().presses == 1
