@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
+from django.db.migrations import AddConstraint, AddField, AddIndex, Migration
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations.base import Operation
 from django.db.models import NOT_PROVIDED
+
+from ozone.intake.indexing import AddIndexLive
 
 RELEASED: Final = [
     ("device_gateway", "0005_short_keys"),
@@ -18,6 +22,8 @@ HINDRANCES: Final = {
     "stations_synclog wants warnings",
 }
 """What a node of 0.1.0 fails at beside the next release (docs/operations.md). The one after it is to have none."""
+SMALL: Final = {"outlet", "machine", "provisioningtoken", "registryversion", "station"}
+"""Models of tables that an index is made of in no time."""
 
 
 def hindrances() -> Iterator[str]:
@@ -42,3 +48,32 @@ def hindrances() -> Iterator[str]:
 
 def test_the_release_before_goes_on() -> None:
     assert set(hindrances()) == HINDRANCES
+
+
+def indexing() -> Iterator[str]:
+    """What migrations since the last release do to its large tables that keeps everybody from storing rows until an
+    index is there. (Indexes by RunPython or RunSQL are not seen.)"""
+    loader = MigrationLoader(None, ignore_no_migrations=True)
+    released = {node for last in RELEASED for node in loader.graph.forwards_plan(last)}
+    large = {(label, name) for label, name in loader.project_state(RELEASED).models if label in dict(RELEASED)} - {
+        (label, name) for label, _ in RELEASED for name in SMALL
+    }
+    for node, migration in sorted(loader.disk_migrations.items()):
+        if node in released:
+            continue
+        for operation in migration.operations:
+            model = getattr(operation, "model_name_lower", "")
+            if (node[0], model) in large and makes_all_wait(migration, operation):
+                yield f"{'.'.join(node)}: {operation.describe()}"
+
+
+def makes_all_wait(migration: Migration, operation: Operation) -> bool:
+    if isinstance(operation, AddIndex):
+        return migration.atomic or not isinstance(operation, AddIndexLive)
+    if isinstance(operation, AddField):
+        return operation.field.unique or bool(getattr(operation.field, "db_index", False))
+    return isinstance(operation, AddConstraint)
+
+
+def test_nobody_waits_for_an_index() -> None:
+    assert list(indexing()) == []

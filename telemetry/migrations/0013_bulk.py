@@ -35,8 +35,4 @@ class Migration(migrations.Migration):
             name='bulk',
             field=models.ForeignKey(db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='commands', to='telemetry.bulk'),
         ),
-        migrations.AddIndex(
-            model_name='command',
-            index=models.Index(condition=models.Q(('bulk__isnull', False)), fields=['bulk', 'status'], name='command_bulk'),
-        ),
     ]

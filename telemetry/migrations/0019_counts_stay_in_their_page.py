@@ -1,17 +1,24 @@
 from django.db import migrations
 
 import telemetry.counts
+from ozone.intake.indexing import drop_index, live
 
 TABLES = {"hour_covering": "telemetry_hourlycount", "day_covering": "telemetry_dailycount"}
 BY_TIME = "starts_at, outlet_id, machine_id"
+
+
+def make(schema_editor, index, table, columns):
+    """While other nodes write."""
+    drop_index(schema_editor, index)
+    way = "CONCURRENTLY " if live(schema_editor) else ""
+    schema_editor.execute(f"CREATE INDEX {way}{index} ON {table} ({columns})")
 
 
 def narrow(apps, schema_editor):
     """On PostgreSQL only; SQLite's indexes stay as they are."""
     if schema_editor.connection.vendor == "postgresql":
         for index, table in TABLES.items():
-            schema_editor.execute(f"DROP INDEX IF EXISTS {index}")
-            schema_editor.execute(f"CREATE INDEX {index} ON {table} ({BY_TIME})")
+            make(schema_editor, index, table, BY_TIME)
             # A row's next version needs room beside it.
             schema_editor.execute(f"ALTER TABLE {table} SET (fillfactor = 70)")
 
@@ -19,8 +26,7 @@ def narrow(apps, schema_editor):
 def widen(apps, schema_editor):
     if schema_editor.connection.vendor == "postgresql":
         for index, table in TABLES.items():
-            schema_editor.execute(f"DROP INDEX IF EXISTS {index}")
-            schema_editor.execute(f"CREATE INDEX {index} ON {table} ({BY_TIME}, basic, standard, premium)")
+            make(schema_editor, index, table, f"{BY_TIME}, basic, standard, premium")
             schema_editor.execute(f"ALTER TABLE {table} RESET (fillfactor)")
 
 
@@ -32,6 +38,8 @@ def covering(model_name, name):
 
 
 class Migration(migrations.Migration):
+
+    atomic = False
 
     dependencies = [
         ("telemetry", "0018_swaps"),

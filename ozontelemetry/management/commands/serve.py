@@ -9,6 +9,7 @@ import socket
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,8 @@ from ozontelemetry.server import granian_arguments, hold_ends
 
 LOCK = 0x020E_0001
 """The advisory lock under which one process at a time prepares a PostgreSQL database."""
+LOOK = 0.1
+"""Seconds between two tries to get it."""
 
 
 class Command(BaseCommand):
@@ -168,11 +171,18 @@ def _alone() -> Iterator[None]:
         yield
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        # Asked for, not waited for: an index that the other makes live waits for every statement under way.
+        while not _has_lock(cursor):
+            time.sleep(LOOK)
         try:
             yield
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+
+def _has_lock(cursor: Any) -> bool:
+    cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+    return bool(cursor.fetchone()[0])
 
 
 def _migrate() -> None:
