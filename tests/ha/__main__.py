@@ -255,7 +255,9 @@ def main() -> int:
     """0 when every round held."""
     parser = argparse.ArgumentParser(prog="python -m tests.ha", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=50, help="how often the primary is killed")
-    parser.add_argument("--fault", choices=FAULTS, help="what happens instead, so often, and nothing else")
+    parser.add_argument(
+        "--fault", choices=FAULTS, action="append", help="what happens instead, and nothing else; several: in turn"
+    )
     parser.add_argument("--folder", type=Path, help="an empty one for the hosts' files and logs, which stays")
     options = parser.parse_args()
     if INSIDE not in os.environ:
@@ -274,9 +276,7 @@ def main() -> int:
                 failed += rounds.play(FAULTS)
             print("the hostile fleet:", *(problems or ["nothing lost, nothing twice"]), flush=True)
             failed += len(problems)
-        failed += rounds.play(
-            itertools.islice(itertools.cycle([options.fault] if options.fault else KILLS), options.rounds)
-        )
+        failed += rounds.play(itertools.islice(itertools.cycle(options.fault or KILLS), options.rounds))
     print(f"{rounds.played} rounds in {time.monotonic() - began:.0f} s, {failed} failed")
     return 1 if failed else 0
 
