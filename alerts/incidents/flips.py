@@ -11,7 +11,7 @@ from typing import Final
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 
-from alerts.conditions.found import Found
+from alerts.conditions.found import Found, Moment
 from alerts.incidents.happening import ENDED, ESCALATED, OPENED, REMINDED, Happening, announce, portions
 from alerts.incidents.maintenance import Windows
 from alerts.incidents.models import Incident
@@ -35,23 +35,23 @@ _insert: Final = BulkInsert(
 )  # fmt: skip
 
 
-def open_incidents(
-    found: Sequence[Found], now: datetime, windows: Windows, held_by: int | None = None
-) -> dict[str, int]:
+def open_incidents(found: Sequence[Found], at: Moment, windows: Windows, held_by: int | None = None) -> dict[str, int]:
     """Of those that are not open yet, in transactions of a bounded length: outside of any other. Returns the open
     incidents of all of them by subject key.
 
-    `held_by`: an incident that is told in their place.
+    `held_by`: an incident that is told in their place. What ended before anybody listened, or by another clock, is none
+    that begins again: nobody knows how long ago that was.
     """
     by_key = {one.subject_key: one for one in sorted(found, key=lambda one: one.subject_key)}
     is_open: dict[str, int] = {}
     for some in portions(list(by_key.values())):
-        is_open |= _open(some, now, windows, held_by)
+        is_open |= _open(some, at, windows, held_by)
     return is_open
 
 
 @transaction.atomic
-def _open(found: Sequence[Found], now: datetime, windows: Windows, held_by: int | None) -> dict[str, int]:
+def _open(found: Sequence[Found], at: Moment, windows: Windows, held_by: int | None) -> dict[str, int]:
+    now = at.now
     by_key = {one.subject_key: one for one in found}
     kinds = {one.kind for one in found}
     known = Incident.objects.filter(subject_key__in=list(by_key), kind__in=kinds)
@@ -59,10 +59,10 @@ def _open(found: Sequence[Found], now: datetime, windows: Windows, held_by: int 
     happenings: list[Happening] = []
     for pk in sorted(open_now.values()):
         happenings += _begin_again(pk, by_key, now, windows, held_by)
-    soon = min(one.since for one in found) - HOLD
-    ended = known.filter(ended_at__gte=soon, ended_at__lte=now).exclude(subject_key__in=list(open_now)).order_by("id")
-    for pk, key, at in ended.values_list("id", "subject_key", "ended_at"):
-        if at is not None and at >= by_key[key].since - HOLD:
+    soon = max(min(one.since for one in found) - HOLD, at.counting_from)
+    ended = known.filter(ended_at__gt=soon, ended_at__lte=now).exclude(subject_key__in=list(open_now)).order_by("id")
+    for pk, key, over in ended.values_list("id", "subject_key", "ended_at"):
+        if over is not None and over >= by_key[key].since - HOLD:
             happenings += _begin_again(pk, by_key, now, windows, held_by)
     open_now = dict(known.filter(ended_at=None).values_list("subject_key", "id"))
     made = [

@@ -38,7 +38,7 @@ GAP: Final = timedelta(seconds=90)
 """Without a beat for so long nobody has listened."""
 JUMP: Final = 60.0
 """Seconds by which the server's clock and the monotonic one may part between two passes."""
-PACE: Final = 0.4
+PACE: Final = 0.25
 KEEP: Final = 5.0
 """Seconds between two looks at what is open."""
 
@@ -110,16 +110,16 @@ class Passing:
         return len(watched) == AT_ONCE
 
     def _open(self, looked: silence.Looked, now: datetime) -> None:
-        windows = Windows(now)
+        windows, at = Windows(now), Moment(now, self._counting_from)
         for whole, members in looked.groups:
-            number = open_incidents(explained([whole]), now, windows)[whole.subject_key]
-            open_incidents(members, now, windows, held_by=number)
+            number = open_incidents(explained([whole]), at, windows)[whole.subject_key]
+            open_incidents(members, at, windows, held_by=number)
         outlets = {one.outlet_id for one in looked.silent if one.outlet_id}
         held = _open(silence.OUTLET_SILENT).filter(outlet__in=outlets, calm_since=None)
         above: dict[int | None, int | None] = dict(held.values_list("outlet_id", "id"))
         for over in {None, *above.values()}:
             some = [one for one in looked.silent if above.get(one.outlet_id) == over]
-            open_incidents(explained(some), now, windows, held_by=over)
+            open_incidents(explained(some), at, windows, held_by=over)
 
     def _keep(self, now: datetime) -> None:
         """What is open: whether it is over, whether somebody is to be told now."""

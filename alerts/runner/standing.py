@@ -97,7 +97,7 @@ class Standing:
             once = set(told.values_list("subject_key", flat=True))
             new = [one for one in new if one.subject_key not in once]
         if new:
-            open_incidents(new, now, Windows(now))
+            open_incidents(new, self._moment, Windows(now))
 
     def _lasting(self, condition: Condition, new: Sequence[Found]) -> list[Found]:
         """Those that were found long enough ago for the first time. One that is not found in a round begins anew."""

@@ -209,7 +209,7 @@ def test_a_clock_set_back_after_an_end(fleet: Make, monkeypatch: pytest.MonkeyPa
     some.go_on(12 * MINUTE, without=some.devices[:1])
     some.go_on(MINUTE)
     some.off -= 8 * MINUTE
-    some.go_on(15 * MINUTE)
+    some.go_on(3 * MINUTE)
     some.go_on(12 * MINUTE, without=some.devices[:1])
     some.go_on(2 * MINUTE)
     assert [kind for kind, _ in some.announced()] == ["opened", "ended"] * 2
