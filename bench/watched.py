@@ -15,6 +15,8 @@ from typing import Any
 import django
 
 AT_AN_OUTLET = 10
+BUSY, DAYS, OPEN = 500, 28, 12
+"""Machines that sold something in twelve hours of each of the last 28 days: what is usual is worked out of them."""
 IDLE = 200
 """Passes."""
 
@@ -34,7 +36,7 @@ def place(count: int) -> None:
 
     from alerts.conditions.models import Watch
     from device_gateway.models import Device, DeviceState
-    from telemetry.models import Machine, MachineDevice, Outlet
+    from telemetry.models import HourlyCount, Machine, MachineDevice, Outlet
 
     now = timezone.now()
     hour = timedelta(hours=1)
@@ -51,6 +53,18 @@ def place(count: int) -> None:
         (
             MachineDevice(machine=one, device_id=pk, outlet_id=one.outlet_id, assigned_date=now - 24 * hour)
             for one, pk in zip(machines, numbers, strict=True)
+        ),
+        batch_size=2_000,
+    )
+    starts = now.replace(minute=0, second=0, microsecond=0) - 24 * (DAYS + 1) * hour
+    HourlyCount.objects.bulk_create(
+        (
+            HourlyCount(
+                device_id=pk, machine_id=one.pk, outlet_id=one.outlet_id or 0, starts_at=starts + at * hour, basic=2
+            )
+            for one, pk in list(zip(machines, numbers, strict=True))[:BUSY]
+            for at in range(24 * DAYS)
+            if at % 24 < OPEN
         ),
         batch_size=2_000,
     )

@@ -32,7 +32,7 @@ _ROWS: Final = (
         selling.says_sells_nothing,
         "Is it out of order, blocked, or out of what it sells? Press its button.",
         sweep=selling.sells_nothing,
-        at_once=100,  # once a day it reads four weeks of each machine, by the hour
+        at_once=40,  # once a day it reads four weeks of each machine, by the hour
     ),
     Condition(
         selling.HELD_UP,
