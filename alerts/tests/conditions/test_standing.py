@@ -73,7 +73,6 @@ def press(some: Fleet, name: str, **fields: Any) -> TelemetryEvent:
     )  # fmt: skip
 
 
-@pytest.mark.thorough
 def test_a_refused_event_holds_sales_up(fleet: Make) -> None:
     some = fleet(2)
     row = quarantine(some, first_at=some.now - 8 * MINUTE)
