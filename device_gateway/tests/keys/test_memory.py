@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -26,41 +25,51 @@ from ozone.intake import Watcher
 from tests.support.doors import Door
 
 ANOTHER_PROCESS = """
+import sys
 import django
 django.setup()
+from django.db import connection
 from django.utils import timezone
 from device_gateway.models import Credential, Device
 from device_gateway.keys.credentials import revoke_key, set_key
 from device_gateway.registry.services import archive_device
-device = Device.objects.get(pk={device})
-{act}
-print("done", flush=True)
-input()
+for line in sys.stdin:
+    exec(line)
+    connection.close()
+    print("done", flush=True)
 """
 
+Elsewhere = Callable[[Device, str], None]
 
-@contextmanager
-def another_process(device: Device, act: str) -> Iterator[None]:
-    """A process of the same installation that has done `act`, and is still there."""
-    database = connection.get_connection_params()
+
+@pytest.fixture(scope="module")
+def elsewhere(django_db_setup: None, django_db_blocker: Any) -> Iterator[Elsewhere]:
+    """A process of the same installation that does what it is told, of a device, and is still there."""
+    with django_db_blocker.unblock():
+        database = connection.get_connection_params()
     if connection.vendor == "postgresql":
         url = "postgres://{user}@{host}:{port}/{dbname}".format(**database)
     else:
         url = f"sqlite:///{database['database']}"
-    script = ANOTHER_PROCESS.format(device=device.pk, act=act)
     process = subprocess.Popen(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", ANOTHER_PROCESS],
         env={**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdin is not None and process.stdout is not None
+    told, said = process.stdin, process.stdout
+    assert told is not None and said is not None
+
+    def do(device: Device, act: str) -> None:
+        told.write(f"device = Device.objects.get(pk={device.pk}); {act}\n")
+        told.flush()
+        assert said.readline() == "done\n"
+
     try:
-        assert process.stdout.readline() == "done\n"
-        yield
+        yield do
     finally:
-        process.communicate("\n", timeout=10)
+        process.communicate(timeout=10)
 
 
 class TestInThisProcess:
@@ -150,17 +159,17 @@ class TestWithinASecond:
     )
     @pytest.mark.both_doors
     @pytest.mark.thorough
-    def test_by_another_process(self, door: Door, meter: Meter, act: str, status: int) -> None:
+    def test_by_another_process(self, door: Door, meter: Meter, elsewhere: Elsewhere, act: str, status: int) -> None:
         assert meter.send(door).status == 201
-        with another_process(meter.device, act):
-            assert eventually(lambda: meter.send(door).status == status)
+        elsewhere(meter.device, act)
+        assert eventually(lambda: meter.send(door).status == status)
 
-    def test_a_key_made_by_another_process_works_at_once(self, door: Door, meter: Meter) -> None:
+    def test_a_key_made_by_another_process_works_at_once(self, door: Door, meter: Meter, elsewhere: Elsewhere) -> None:
         assert meter.send(door).status == 201
         act = "set_key(device=device, key='from-elsewhere', source='admin', now=timezone.now())"
-        with another_process(meter.device, act):
-            assert door.post(INGEST, {}, "from-elsewhere").status == 201
-            assert eventually(lambda: meter.send(door).status == 401)
+        elsewhere(meter.device, act)
+        assert door.post(INGEST, {}, "from-elsewhere").status == 201
+        assert eventually(lambda: meter.send(door).status == 401)
 
     def test_a_restored_backup_has_an_older_version(self, door: Door, meter: Meter) -> None:
         assert meter.send(door).status == 201
@@ -194,11 +203,11 @@ class TestWhatIsLoaded:
         return found
 
     def test_a_change_elsewhere_is_loaded_by_itself(
-        self, door: Door, meter: Meter, other_meter: Meter, reloads: list[None]
+        self, door: Door, meter: Meter, other_meter: Meter, reloads: list[None], elsewhere: Elsewhere
     ) -> None:
         assert [each.send(door).status for each in (meter, other_meter)] == [201, 201]
-        with another_process(meter.device, "revoke_key(device=device, now=timezone.now())"):
-            assert eventually(lambda: meter.send(door).status == 401)
+        elsewhere(meter.device, "revoke_key(device=device, now=timezone.now())")
+        assert eventually(lambda: meter.send(door).status == 401)
         assert other_meter.send(door).status == 201
         assert reloads == []
 
