@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from django.db.models import Q
 
-from ledger.epochs.found import LONG_AGO, RESTART, FoundEpoch, FoundLine, Press, Reset, in_order
-from ledger.epochs.history import DOUBT, History
+from ledger.epochs.found import DOUBT, LONG_AGO, RESTART, FoundEpoch, FoundLine, Press, Reset, in_order
+from ledger.epochs.history import History
 from ledger.epochs.models import Epoch
 from ledger.epochs.reading import (
     ClosedMonths,
@@ -142,7 +142,7 @@ def _account(
     presses = placed(one for one in told if one.treatment == treatment and one.number is not None)
     history = History(sorted(resets, key=_place), facts.holdings, start.resumed() if start else None)
     presses = [one for one in presses if one.at > after and (until is None or one.at < until)]
-    history.tell(in_order(presses_of(presses, closed)))
+    history.tell(in_order(presses_of(presses, closed), resets, start.number if start else None))
     return Account(treatment, start, history.end())
 
 

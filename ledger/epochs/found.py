@@ -1,13 +1,16 @@
 """What a history is made of, and what is found in it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Before anything is told: no time before 2020 is believed (DEVICE_EPOCH)."""
+
+DOUBT: Final = timedelta(minutes=10)
+"""How far a clock that is believed may be off (ozone.wire.times.AHEAD)."""
 
 FIRST, RESET, CLEARED, ZERO, RESTART, SWAP = "first", "reset", "cleared", "zero", "restart", "swap"
 MISSING, TWICE, BACK, LATE, UNPLACED = "missing", "twice", "back", "late", "unplaced"
@@ -75,10 +78,13 @@ class FoundEpoch:
     lines: list[FoundLine] = field(default_factory=list)
 
 
-def in_order(presses: Iterable[Press]) -> list[Press]:
+def in_order(presses: Iterable[Press], resets: Iterable[Reset] = (), before: int | None = None) -> list[Press]:
     """By time, then as told; but those of one moment that are one unbroken run of numbers go by number, because whole
-    seconds hold several presses, and one of them may come late. What has no time of its own stays where it was put."""
+    seconds hold several presses, and one of them may come late. What has no time of its own stays where it was put.
+    With a known reset near, 2 and 1 after a 1 were told as they were pressed, unless a 3 follows. `before`: the number
+    that the first of them followed."""
     ordered = sorted(presses, key=lambda press: (press.at, press.order))
+    near = [reset.at for reset in resets if not reset.is_exact]
     start = 0
     while start < len(ordered):
         end = start + 1
@@ -86,9 +92,22 @@ def in_order(presses: Iterable[Press]) -> list[Press]:
             end += 1
         dated = [place for place in range(start, end) if ordered[place].is_dated]
         if len(dated) > 1:
-            some = sorted((ordered[place] for place in dated), key=lambda press: press.number)
-            if all(before.number + 1 == after.number for before, after in pairwise(some)):
+            told = [ordered[place] for place in dated]
+            some = sorted(told, key=lambda press: press.number)
+            is_run = all(one.number + 1 == other.number for one, other in pairwise(some))
+            if is_run and not (
+                before is not None
+                and before == _fall(told)
+                and any(abs(reset - told[0].at) <= DOUBT for reset in near)
+                and (end == len(ordered) or ordered[end].number != some[-1].number + 1)
+            ):
                 for place, press in zip(dated, some, strict=True):
                     ordered[place] = press
-        start = end
+        before, start = ordered[end - 1].number, end
     return ordered
+
+
+def _fall(told: Sequence[Press]) -> int | None:
+    """The number before the first of them, where they rise to where they fall to 1, and rise again; None elsewhere."""
+    falls = [place for place, (one, other) in enumerate(pairwise(told), 1) if other.number != one.number + 1]
+    return told[0].number - 1 if len(falls) == 1 and told[falls[0]].number == 1 else None

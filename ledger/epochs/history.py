@@ -18,6 +18,7 @@ from typing import Final
 
 from ledger.epochs.found import (
     BACK,
+    DOUBT,
     FIRST,
     LATE,
     LONG_AGO,
@@ -35,8 +36,6 @@ from ledger.epochs.found import (
     Reset,
 )
 
-DOUBT: Final = timedelta(minutes=10)
-"""How far a clock that is believed may be off (ozone.wire.times.AHEAD)."""
 MOMENTS: Final = timedelta(minutes=1)
 """How long after it was made a device's word on its counters may come: meanwhile somebody may have pressed."""
 
@@ -117,13 +116,14 @@ class History:
         """Whether the epoch has begun with this reset, which was told a while later or by another clock, as it seems
         from the press after both."""
         epoch = self.epochs[-1]
-        if reset.is_exact or epoch.first_at is None or epoch.first_at < reset.at - DOUBT:
+        began = epoch.first_at or (epoch.started_at if reset.cause == ZERO else None)
+        if reset.is_exact or began is None or began < reset.at - DOUBT:
             return False
         if epoch.cause == RESTART and (press is None or press.number > epoch.last):
             epoch.cause, epoch.command = reset.cause, reset.command
             return True
-        is_next = press is not None and press.number == epoch.last + 1
-        return is_next and epoch.base == reset.base == 0 and epoch.first_at >= reset.at - MOMENTS
+        is_told_late = epoch.base == reset.base == 0 or (epoch.cause == FIRST and reset.cause == ZERO)
+        return press is not None and press.number > epoch.last and is_told_late and began >= reset.at - MOMENTS
 
     def _base_after(self, reset: Reset, number: int | None) -> int:
         """Of the epoch that the reset begins, with that number or none yet."""
@@ -260,9 +260,13 @@ class History:
         epoch = self.epochs[-1] if self.epochs else None
         if epoch is None and not press.is_dated:
             self._open(FIRST, held.machine, press.at, press.number - 1)  # before any reset, as far as anybody knows
+            if self._pending is not None and self._pending.cause == ZERO and press.number == 1:
+                self._pending = None  # it told where this epoch began
             self._raise(press)
             return
         pending, self._pending = self._pending, None
+        if epoch is not None and pending is not None and self._is_known_already(pending, press):
+            pending = None
         if epoch is None:
             base = press.number - 1 if pending is None else self._base_after(pending, press.number)
             is_reset = pending is not None and pending.cause == RESET

@@ -30,7 +30,7 @@ def reset(minutes: float, cause: str = "reset", base: int | None = 0) -> Reset:
 
 def account(presses: list[Press], *resets: Reset) -> list[FoundEpoch]:
     history = History(sorted(resets), [Holding(at(-1e6), 1)])
-    history.tell(in_order(presses))
+    history.tell(in_order(presses, resets))
     return history.end()
 
 
@@ -100,6 +100,11 @@ def words(line: FoundLine) -> str:
             id="it falls by the nearer of two",
         ),
         pytest.param(told(1, 2), [reset(0.5)], [("first", 0, 2, [])], id="told while somebody pressed"),
+        pytest.param(told(1, 4), [reset(0.5)], [("first", 0, 4, ["missing 2–3"])], id="and what follows is lost"),
+        pytest.param(told(2, 3), [reset(0.5, "zero")], [("first", 1, 3, [])], id="the first of all is lost"),
+        pytest.param(
+            told(1, 4), [reset(1.5)], [("first", 0, 4, ["missing 2–3"]), ("reset", 0, 0, [])], id="reset later"
+        ),
     ],
 )  # fmt: skip
 def test_it_works(presses: list[Press], resets: list[Reset], expected: list[tuple[str, int, int, list[str]]]) -> None:
@@ -109,6 +114,36 @@ def test_it_works(presses: list[Press], resets: list[Reset], expected: list[tupl
 def test_presses_of_one_second_go_by_number() -> None:
     late = [Press(NOON, order, number, machine=1) for order, number in enumerate((7, 9, 10, 8))]
     assert shown(account(late)) == [("first", 6, 10, [])]
+
+
+@pytest.mark.parametrize(
+    ("then", "expected"),
+    [
+        ([], [("first", 0, 2, []), ("reset", 0, 1, [])]),
+        ([2], [("first", 0, 2, []), ("reset", 0, 2, [])]),
+        ([3], [("first", 0, 1, []), ("reset", 0, 3, [])]),
+    ],
+)
+def test_a_reset_between_presses_of_one_second(
+    then: list[int], expected: list[tuple[str, int, int, list[str]]]
+) -> None:
+    """1, and in one second 2, the reset and 1: in the order as told, unless a 3 shows that 1 was late."""
+    moment = [Press(at(1), order, number, machine=1) for order, number in ((1, 2), (2, 1))]
+    later = [Press(at(2), 3, number, machine=1) for number in then]
+    assert shown(account([*told(1), *moment, *later], reset(1.01))) == expected
+
+
+def test_what_was_told_as_the_device_was_given_away() -> None:
+    """A press that came while 0 was on its way is not missing after it, though another machine has the device since."""
+    history = History([reset(0.01, "zero")], [Holding(at(-9), 1), Holding(at(0.5), 2)])
+    history.tell([*told(1), Press(at(1), 2, 2, machine=2)])
+    assert shown(history.end()) == [("first", 0, 1, []), ("swap", 1, 2, [])]
+
+
+def test_no_clock_and_a_counter_that_was_told_as_0() -> None:
+    waited = Press(at(0.1), 0, 1, is_dated=False, machine=1)
+    zero, cleared = reset(0, "zero"), reset(5, "cleared", None)
+    assert shown(account([waited, *told(2, 3, since=9)], zero, cleared)) == [("first", 0, 1, []), ("cleared", 1, 3, [])]
 
 
 def test_a_press_that_waited_without_a_clock_is_of_the_epoch_before() -> None:
@@ -251,3 +286,28 @@ def test_explained_and_unexplained_are_the_difference(
     starts = [epoch.started_at for epoch in found]
     assert starts == sorted(starts)
     assert [epoch.ended_at for epoch in found[:-1]] == starts[1:]
+
+
+@st.composite
+def hurried(draw: st.DrawFn) -> tuple[list[Press], list[Reset]]:
+    """A device that loses nothing, pressed and reset several times a second: it tells whole seconds, and its results
+    are on their way for up to three, one at a time."""
+    now, told_at, number, tenths = 0, 0, 0, st.integers(1, 15)
+    presses: list[Press] = []
+    resets: list[Reset] = []
+    for _ in range(draw(st.integers(1, 14))):
+        now += draw(tenths)
+        if now > told_at and number and not draw(st.integers(0, 3)):
+            number, told_at = 0, now + draw(st.integers(0, 30))
+            resets.append(Reset(NOON + timedelta(seconds=told_at / 10), "reset", 0))
+        else:
+            number += 1
+            presses.append(Press(NOON + timedelta(seconds=now // 10), len(presses), number, machine=1))
+    return presses, resets
+
+
+@settings(max_examples=length(150, 5000))
+@given(hurried())
+def test_who_loses_nothing_has_no_line(life: tuple[list[Press], list[Reset]]) -> None:
+    presses, resets = life
+    assert [words(line) for epoch in account(presses, *resets) for line in epoch.lines] == []
