@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from simulators.network import Weather
 from simulators.ozone_core import CoreMachine
+from simulators.ozone_ledger import Withheld, compare_ledger
 from simulators.ozone_machine import LONGEST_DELAY, Machine, until_one_ends
 from simulators.ozone_operator import Operator, Shown
 from simulators.ozone_records import TREATMENTS, OzoneOptions, Records
@@ -24,9 +25,7 @@ from simulators.ozone_verdict import (
     Commands,
     OzoneVerdict,
     Presses,
-    Withheld,
     compare_commands,
-    compare_ledger,
     compare_presses,
 )
 from simulators.progress import Row, progress
@@ -148,7 +147,9 @@ class OzoneFleet:
         records, options = self.records, self.options
         presses, commands, withheld = Presses(), Commands(), Withheld()
         for machine, seen, lines in zip(self.machines, shown, self._lines, strict=False):
-            withheld += compare_ledger(machine.presses, seen.events, lines, seen.ledger)
+            withheld += compare_ledger(
+                machine.known_as, machine.presses, seen.events, lines, seen.ledger, machine.unheard
+            )
         for machine, seen in zip(self.machines, shown, strict=True):
             presses += compare_presses(machine.presses, seen.events)
             created = self.operator.created[machine.number]

@@ -50,7 +50,8 @@ class Eeprom:
 
 
 class Machine:
-    """One machine. `known_as`: its name at the server, which the operator may change behind its back."""
+    """One machine. `known_as`: its name at the server, which the operator may change behind its back. `unheard`: the
+    numbers of resets whose result nobody acknowledged."""
 
     def __init__(self, options: OzoneOptions, records: Records, number: int) -> None:
         self.number = number
@@ -63,6 +64,7 @@ class Machine:
         self.withheld: list[Press] = []
         self.counters = dict.fromkeys(TREATMENTS, 0)
         self.resets = 0
+        self.unheard: set[int] = set()
         self.commands: dict[str, Command] = {}
         self.polled_at = 0.0
         self.presses_by_itself = True
@@ -158,7 +160,9 @@ class Machine:
             body["current_counters"] = self._current_counters()
         press = Press(body["event_id"], treatment, counter, body, told, not self._clock_set, spoiled, self.resets)
         self.presses.append(press)
-        may_wait = self._options.withhold and self.presses_by_itself and self._clock_set and not spoiled
+        may_wait = self._options.withhold and self.presses_by_itself and not spoiled
+        # What has no time of its own goes by its place in the queue, which says nothing when one comes out of turn.
+        may_wait = may_wait and not any(press.blind for press in self.presses)
         if may_wait and self._chance.random() < self._options.withhold:
             press.fate, press.was_withheld = Fate.WITHHELD, True
             self.withheld.append(press)
@@ -268,6 +272,7 @@ class Machine:
         if kind == "RESET_COUNTERS":
             self.counters = dict.fromkeys(TREATMENTS, 0)
             self.resets += 1
+            self.unheard.add(self.resets)
         elif kind == "CLEAR_QUEUE":
             for press in self.queue:
                 press.fate = Fate.CLEARED
@@ -275,6 +280,8 @@ class Machine:
         elif kind == "SYNC_TIME":
             self._clock_set = True
         await self._report(str(command_id), command, success=kind != "UPDATE_FIRMWARE")
+        if kind == "RESET_COUNTERS" and command.reported:
+            self.unheard.discard(self.resets)
         return False
 
     async def _report(self, command_id: str, command: Command, *, success: bool) -> None:

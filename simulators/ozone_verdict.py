@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from simulators.ozone_ledger import Withheld
 from simulators.ozone_records import Command, Fate, Press
 
 REPEATABLE = ("GET_STATUS", "SYNC_TIME", "UPDATE_SETTINGS")  # may be delivered again
-NAMED = 5  # machines that a sentence names
+NAMED = 5  # machines, or lines of the ledger, that a sentence names
 
 
 @dataclass(slots=True)
@@ -69,62 +70,6 @@ def _tells(row: dict[str, Any], press: Press) -> bool:
     said = (row.get("treatment"), row.get("counter"), occurred_at, row.get("device_timestamp"))
     # The clock of one that was withheld may have seemed to fall back.
     return said == told and (press.was_withheld or row.get("clock_suspect") == press.blind)
-
-
-@dataclass(slots=True)
-class Withheld:
-    """What the ledger made of presses that were withheld, and sent late: numbers of them."""
-
-    presses: int = 0
-    shown: int = 0  # presses before and after them in one run of the counter were told: each must be a missing line
-    unnamed: int = 0  # of these, without a line
-    unclosed: int = 0  # lines of presses that have come
-    false: int = 0  # lines that are not true
-
-    def __add__(self, other: Withheld) -> Withheld:
-        mine, others = dataclasses.astuple(self), dataclasses.astuple(other)
-        return Withheld(*(one + another for one, another in zip(mine, others, strict=True)))
-
-
-def compare_ledger(
-    presses: Iterable[Press], rows: Iterable[dict[str, Any]], before: list[dict[str, Any]], after: list[dict[str, Any]]
-) -> Withheld:
-    """A machine's presses beside the lines of its ledger, before and after the withheld ones came."""
-    stored = {str(row.get("event_id")) for row in rows}
-    told: dict[tuple[str, int], list[int]] = {}
-    unstored, withheld = Counter[tuple[str, int]](), Counter[tuple[str, int]]()
-    for press in presses:
-        if press.was_withheld:
-            withheld[press.treatment, press.counter] += 1
-        elif press.event_id in stored:
-            told.setdefault((press.treatment, press.life), []).append(press.counter)
-        else:
-            unstored[press.treatment, press.counter] += 1
-    shown = Counter(
-        (press.treatment, press.counter)
-        for press in presses
-        if press.was_withheld
-        and (numbers := told.get((press.treatment, press.life)))
-        and min(numbers) < press.counter < max(numbers)
-    )
-    missing, late = _missing(before), _missing(after)
-    others = sum(line["kind"] in ("twice", "back") for line in (*before, *after))
-    return Withheld(
-        withheld.total(),
-        shown.total(),
-        (shown - missing).total(),
-        (late - unstored).total(),
-        (missing - withheld - unstored).total() + others,
-    )
-
-
-def _missing(lines: Iterable[dict[str, Any]]) -> Counter[tuple[str, int]]:
-    return Counter(
-        (line["treatment"], number)
-        for line in lines
-        if line["kind"] == "missing"
-        for number in range(line["first"], line["last"] + 1)
-    )
 
 
 def outcomes_possible(kind: str, command: Command | None) -> set[str]:
@@ -216,17 +161,19 @@ class OzoneVerdict:
             "Commands shown in a state that the machine's account does not allow": self.commands.wrong,
             "Commands delivered again that must not be": self.commands.repeated,
             "Refused events that nobody could let go": self.quarantine_open,
-            "Withheld presses without a line in the ledger": self.withheld.unnamed,
-            "Lines of the ledger that stay open though their presses have come": self.withheld.unclosed,
-            "Lines of the ledger that are not true": self.withheld.false,
         }
         said = [f"{words}: {count:,}." for words, count in counts.items() if count]
-        machines = {
+        named: dict[str, Sequence[object]] = {
+            "Withheld presses without a line in the ledger": self.withheld.unnamed,
+            "Lines of the ledger that stay open though their presses have come": self.withheld.unclosed,
+            "Lines of the ledger that are not true": self.withheld.untrue,
             "Machines that are stuck": self.stuck,
             "Machines whose counters are shown wrongly": self.wrong_counters,
             "Machines whose counters were wrong before their last press": self.lagging_counters,
         }
-        said += [f"{words}: {len(names):,} ({', '.join(names[:NAMED])})." for words, names in machines.items() if names]
+        said += [
+            f"{words}: {len(some):,} ({', '.join(map(str, some[:NAMED]))})." for words, some in named.items() if some
+        ]
         said += [f"{count:,} × {words}" for words, count in self.complaints.items()]
         if not self.presses.stored:
             said.append("No press was stored.")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from simulators.ozone_ledger import Told, compare_ledger
 from simulators.ozone_records import Command, Fate, Press
 from simulators.ozone_verdict import (
     Commands,
@@ -138,3 +139,51 @@ def test_sums() -> None:
     assert Presses(1, stored=1) + Presses(2, lost=1) == Presses(3, stored=1, lost=1)
     both = Commands(1, {"executed": 1}, wrong=1) + Commands(2, {"executed": 1, "timeout": 1}, unended=1)
     assert both == Commands(3, {"executed": 2, "timeout": 1}, wrong=1, unended=1)
+
+
+def pressed(*numbers: int, life: int = 0, without: tuple[int, ...] = (), withheld: tuple[int, ...] = ()) -> list[Press]:
+    """BASIC presses with ids of their own; `without`: what CLEAR_QUEUE dropped."""
+    told = datetime(2025, 11, 21, 3, 0, 16, tzinfo=UTC)
+    return [
+        Press(
+            f"{life}-{number}", "BASIC", number, {}, told, blind=False, spoiled=False, life=life,
+            was_withheld=number in withheld, fate=Fate.CLEARED if number in without else Fate.ACKNOWLEDGED,
+        )
+        for number in numbers
+    ]  # fmt: skip
+
+
+def line(kind: str, first: int, last: int | None = None) -> dict[str, Any]:
+    return {"kind": kind, "treatment": "BASIC", "first": first, "last": last or first}
+
+
+def stored(presses: list[Press]) -> list[dict[str, Any]]:
+    return [{"event_id": one.event_id} for one in presses if one.fate is not Fate.CLEARED]
+
+
+def test_lines_of_what_was_withheld_and_cleared_are_true() -> None:
+    presses = pressed(1, 2, 3, 4, without=(3,), withheld=(2,))
+    found = compare_ledger("m", presses, stored(presses), [line("missing", 2, 3)], [line("missing", 3)])
+    assert (found.presses, found.shown, found.unnamed, found.unclosed, found.untrue) == (1, 1, [], [], [])
+
+
+def test_what_is_wrong_with_a_ledger_is_named() -> None:
+    presses = pressed(1, 2, 3, 4, without=(3,), withheld=(2,))
+    found = compare_ledger("m", presses, stored(presses), [line("missing", 3, 4)], [line("missing", 2, 3)])
+    account = "1 2 (withheld) 3 (cleared, not stored) 4"
+    assert found.unnamed == [Told("m", "withheld", "BASIC", 2, 2, account)]
+    assert found.unclosed == [Told("m", "missing", "BASIC", 2, 3, account)]
+    assert found.untrue == [Told("m", "missing", "BASIC", 3, 4, account)]
+    failures = dataclasses.replace(GOOD, withheld=found).failures
+    assert failures[-1] == f"Lines of the ledger that are not true: 1 (m: missing BASIC 3–4, pressed {account})."
+    assert json.loads(json.dumps(dataclasses.asdict(found)))["untrue"][0]["kind"] == "missing"
+
+
+@pytest.mark.parametrize("kind", ["twice", "back"])
+def test_a_number_told_again_after_a_reset_that_nobody_heard_of(kind: str) -> None:
+    """What the ledger shows then is true; after a reset that it was told of it is not, nor of another number."""
+    presses = [*pressed(1, 2), *pressed(1, 2, life=1, without=(1,))]
+    rows, lines = stored(presses), [line(kind, 2)]
+    assert compare_ledger("m", presses, rows, lines, lines, {1}).untrue == []
+    assert len(compare_ledger("m", presses, rows, lines, lines).untrue) == 2
+    assert len(compare_ledger("m", presses, rows, [line(kind, 1)], [], {1}).untrue) == 1

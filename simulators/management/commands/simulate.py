@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import dataclasses
 import json
 import os
 import sys
@@ -266,7 +265,7 @@ def _show_stations(console: Console, verdict: StationVerdict) -> None:
 
 
 def _show_ozone(console: Console, verdict: OzoneVerdict) -> None:
-    presses, commands = verdict.presses, verdict.commands
+    presses, commands, withheld = verdict.presses, verdict.commands, verdict.withheld
     replies = {status: f"{verdict.count(status):,}" for status in (401, 403, 429, 503)}
     table = Table(title=f"Verdict: {'failed' if verdict.failures else 'passed'}", show_header=False)
     table.add_column()
@@ -278,10 +277,10 @@ def _show_ozone(console: Console, verdict: OzoneVerdict) -> None:
         ("lost", f"{presses.lost:,}"),
         ("counted twice", f"{presses.duplicated:,}"),
         ("altered, invented", f"{presses.altered:,}, {presses.invented:,}"),
-        ("withheld, of these to be shown", f"{verdict.withheld.presses:,}, {verdict.withheld.shown:,}"),
+        ("withheld, of these to be shown", f"{withheld.presses:,}, {withheld.shown:,}"),
         (
             "lines lacking, left open, false",
-            "{unnamed:,}, {unclosed:,}, {false:,}".format(**dataclasses.asdict(verdict.withheld)),
+            f"{len(withheld.unnamed):,}, {len(withheld.unclosed):,}, {len(withheld.untrue):,}",
         ),
         ("cleared by CLEAR_QUEUE", f"{presses.cleared:,}"),
         ("refused: discarded, accepted", f"{presses.discarded:,}, {presses.accepted:,}"),
