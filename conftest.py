@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as django_settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.doors import AsgiDoor, DjangoDoor, Door
+
+settings.register_profile("of this suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("of this suite")
+"""How long an example takes is this machine's affair: beside other runs it may stand still for seconds."""
 
 
 def pytest_configure() -> None:
@@ -33,7 +38,7 @@ def pytest_unconfigure() -> None:
 
 def _own_folder() -> Path | None:
     """That of this run's database, where tests/settings.py has thought of one; None in a worker of pytest-xdist."""
-    folder = Path(settings.DATABASES["default"]["NAME"]).parent
+    folder = Path(django_settings.DATABASES["default"]["NAME"]).parent
     return folder if folder.name == f"ozone-tests-{os.getpid()}" else None
 
 
@@ -48,7 +53,7 @@ def _is_through_the_front(item: pytest.Item) -> bool:
 
 
 def _is_of_both_doors(item: pytest.Item) -> bool:
-    if settings.DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3":
+    if django_settings.DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3":
         return False
     is_first = getattr(item, "originalname", "") == "test_it_works"
     return is_first or item.get_closest_marker("both_doors") is not None

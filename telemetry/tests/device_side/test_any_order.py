@@ -32,7 +32,7 @@ PRESSES = st.lists(
 
 
 @pytest.mark.django_db
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(presses=PRESSES, cuts=st.lists(st.integers(1, 9), min_size=1), moved=st.integers(-60, -1), redate=st.booleans())
 def test_each_once_and_the_counts_agree(presses: list[Any], cuts: list[int], moved: int, redate: bool) -> None:
     with transaction.atomic():

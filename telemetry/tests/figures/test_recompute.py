@@ -113,7 +113,7 @@ def test_in_stretches_of_whole_days(site: Site, some: None, monkeypatch: pytest.
 
 
 @pytest.mark.django_db
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     presses=st.lists(
         st.tuples(

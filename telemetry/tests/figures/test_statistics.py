@@ -162,7 +162,7 @@ def assert_counted(place: Place, told: Told, filters: Filters, now: datetime, wh
 
 @pytest.mark.django_db
 @pytest.mark.thorough
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data(), centre=st.sampled_from(CENTRES), presses=PRESSES, kept=ZONES, zone=ZONES)
 def test_they_are_a_plain_count(data: Any, centre: datetime, presses: list[Any], kept: str, zone: str) -> None:
     with transaction.atomic(), override_settings(STATS_TIME_ZONE=kept):
