@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import connection
@@ -170,6 +171,7 @@ def everything() -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
+@pytest.mark.thorough
 def test_sent_twice(write_path: None) -> None:
     """By a browser that has turned away from the first reply."""
     wrong = {}

@@ -201,6 +201,7 @@ class TestWhatItMayBe:
             "https://10.1.2.3/",
         ],
     )
+    @pytest.mark.sqlite_only
     def test_a_webhooks_address(self, site: Site, target: str) -> None:
         assert set(errors(site.vera.post(CHANNELS, {**HOOK, "target": target}))) == {"target"}
 
@@ -240,6 +241,7 @@ class TestWhatItMayBe:
             ({"secret": "whsec_x"}, "secret"),
         ],
     )
+    @pytest.mark.sqlite_only
     def test_what_it_is_told(self, site: Site, fields: dict[str, Any], named: str) -> None:
         assert set(errors(site.vera.post(CHANNELS, {**MAIL, **fields}))) == {named}
         assert not Channel.objects.exists()

@@ -12,6 +12,9 @@ from ledger.epochs.found import FoundEpoch, FoundLine, Holding, Press, Reset, in
 from ledger.epochs.history import History
 from tests.support.length import length
 
+# Arithmetic in memory, which asks no database.
+pytestmark = pytest.mark.sqlite_only
+
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
 

@@ -81,6 +81,7 @@ def test_a_price_keeps_its_currency(site: Site, settings: Settings) -> None:
         ({"currency": "USD"}, "currency"),
     ],
 )
+@pytest.mark.sqlite_only
 def test_what_is_refused(site: Site, change: dict[str, Any], field: str) -> None:
     said = site.olga.post(PRICES, {**PRICE, **change})
     assert (said.status, list(said.json()["errors"])) == (400, [field])

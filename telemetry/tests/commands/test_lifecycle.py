@@ -27,6 +27,7 @@ ALLOWED = {
 
 @pytest.mark.parametrize("here", Command.Status.values)
 @pytest.mark.parametrize("there", Command.Status.values)
+@pytest.mark.sqlite_only
 def test_every_move(here: str, there: str) -> None:
     now = timezone.now()
     command = Command(command_type="GET_STATUS", status=here, created_at=now, expires_at=now + timedelta(hours=1))

@@ -22,6 +22,7 @@ def write(site: Site, kind: str, value: Any, method: str = "PATCH", **headers: s
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("unknown", ["nmae", "archived", "", "x" * 300, "Ωutlet", "__class__"])
+@pytest.mark.sqlite_only
 def test_an_unknown_field_is_named(site: Site, kind: str, unknown: str) -> None:
     before = site.olga.read(path(site, kind))
     answer = write(site, kind, {unknown: 1, "name": "new"})
@@ -87,11 +88,13 @@ class TestEtag:
         assert site.olga.read(path(site, kind))["name"] == "first"
 
     @pytest.mark.parametrize("spelling", ["*", "W/{}", '"other", {}', '"other",W/{}'])
+    @pytest.mark.sqlite_only
     def test_spellings_that_match(self, site: Site, kind: str, spelling: str) -> None:
         etag = site.olga.get(path(site, kind)).headers["etag"]
         assert write(site, kind, {"name": "new"}, If_Match=spelling.format(etag)).status == 200
 
     @pytest.mark.parametrize("told", ['"other"', "other", "", ",", 'W/"x", "y"'])
+    @pytest.mark.sqlite_only
     def test_what_matches_nothing(self, site: Site, kind: str, told: str) -> None:
         assert write(site, kind, {"name": "new"}, If_Match=told).status == 412
 
