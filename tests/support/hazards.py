@@ -20,7 +20,7 @@ import sqlite3, sys, time
 connection = sqlite3.connect(sys.argv[1], timeout=20, isolation_level=None)
 connection.execute("BEGIN IMMEDIATE")
 print("held", flush=True)
-time.sleep(float(sys.argv[2]))
+time.sleep(float(sys.argv[2])) if sys.argv[2:] else sys.stdin.read()
 connection.execute("ROLLBACK")
 """
 _HOLD_POSTGRES = """
@@ -28,27 +28,29 @@ import psycopg, sys, time
 with psycopg.connect(sys.argv[1]) as connection:
     connection.execute("LOCK TABLE device_gateway_devicestate IN EXCLUSIVE MODE")
     print("held", flush=True)
-    time.sleep(float(sys.argv[2]))
+    time.sleep(float(sys.argv[2])) if sys.argv[2:] else sys.stdin.read()
 """
 TMPFS_MEGABYTES = 64
 """Room for SQLite's log between two checkpoints, and not much more."""
 
 
 @contextmanager
-def write_lock(server: LiveServer, seconds: float) -> Iterator[None]:
+def write_lock(server: LiveServer, seconds: float | None = None) -> Iterator[None]:
     """Another process holds the lock that every write needs: SQLite's one, on PostgreSQL the states' table.
 
-    The block begins when it is held, and ends no earlier than it is released.
+    The block begins when it is held, and ends no earlier than it is released: after so many seconds, else at its end.
     """
     sqlite = server.database_url.startswith("sqlite:///")
     target = server.database_url.removeprefix("sqlite:///")
-    command = [sys.executable, "-c", _HOLD_SQLITE if sqlite else _HOLD_POSTGRES, target, str(seconds)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+    command = [sys.executable, "-c", _HOLD_SQLITE if sqlite else _HOLD_POSTGRES, target]
+    command += [] if seconds is None else [str(seconds)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         try:
             assert holder.stdout is not None
             assert holder.stdout.readline() == "held\n"
             yield
-            assert holder.wait(seconds + 20) == 0
+            holder.communicate(timeout=(seconds or 0) + 20)
+            assert holder.returncode == 0
         finally:
             if holder.poll() is None:
                 holder.kill()
