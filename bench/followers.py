@@ -12,7 +12,7 @@ import time
 
 import django
 
-WITHIN = 300.0
+WITHIN = 60.0
 LEDGER_SECONDS = 10.0
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     from alerts.runner.passing import Passing
     from ledger import following
 
-    look = Passing(pace=0.4)
+    look = Passing()
     began = time.monotonic()
     alerts, is_more = [], True
     while is_more and time.monotonic() - began < WITHIN:

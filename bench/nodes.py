@@ -16,7 +16,10 @@ PLACES: Final = ("one", "two", "away")
 
 
 def measure(
-    copy: Callable[[], AbstractContextManager[str]], scripts: dict[str, Path], seconds: float
+    copy: Callable[[], AbstractContextManager[str]],
+    scripts: dict[str, Path],
+    seconds: float,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """A figure: of each script `NAME_one`, `NAME_two`, `NAME_away` a second; as shares of one `NAME_gain` of two nodes,
     `NAME_kept` of the one that is a millisecond away. `copy` gives a database with the scripts' devices."""
@@ -38,6 +41,10 @@ def measure(
     for name in scripts:
         figure[f"{name}_gain"] = figure[f"{name}_two"] / figure[f"{name}_one"]
         figure[f"{name}_kept"] = figure[f"{name}_away"] / figure[f"{name}_one"]
+        say(
+            f"nodes: {name} {figure[f'{name}_one']:,.0f}/s by one; by two {figure[f'{name}_gain']:.2f} of it, "
+            f"a millisecond away {figure[f'{name}_kept']:.2f}"
+        )
     return {**figure, "rate": figure["readings_one"]}
 
 

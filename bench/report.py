@@ -80,6 +80,7 @@ TARGETS = (
     Target("readings, the database a millisecond away / on the same host", 0.70, True, ("nodes", "readings_kept")),
     Target("events, the database a millisecond away / on the same host", 0.50, True, ("nodes", "events_kept")),
     Target("readings of two nodes / of one, all on one machine", 1.0, True, ("nodes", "readings_gain")),
+    Target("events of two nodes / of one, all on one machine", 1.0, True, ("nodes", "events_gain")),
     Target("a million devices: s until a node is ready", 15, False, ("million", "start_s")),
     Target("a million devices: MB of a process, of each 100,000", 250, False, ("million", "mb_per_100000")),
     Target("a million devices: s until a key is refused at the other node", 1, False, ("million", "revoked_s")),

@@ -111,13 +111,15 @@ class Bench:
         if self.store.name != "postgres":
             return
         self.store.make_template("claims", _fill("bench.claims", claims.TOKENS))
-        self._keep("claims", claims.measure(lambda: self._copy("claims"), self.folder, self.seconds))
+        found = claims.measure(lambda: self._copy("claims"), self.folder, self.seconds)
+        self.say(f"claims: {found['rate']:,.0f}/s by one node; by two {found['gain']:.2f} of it")
+        self._keep("claims", found)
 
     def measure_nodes(self) -> None:
         """One node, two, and one that is far from its database; they need PostgreSQL."""
         if self.store.name == "postgres":
             scripts = {"readings": self.single, "events": self.presses}
-            self._keep("nodes", nodes.measure(lambda: self._copy(f"fleet_{DEVICES}"), scripts, self.seconds))
+            self._keep("nodes", nodes.measure(lambda: self._copy(f"fleet_{DEVICES}"), scripts, self.seconds, self.say))
 
     def measure_million(self) -> None:
         """A large fleet on two nodes; they need PostgreSQL."""
