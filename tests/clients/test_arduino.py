@@ -53,13 +53,13 @@ def test_a_treatment_machine_over_tls(builder: Builder, server: LiveServer, tmp_
         assert heard == {"good": "2", "tls 1.2": "2", "other name": "0", "foreign": "0", "expired": "0"}
         board = Sketch(program, tmp_path / "flash", ports["good"], ca)
         try:
-            lives(board, operator)
+            lives(board, operator, server)
         finally:
             board.kill()
 
 
-def lives(board: Sketch, operator: Operator) -> None:
-    """Presses and kills, and each of the eight commands."""
+def lives(board: Sketch, operator: Operator, server: LiveServer) -> None:
+    """Presses and kills, by night of the server, too, and each of the eight commands."""
     promised = [board.press(BASIC)]
     board.waits_for("state 2 assign me")
     board.kill()
@@ -67,10 +67,15 @@ def lives(board: Sketch, operator: Operator) -> None:
     board.start()
     board.waits_for("state 3 online")
     for life in range(length(2, 200)):
+        server_dies = life and not life % 2
+        if server_dies:
+            server.kill()
         promised += [board.press(STANDARD) for _ in range(3)]
         if life:
             board.kill()
             board.start()
+        if server_dies:
+            server.start()
     until(lambda: len(operator.events()) == len(promised))
     assert Counter(event["counter"] for event in operator.events()) == Counter(promised)
 

@@ -4,8 +4,9 @@ import json
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.clients.replies import KINDS as KINDS_OF_DEVICES
 from tests.clients.replies import write_seeds
 from tests.clients.tls import KINDS, speakers
 from tests.support import needs
-from tests.support.length import length
+from tests.support.length import IS_LONG, length
 from tests.support.server import ROOT, LiveServer, fresh_database, live_server
 
 CLIENT = ROOT / "clients" / "micropython"
@@ -58,9 +59,11 @@ def test_what_mip_installs_is_the_whole_client(tmp_path: Path) -> None:
 
 
 @contextmanager
-def machine(folder: Path, url: str, *options: str) -> Iterator[Device]:
-    command = [str(needs.micropython()), "-X", "heapsize=64k", str(PROGRAMS / "machine.py"), str(CLIENT)]
-    device = Device(*command, str(folder), url, MAC, *options)
+def machine(
+    folder: Path, url: str, *options: str, interpreter: Sequence[str] = (), heap: str = "64k"
+) -> Iterator[Device]:
+    command = [*(interpreter or [str(needs.micropython())]), "-X", f"heapsize={heap}"]
+    device = Device(*command, str(PROGRAMS / "machine.py"), str(CLIENT), str(folder), url, MAC, *options)
     try:
         yield device
     finally:
@@ -122,3 +125,39 @@ def test_tls_speaks_with_whom_the_ca_vouches_for(server: LiveServer, tmp_path: P
             with machine(tmp_path / f"flash-{ports[kind]}", url, "ca", str(ca)) as device:
                 heard[kind] = "state 0" not in said_first(device)
     assert heard == {"good": True, "tls 1.2": True, "other name": False, "foreign": False, "expired": False}
+
+
+def executed(operator: Operator, command_id: str) -> bool:
+    return bool(operator.state(command_id)["status"] == "executed")
+
+
+@pytest.mark.real_server
+@pytest.mark.skipif(not IS_LONG, reason="32 bits by night only")
+@pytest.mark.skipif(needs.nginx() is None, reason="nginx is not here")
+def test_all_of_it_lives_in_48_kb_of_32_bits(tmp_path: Path) -> None:
+    """As on a chip, which compiles it, too: over TLS it waits, is assigned, sends a queue, hears of commands."""
+    interpreter = needs.micropython_of_32_bits()
+    if interpreter is None:
+        pytest.skip("SKIPPED: MicroPython for 32 bits is not here")
+    with (
+        fresh_database() as url,
+        live_server(url) as server,
+        speakers(str(needs.nginx()), tmp_path, server.port) as (ports, ca),
+    ):
+        operator = Operator(server)
+        there = f"https://127.0.0.1:{ports['good']}"
+        with machine(tmp_path / "flash", there, "ca", str(ca), interpreter=interpreter, heap="48k") as device:
+            counter = 0
+            for life in range(3):
+                for _ in range(30):
+                    counter += 1
+                    assert device.promised(f"press S {counter}")
+                if not life:
+                    device.waits_until("state 2")
+                    operator.assign()
+                device.waits_until("state 3 queued 0")
+                asked = operator.command("UPDATE_SETTINGS", payload={"a": "ü" * 40})
+                until(partial(executed, operator, asked))
+                device.kill()
+                device.start()
+        assert Counter(event["counter"] for event in operator.events()) == Counter(range(1, counter + 1))

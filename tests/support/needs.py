@@ -163,6 +163,44 @@ def micropython() -> str | None:
 
 
 @functools.cache
+def micropython_of_32_bits() -> list[str] | None:
+    """The command of MicroPython built for 32 bits, as chips are, from Debian with the libraries it needs; or None.
+
+    It is unpacked, not installed: this computer has another architecture, and its lists are none of our business.
+    """
+    folder = ROOT / "build" / "micropython-i386"
+    program = folder / "root/usr/bin/micropython"
+    if not program.exists() and shutil.which("apt-get"):
+        for name in ("state/lists/partial", "cache/archives/partial", "etc/preferences.d", "root"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / "state/status").touch()
+        source = (
+            "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main\n"
+        )
+        (folder / "etc/sources.list").write_text(source)
+        own = {
+            "APT::Architecture": "i386",
+            "APT::Architectures": "i386",
+            "APT::Sandbox::User": "root",
+            "Debug::NoLocking": "1",
+            "Dir::State": str(folder / "state"),
+            "Dir::State::status": str(folder / "state/status"),
+            "Dir::Cache": str(folder / "cache"),
+            "Dir::Etc": str(folder / "etc"),
+        }
+        apt = ["apt-get", "-qq", *(f"-o{name}={value}" for name, value in own.items())]
+        for command in (["update"], ["install", "-y", "--download-only", "--no-install-recommends", "micropython"]):
+            subprocess.run([*apt, *command], check=False, stdout=subprocess.DEVNULL)
+        for package in (folder / "cache/archives").glob("*.deb"):
+            subprocess.run(["dpkg", "-x", str(package), str(folder / "root")], check=False)
+    libraries = folder / "root/usr/lib/i386-linux-gnu"
+    if program.exists():
+        return [str(libraries / "ld-linux.so.2"), "--library-path", str(libraries), str(program)]
+    _missing("MicroPython for 32 bits is not here, and apt could not fetch it")
+    return None
+
+
+@functools.cache
 def cluster() -> bool:
     """Whether there is all for the cluster of tests/ha: its programs, and the right to make network namespaces."""
     programs = (
