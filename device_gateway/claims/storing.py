@@ -191,4 +191,4 @@ def _claimed(row: ProvisioningToken, token: str) -> Outcome:
 
 
 def register_kind() -> None:
-    write_path.register(CLAIMS, store_claims)
+    write_path.register(CLAIMS, store_claims, is_apart=True)

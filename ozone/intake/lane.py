@@ -51,6 +51,8 @@ class Kind(NamedTuple):
     is_piped: bool = False
     """Its store asks for no more than what it fetches: nothing depends on how many rows a statement changed, or on what
     an error says of the one that brought it about."""
+    is_apart: bool = False
+    """It needs no row that what devices send writes; on PostgreSQL it waits for none of that, nor fails with it."""
 
 
 MAX_SUBMISSIONS: Final = 4096
@@ -288,7 +290,7 @@ class Lane:
         """Each kind locks its rows in order; several do not, one after the other, and two processes would wait for each
         other in a circle. So what all of them need is locked before any of them writes."""
         needed: dict[Callable[..., Any], set[int]] = {}
-        for kind, (_, locks, _) in self._kinds.items():
+        for kind, (_, locks, *_) in self._kinds.items():
             if locks is not None and (items := by_kind.get(kind)):
                 keys = locks.keys(connection, [item.row for item in items])
                 needed.setdefault(locks.lock, set()).update(keys)

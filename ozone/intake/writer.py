@@ -43,15 +43,19 @@ class Writer:
         self._waiting_bytes = 0
         self._quick = Lane("intake-writer", self.using, self._kinds, self._forget)
         self._slow = Lane("intake-writer-slow", self.using, self._kinds, self._forget)
+        self._apart = Lane("intake-writer-apart", self.using, self._kinds, self._forget)
+        self._lanes = self._quick, self._slow, self._apart
 
     @cached_property
-    def _has_two_lanes(self) -> bool:
-        return connections[self.using].vendor != "sqlite"
+    def _has_one_lane(self) -> bool:
+        return connections[self.using].vendor == "sqlite"
 
-    def register(self, kind: str, store: Store, locks: Locks | None = None, *, is_piped: bool = False) -> None:
+    def register(
+        self, kind: str, store: Store, locks: Locks | None = None, *, is_piped: bool = False, is_apart: bool = False
+    ) -> None:
         """Rows of `kind` are stored by `store`. Kinds are stored in the order of their registration, always; what
-        `store` locks it tells by `locks`. `is_piped`: see Kind."""
-        self._kinds[kind] = Kind(store, locks, is_piped)
+        `store` locks it tells by `locks`. `is_piped` and `is_apart`: see Kind."""
+        self._kinds[kind] = Kind(store, locks, is_piped, is_apart)
 
     def submit(self, kind: str, row: Any, size: int = 0, rows: int = 1) -> "asyncio.Future[Any]":
         """Queues a row from a running event loop; the future ends when the row is committed, or with an ApiError.
@@ -85,17 +89,17 @@ class Writer:
     @property
     def depth(self) -> int:
         """Submissions that wait."""
-        return sum(lane.depth for lane in (self._quick, self._slow))
+        return sum(lane.depth for lane in self._lanes)
 
     @property
     def is_healthy(self) -> bool:
         """False when a thread has died; before the first submission there is none to die."""
-        return all(lane.is_healthy for lane in (self._quick, self._slow))
+        return all(lane.is_healthy for lane in self._lanes)
 
     def stop(self, timeout: float = 5.0) -> None:
         """Commits what waits, ends the threads and closes their connections. The next submission starts others."""
         with self._lock:
-            threads = [lane.end() for lane in (self._quick, self._slow)]
+            threads = [lane.end() for lane in self._lanes]
         until = time.monotonic() + timeout
         for thread in threads:
             if thread is not None:
@@ -109,13 +113,21 @@ class Writer:
         if submission.kind not in self._kinds and submission.kind != CALL:
             raise LookupError(f"nobody has registered a store for the kind {submission.kind!r}")
         submission.size = max(submission.size, MIN_SIZE)
-        is_slow = submission.is_large or submission.kind == CALL
-        lane = self._slow if is_slow and self._has_two_lanes else self._quick
+        lane = self._lane_of(submission)
         with self._lock:
             if self._waiting_bytes + submission.size > options().WRITE_QUEUE_BYTES:
                 raise Unavailable("The server has more to write than it can. Send it again.", code="queue_full")
             self._waiting_bytes += submission.size
             lane.put(submission)
+
+    def _lane_of(self, submission: Submission) -> Lane:
+        if self._has_one_lane:
+            return self._quick
+        if submission.kind == CALL:
+            return self._slow
+        if self._kinds[submission.kind].is_apart:
+            return self._apart
+        return self._slow if submission.is_large else self._quick
 
     def _forget(self, done: Sequence[Submission]) -> None:
         """From a lane's thread: those have been settled."""

@@ -59,7 +59,7 @@ def test_a_probe_needs_no_tls(door: Door, path: str, settings: Settings) -> None
     assert door.send("GET", path).status == 200
 
 
-@pytest.mark.parametrize("lane", ["_quick", "_slow"])
+@pytest.mark.parametrize("lane", ["_quick", "_slow", "_apart"])
 def test_a_dead_writer(door: Door, monkeypatch: pytest.MonkeyPatch, lane: str) -> None:
     dead = threading.Thread(target=lambda: None)
     dead.start()

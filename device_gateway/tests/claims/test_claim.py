@@ -2,12 +2,14 @@
 
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -15,8 +17,21 @@ from device_gateway.claims.services import issue_token, revoke_token
 from device_gateway.models import Credential, Device, ProvisioningToken
 from device_gateway.registry.services import archive_device, restore_device
 from device_gateway.secret import hash_secret
-from device_gateway.tests.conftest import CLAIM, INGEST, PEER, SEED_READING, Meter, at_once, provisioned, refusal
+from device_gateway.tests.conftest import (
+    CLAIM,
+    INGEST,
+    PEER,
+    SEED_READING,
+    Meter,
+    at_once,
+    eventually,
+    provisioned,
+    refusal,
+)
+from ozone.intake import lane
+from ozone.intake.submission import LARGE_ROWS
 from tests.support.doors import Answer, Door
+from tests.support.postgres import another_connection
 
 INVALID = {"detail": "The provisioning token is missing, unknown, used or expired.", "code": "invalid_token"}
 
@@ -275,6 +290,25 @@ class TestAtOnce:
         answers = at_once(6, lambda number: claim_from(door, f"203.0.113.{number}", tokens[number]))
         assert [answer.status for answer in answers].count(201) == 1
         assert Credential.objects.filter(revoked_at=None).count() == 1
+
+
+def test_it_does_not_wait_for_a_batch_that_waits(
+    door: Door, meter: Meter, vera: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a lock: it had its transaction with the batch, and was refused with it."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    monkeypatch.setattr(lane, "LOCK_MILLISECONDS", 2900)  # on a busy machine all takes longer than was meant
+    token = provisioned(Device.objects.create(owner=vera))
+    waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'device_gateway_devicestate'::regclass AND NOT granted"
+    with another_connection() as other, ThreadPoolExecutor(1) as threads:
+        other.execute("LOCK TABLE device_gateway_devicestate IN EXCLUSIVE MODE")
+        batch = threads.submit(meter.send, door, [SEED_READING] * (LARGE_ROWS + 1))
+        assert eventually(lambda: other.execute(waiting).fetchone() == (1,), 10)
+        assert door.post(CLAIM, {"token": token}).status == 201
+        assert not batch.done()
+        other.rollback()
+        assert batch.result(10).status == 201
 
 
 def test_an_archived_device_keeps_its_token(door: Door, device: Device) -> None:

@@ -51,7 +51,7 @@ def test_bytes_count_as_rows(writer: Writer, store: Store, busy: threading.Event
     "sqlite" in settings.DATABASES["default"]["ENGINE"], reason="SQLite takes one writer at a time, and it has one"
 )
 @pytest.mark.parametrize("what", ["a batch", "a call"])
-def test_a_reading_does_not_wait_for_what_is_slow(writer: Writer, store: Store, what: str) -> None:
+def test_neither_a_reading_nor_what_is_apart_waits_for_what_is_slow(writer: Writer, store: Store, what: str) -> None:
     inside, gate = threading.Event(), threading.Event()
 
     def slow(*_: Any) -> None:
@@ -62,9 +62,11 @@ def test_a_reading_does_not_wait_for_what_is_slow(writer: Writer, store: Store, 
         slow()
 
     writer.register("batches", batches)
+    writer.register("apart", lambda _, rows: rows, is_apart=True)
     future = writer.post(CALL, (slow, {})) if what == "a call" else writer.post("batches", None, rows=LARGE_ROWS + 1)
     assert inside.wait(5)
     assert writer.submit_and_wait(ROWS, row(1)) == "row 1"
+    assert writer.submit_and_wait("apart", "a claim", rows=LARGE_ROWS + 1) == "a claim"
     assert not future.done()
     gate.set()
     assert future.result(5) is None
