@@ -84,7 +84,8 @@ def test_another_process_holds_the_write_lock(
         load.wait_for(50)
         with write_lock(server):
             began, claims, reads = time.monotonic(), [], []
-            while time.monotonic() - began < 3:
+            while time.monotonic() - began < 3 or not load.journal.count(503):
+                assert time.monotonic() - began < PATIENCE, f"nobody was refused: {load.journal.replies}"
                 claims.append(staff.call("POST", CLAIM, {"token": token}))
                 reads.append(latest(staff, devices[0]))
         load.wait_for(50)
@@ -103,7 +104,7 @@ def test_another_process_holds_the_write_lock(
     assert not journal.problems  # among them: a 503 without Retry-After
     assert journal.slowest < FIRMWARE_SECONDS
     check_stored(server, journal)
-    gauge.check("a lock held for 5 s", slowest)
+    gauge.check("a lock held for 3 s", slowest)
 
 
 @pytest.mark.sqlite_only
@@ -352,9 +353,9 @@ def test_told_to_end_under_load(server: LiveServer, devices: list[Device], gauge
 
 
 @ENDS
-@pytest.mark.parametrize("seconds", [1.5, 5.0], ids=["writable-again", "locked-for-long"])
+@pytest.mark.parametrize("seconds", [1.5, None], ids=["writable-again", "locked-for-long"])
 def test_told_to_end_while_requests_wait(
-    server: LiveServer, staff: Staff, devices: Sequence[Device], ctrl_c: bool, seconds: float
+    server: LiveServer, staff: Staff, devices: Sequence[Device], ctrl_c: bool, seconds: float | None
 ) -> None:
     plain = [device for device in devices if device.data_key is None]
     with ThreadPoolExecutor(len(plain)) as threads, write_lock(server, seconds):
@@ -363,7 +364,7 @@ def test_told_to_end_while_requests_wait(
         server.tell_to_end(ctrl_c)
         assert server.wait() < END_SECONDS
         answers = [request.result(PATIENCE) for request in sent]
-    expected = {201, 503} if seconds < 4 else {503}
+    expected = {503} if seconds is None else {201, 503}
     assert {status for status, _ in answers} <= expected
     assert max(taken for _, taken in answers) < FIRMWARE_SECONDS
     server.start()
