@@ -143,7 +143,7 @@ def _end(numbers: Sequence[int], now: datetime) -> list[int]:
 def forget_the_future(now: datetime) -> None:
     """By a clock that was set back what has ended in times to come has ended now at the latest: the next of its subject
     may be hours away, and another."""
-    Incident.objects.filter(ended_at__gt=now + AHEAD).update(ended_at=now)
+    Incident.objects.filter(ended_at__gt=now).update(ended_at=now)
 
 
 def release(now: datetime) -> None:
