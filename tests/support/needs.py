@@ -174,10 +174,8 @@ def micropython_of_32_bits() -> list[str] | None:
         for name in ("state/lists/partial", "cache/archives/partial", "etc/preferences.d", "root"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "state/status").touch()
-        source = (
-            "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main\n"
-        )
-        (folder / "etc/sources.list").write_text(source)
+        signed = "signed-by=/usr/share/keyrings/debian-archive-keyring.gpg"
+        (folder / "etc/sources.list").write_text(f"deb [{signed}] {_debian()} trixie main\n")
         own = {
             "APT::Architecture": "i386",
             "APT::Architectures": "i386",
@@ -198,6 +196,14 @@ def micropython_of_32_bits() -> list[str] | None:
         return [str(libraries / "ld-linux.so.2"), "--library-path", str(libraries), str(program)]
     _missing("MicroPython for 32 bits is not here, and apt could not fetch it")
     return None
+
+
+def _debian() -> str:
+    """Where this machine has its packages from; nothing, where it is no Debian."""
+    asked = ["Origin: Debian", "Component: main", "Created-By: Packages"]
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", *asked]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return next(iter(said.split()), "")
 
 
 @functools.cache
