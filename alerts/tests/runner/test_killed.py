@@ -69,8 +69,6 @@ def test_whoever_is_killed_another_tells_it_once(monkeypatch: pytest.MonkeyPatch
         channel(staff, now, kind=WEBHOOK, target=sink.url("/ok"), conditions=[SILENT])
         with runners() as alive:
             until(lambda: lease() is not None, PATIENCE)
-            # Whoever arms a machine has read that it was heard, which the test takes back.
-            until(lambda: Watch.objects.count() == len(some.devices), PATIENCE)
             for number in range(KILLS):
                 falls_silent(some, number)
                 if number > 1:
@@ -101,7 +99,12 @@ def silent() -> "QuerySet[Incident]":
 
 
 def has_opened(some: Fleet, place: int) -> bool:
-    return silent().filter(outlet=some.outlets[place]).exists()
+    if silent().filter(outlet=some.outlets[place]).exists():
+        return True
+    # A runner may have read just before that it was heard, which the test has taken back, and look in an hour only.
+    now = timezone.now()
+    Watch.objects.filter(device=some.devices[place * 5].pk, alert_after__gt=now).update(alert_after=now - SECOND)
+    return False
 
 
 def led_again_after(alive: Any, chance: random.Random) -> float:
