@@ -200,15 +200,17 @@ def test_a_clock_set_back_while_it_seems_over(fleet: Make) -> None:
     assert [kind for kind, _ in some.announced()][4:] == ["opened"]
 
 
-def test_a_clock_set_back_after_an_end(fleet: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the clock as it is now it has hardly ended, and yet the next one is another."""
+@pytest.mark.parametrize("ahead", [8 * MINUTE, MINUTE / 2])
+def test_a_clock_set_back_after_an_end(fleet: Make, monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
+    """By the clock as it is now it has hardly ended, or is about to, and yet the next one is another."""
     monkeypatch.setattr(flips, "HOLD", 12 * MINUTE)
     some = fleet(3, 2)
     some.off = 8 * MINUTE
     some.go_on(2 * MINUTE)
     some.go_on(12 * MINUTE, without=some.devices[:1])
     some.go_on(MINUTE)
-    some.off -= 8 * MINUTE
+    some.go_on(8 * MINUTE - ahead, step=8 * MINUTE - ahead)
+    some.off -= 9 * MINUTE
     some.go_on(3 * MINUTE)
     some.go_on(12 * MINUTE, without=some.devices[:1])
     some.go_on(2 * MINUTE)
