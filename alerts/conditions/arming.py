@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Max
 
 from alerts.conditions.silence import SILENT
 from device_gateway.models import Device
@@ -18,7 +17,7 @@ _ARM: Final = (
     " ON CONFLICT (device_id) DO UPDATE SET alert_after = excluded.alert_after"
 )
 AT_ONCE: Final = 1_000
-"""Numbers of devices that one statement arms."""
+"""Devices that one statement arms."""
 _UNLESS_ARMED: Final = " WHERE alerts_watch.alert_after IS NULL"
 
 
@@ -29,9 +28,11 @@ def arm(devices: Collection[int], now: datetime) -> None:
 
 def arm_all(now: datetime) -> None:
     """As arm, some at a time: each of these transactions is short. Outside of any other."""
-    last = Device.objects.aggregate(last=Max("id"))["last"] or 0
-    for place in range(0, last, AT_ONCE):
-        arm_among("BETWEEN %s AND %s", [place + 1, place + AT_ONCE], now, anew=True)
+    last = 0
+    # By the numbers that there are: one of them may be far from the next.
+    while numbers := list(Device.objects.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
+        last = numbers[-1]
+        arm_among("BETWEEN %s AND %s", [numbers[0], last], now, anew=True)
 
 
 def arm_among(among: str, given: list[Any], now: datetime, *, anew: bool) -> None:
