@@ -28,11 +28,18 @@ def arm(devices: Collection[int], now: datetime) -> None:
 
 def arm_all(now: datetime) -> None:
     """As arm, some at a time: each of these transactions is short. Outside of any other."""
-    last = 0
-    # By the numbers that there are: one of them may be far from the next.
-    while numbers := list(Device.objects.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
-        last = numbers[-1]
-        arm_among("BETWEEN %s AND %s", [numbers[0], last], now, anew=True)
+    last: int | None = 0
+    while last is not None:
+        last = arm_next(last, AT_ONCE, now, anew=True)
+
+
+def arm_next(after: int, most: int, now: datetime, *, anew: bool) -> int | None:
+    """As arm_among, of the devices that are numbered next, which may be far off. Returns the last one's number; None
+    where there are no more."""
+    numbers = list(Device.objects.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:most])
+    if numbers:
+        arm_among("BETWEEN %s AND %s", [numbers[0], numbers[-1]], now, anew=anew)
+    return numbers[-1] if len(numbers) == most else None
 
 
 def arm_among(among: str, given: list[Any], now: datetime, *, anew: bool) -> None:

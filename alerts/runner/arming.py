@@ -3,14 +3,11 @@
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Max
-
-from alerts.conditions.arming import arm, arm_among
-from device_gateway.models import Device
+from alerts.conditions.arming import arm, arm_next
 from device_gateway.versions import EVERYONE, RegistryChange
 
 AT_ONCE: Final = 5_000
-"""Numbers of devices that one statement goes through."""
+"""Devices that one statement goes through."""
 CHANGES: Final = 1_000
 AGAIN_AFTER: Final = 3600.0
 """Seconds after which all are gone through in any case."""
@@ -25,7 +22,6 @@ class Arming:
         self._change: int | None = None
         self._place: int | None = 0
         """How far it has gone through all; None: it does not."""
-        self._last = 0
         self._is_anew = False
         self._is_wanted = False
         self._began = float("-inf")
@@ -44,12 +40,9 @@ class Arming:
             return False
         if self._place == 0:
             self._began, self._is_wanted = monotonic, False
-            self._last = Device.objects.aggregate(last=Max("id"))["last"] or 0
-        until = self._place + AT_ONCE
-        arm_among("BETWEEN %s AND %s", [self._place + 1, until], now, anew=self._is_anew)
-        self._place = until
-        if until >= self._last:
-            self._place, self._is_anew = None, False
+        self._place = arm_next(self._place, AT_ONCE, now, anew=self._is_anew)
+        if self._place is None:
+            self._is_anew = False
         return self._place is not None
 
     def _hear(self, now: datetime) -> None:
