@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
+from django.db.models.functions import Coalesce, NullIf
 from django.utils import timezone
 
 from device_gateway.leading import Lease as Lease
@@ -15,8 +16,11 @@ from device_gateway.names import check_device_id, default_device_id, spelled_mac
 from device_gateway.room import RoomSample as RoomSample
 from device_gateway.secret import PREFIX_LENGTH, check_key
 from device_gateway.versions import WatchedQuerySet
-from ozone.intake.finding import Folded, FoundModel, FoundQuerySet, Order, with_following
+from ozone.intake.finding import Folded, FoundModel, FoundQuerySet, NoBytes, Order, with_following
 from ozone.wire.conf import options
+
+CALLED = Coalesce(NullIf("name_order", NoBytes()), "device_id_order")
+"""A device's place among others by what it is called in lists: its name, or where it has none its device_id."""
 
 
 class ReadingDecoder(json.JSONDecoder):
@@ -69,7 +73,11 @@ class Device(FoundModel):
 
     class Meta:
         ordering = ["id"]
-        indexes = [models.Index(fields=["id"], condition=models.Q(provisional=True), name="provisional_devices")]
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(provisional=True), name="provisional_devices"),
+            models.Index(CALLED, "id", condition=models.Q(archived_at=None), name="devices_by_name"),
+            models.Index(CALLED, "id", condition=models.Q(archived_at=None, assigned=False), name="devices_unassigned"),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.device_id or f"device {self.pk}"

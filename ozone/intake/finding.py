@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.sql.compiler import SQLCompiler
 
 from ozone.wire.folding import folded, order_key
 
@@ -56,6 +57,16 @@ class Order(_Following, models.BinaryField):
 
     def of(self, text: str | None) -> bytes:
         return order_key(text or "")
+
+
+class NoBytes(models.Func):
+    """`b""` as a literal: an index of an expression serves a query that is written the same, which no parameter is."""
+
+    template = "''"
+    output_field = models.BinaryField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="x''", **context)
 
 
 def following(model: type[models.Model], names: Collection[str] | None = None) -> list[Any]:

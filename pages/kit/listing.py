@@ -13,6 +13,8 @@ from pages.kit.queries import asked
 M = TypeVar("M", bound=Model)
 
 PAGE_ROWS: Final = 50
+COUNTED: Final = 10_000
+"""Rows that are counted, on the first pages; of more it is said that there are."""
 
 
 class Badge(NamedTuple):
@@ -60,11 +62,19 @@ class Listing(Generic[M]):
         number = query.get("page", "")
         self.number = int(number) if is_number(number) else 1
         self.total = self.pages = 0
+        self.has_uncounted = False
 
     def cut(self, found: "QuerySet[M]") -> "QuerySet[M]":
-        """The rows of this page, in order; `total` and `pages` are then known."""
-        self.total = found.count()
-        self.pages = max(1, -(-self.total // self.rows))
+        """The rows of this page, in order; `total` and `pages` are then known.
+
+        Counted is as far as COUNTED rows, or to the end of this page; whether there are more is `has_uncounted`, and
+        `pages` is then the least there can be.
+        """
+        most = max(COUNTED, self.number * self.rows)
+        there = found.order_by()[: most + 1].count()
+        self.has_uncounted = there > most
+        self.total = min(there, most)
+        self.pages = max(1, -(-there // self.rows))
         self.number = max(1, min(self.number, self.pages))
         start = (self.number - 1) * self.rows
         ordered = found.order_by(*self.sorts[self.sort.removeprefix("-")].fields, "pk")

@@ -4,10 +4,10 @@ import re
 from typing import Any, Final
 
 from django.contrib.auth.models import User
-from django.db.models import BinaryField, Q, QuerySet, TextField, Value
-from django.db.models.functions import Coalesce, NullIf, Replace
+from django.db.models import Q, QuerySet, TextField, Value
+from django.db.models.functions import Replace
 
-from device_gateway.models import Device, DeviceName
+from device_gateway.models import CALLED, Device, DeviceName
 from device_gateway.names import spelled_mac
 from device_gateway.registry.queries import visible_devices
 from ozone.wire.folding import folded
@@ -16,9 +16,7 @@ from stations.models import PowerBank, Station
 from telemetry.models import Machine, Outlet
 from telemetry.visible import visible_machines, visible_outlets
 
-_NAME: Final = NullIf("name_order", Value(b"", output_field=BinaryField()))
-BY_NAME: Final = Coalesce(_NAME, "device_id_order").asc(nulls_last=True)
-"""Devices by what they are called in lists: their name, or where they have none their device_id."""
+BY_NAME: Final = CALLED.asc(nulls_last=True)
 CHOICES: Final = 200
 """Devices offered at once; past that the reader narrows them down by words."""
 LONGEST: Final = 100
