@@ -20,6 +20,8 @@ import django
 
 from ozontelemetry.server import end_at_once, hear_ends, hold_ends, keep_files_private
 
+# All that is loaded stays: to look again and again what of it could go is a sixth of a start.
+gc.disable()
 IS_WORKER = multiprocessing.parent_process() is not None
 if IS_WORKER:
     # A worker that is told to end before it has loaded this application would serve on until it is killed.
@@ -133,3 +135,4 @@ if IS_WORKER:
     gc.freeze()
     # Nor does it walk through what a large request holds, again and again while that grows: every thread stands still.
     gc.set_threshold(5_000, 5, 5)
+gc.enable()

@@ -170,11 +170,11 @@ def test_with_them_it_does(tmp_path: Path) -> None:
     done = run(
         tmp_path,
         "-c",
-        "import ozontelemetry.asgi; print('up')",
+        "import gc, ozontelemetry.asgi; print('up', gc.isenabled())",
         DJANGO_SECRET_KEY="for-tests-only-and-good-for-nothing-else-at-all",
         DJANGO_ALLOWED_HOSTS="meters.example.com",
     )
-    assert (done.returncode, done.stdout) == (0, "up\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "up True\n"), done.stderr
 
 
 @pytest.mark.thorough

@@ -1,5 +1,6 @@
 """From any state of the database to a serving system: checks, migrations, first operator, then the server."""
 
+import gc
 import glob
 import os
 import resource
@@ -44,6 +45,7 @@ class Command(BaseCommand):
         parser.add_argument("--development", action="store_true", help="Development, unless DJANGO_DEBUG=0 is set.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        gc.enable()
         sound_or_exit()
         host = env.str("HOST", default="127.0.0.1")
         port = env.int("PORT", default=8000)
