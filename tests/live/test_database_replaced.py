@@ -20,10 +20,19 @@ from tests.support.staff import Device, Staff
 pytestmark = [pytest.mark.real_server, pytest.mark.sqlite_only]
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[LiveServer]:
-    with live_server(production=True, folder=tmp_path) as server:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with live_server(production=True, folder=tmp_path_factory.mktemp("database")) as server:
         yield server
+
+
+@pytest.fixture
+def server(running: LiveServer) -> LiveServer:
+    """Sound again after each of the tests, but for the last; its log says nothing yet."""
+    assert running.is_ready()
+    running.log.write_bytes(b"")
+    file_of(running).with_name("backup.sqlite3").unlink(missing_ok=True)
+    return running
 
 
 def file_of(server: LiveServer) -> Path:
@@ -157,18 +166,6 @@ def test_the_same_file_comes_back(server: LiveServer) -> None:
     assert "it is the one that was opened again" in server.log.read_text()
 
 
-def test_the_log_beside_it_is_removed(server: LiveServer) -> None:
-    """What is committed after that goes into a file without a name."""
-    staff = Staff(server.url)
-    (device,) = staff.enrol(1)
-    assert staff.send(device, {"kwh": 1}).status == 201
-    file_of(server).with_name(file_of(server).name + "-wal").unlink()
-    for _ in range(3):
-        answer = staff.send(device, {"kwh": 2})
-        assert (answer.status, answer.json()["code"]) == (503, "database_replaced")
-    assert "-wal file was removed or replaced" in server.log.read_text()
-
-
 def test_restored_while_it_runs(server: LiveServer) -> None:
     """`sqlite3 db.sqlite3 ".restore backup.sqlite3"`: through SQLite itself, into the file that is open."""
     staff = Staff(server.url)
@@ -194,3 +191,15 @@ def test_restored_while_it_runs(server: LiveServer) -> None:
     time.sleep(1)
     assert staff.send(late, {"kwh": 2}).status == 401  # claimed after the backup
     assert staff.call("GET", "/readyz").status == 200
+
+
+def test_the_log_beside_it_is_removed(server: LiveServer) -> None:
+    """What is committed after that goes into a file without a name."""
+    staff = Staff(server.url)
+    (device,) = staff.enrol(1)
+    assert staff.send(device, {"kwh": 1}).status == 201
+    file_of(server).with_name(file_of(server).name + "-wal").unlink()
+    for _ in range(3):
+        answer = staff.send(device, {"kwh": 2})
+        assert (answer.status, answer.json()["code"]) == (503, "database_replaced")
+    assert "-wal file was removed or replaced" in server.log.read_text()
