@@ -8,7 +8,7 @@ with chromium() as browser, visitor(browser, server.url) as visit:
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pytest
 from playwright.sync_api import (
@@ -21,6 +21,7 @@ from playwright.sync_api import (
 )
 
 from tests.support import needs
+from tests.support.length import length
 from tests.support.server import ADMIN, PASSWORD
 
 FLAGS: Final = [
@@ -36,6 +37,9 @@ FLAGS: Final = [
 SMALL: Final[ViewportSize] = {"width": 360, "height": 740}
 MIDDLE: Final[ViewportSize] = {"width": 1024, "height": 768}
 WIDE: Final[ViewportSize] = {"width": 1280, "height": 800}
+Scheme = Literal["light", "dark"]
+SCHEMES: Final[tuple[Scheme, ...]] = length(("light",), ("light", "dark"))
+"""Of what is looked at for its widths, which are the same in both; every page in the dark: test_accessibility.py."""
 _LEFT: Final = ("htmx:afterRequest,", "htmx:sendAbort,")
 """What htmx says when a page is left, or a filter is changed again, while it asks. Any other end of a request has a
 message of its own besides the first."""
@@ -89,12 +93,11 @@ class Visit:
             self.faults.append(f"request to {request.url}")
 
     def sign_in(self, username: str = ADMIN, password: str = PASSWORD) -> None:
-        """As whoever types it; with the session of an earlier window of that person where it still holds."""
+        """As whoever types it; or by the session of an earlier window of that person, which shows no page yet."""
         who = (self.base, username)
         if who in _sessions:
             self.page.context.add_cookies(_sessions[who])
-            self.page.goto("/")
-            if not self.page.url.endswith("/login/?next=/"):
+            if self.page.request.get("/api/auth/check/").json()["authenticated"]:
                 return
         self.page.goto("/login/")
         self.page.get_by_label("Username").fill(username)

@@ -6,16 +6,16 @@ One file for each, `<page>-<width>-<scheme>.png`; printed is whatever a page wro
 import argparse
 import re
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from playwright.sync_api import Browser
 
 from tests.browser.furnished import filled, furnished_server, pages_for
-from tests.browser.harness import SMALL, WIDE, Visit, chromium, visitor
+from tests.browser.harness import SMALL, WIDE, Scheme, Visit, chromium, visitor
 
 DAYS = 14
 SETTLE_MS = 600
-SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")
 
 
 def take(visit: Visit, path: str, name: str, folder: Path) -> None:

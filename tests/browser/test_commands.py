@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.harness import SMALL, Visit, visitor
+from tests.browser.harness import SCHEMES, SMALL, Visit, visitor
 from tests.support.server import ADMIN, PASSWORD, LiveServer
 
 pytestmark = pytest.mark.browser
@@ -137,7 +137,7 @@ def test_without_scripts(browser: Browser, server: LiveServer, machine: Machine)
         expect(rows(page).first).to_contain_text("Cancelled")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_on_a_phone(browser: Browser, server: LiveServer, machine: Machine, scheme: str) -> None:
     with visitor(browser, server.url, viewport=SMALL, color_scheme=scheme) as visit:
         page = visit.page

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.fleet import Fleet
-from tests.browser.harness import SMALL, Visit, visitor
+from tests.browser.harness import SCHEMES, SMALL, Visit, visitor
 from tests.support.server import LiveServer
 
 pytestmark = pytest.mark.browser
@@ -26,6 +26,7 @@ def tile(page: Page, name: str, number: int) -> None:
 def test_from_nothing_to_the_first_event(visit: Visit, request: pytest.FixtureRequest) -> None:
     page = visit.page
     visit.sign_in()
+    page.goto("/")
     guide = page.get_by_role("region", name="From nothing to the first event")
     expect(guide.get_by_role("link", name="Add a device")).to_be_visible()
     expect(page.get_by_text("No event has arrived in the last day.")).to_be_visible()
@@ -48,9 +49,10 @@ def test_from_nothing_to_the_first_event(visit: Visit, request: pytest.FixtureRe
     page.wait_for_url("**/devices?status=online")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_on_a_phone(browser: Browser, server: LiveServer, scheme: str) -> None:
     with visitor(browser, server.url, viewport=SMALL, color_scheme=scheme) as visit:
         visit.sign_in()
+        visit.page.goto("/")
         expect(visit.page.get_by_role("heading", name="Dashboard")).to_be_visible()
         assert visit.too_wide() == []

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.fleet import Fleet
-from tests.browser.harness import SMALL, Visit, visitor
+from tests.browser.harness import SCHEMES, SMALL, Visit, visitor
 from tests.support.server import LiveServer
 
 pytestmark = pytest.mark.browser
@@ -130,7 +130,7 @@ def test_without_scripts(browser: Browser, server: LiveServer, fleet: Fleet) -> 
         expect(page).to_have_url(f"{visit.base}/devices?q=unit")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_on_a_phone(browser: Browser, server: LiveServer, fleet: Fleet, scheme: str, tmp_path: Path) -> None:
     with visitor(browser, server.url, viewport=SMALL, color_scheme=scheme) as visit:
         page = open_list(visit)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.fleet import Fleet
-from tests.browser.harness import SMALL, Visit, visitor
+from tests.browser.harness import SCHEMES, SMALL, Visit, visitor
 from tests.support.server import LiveServer
 
 pytestmark = pytest.mark.browser
@@ -137,7 +137,7 @@ def test_an_outlet_by_keyboard(visit: Visit, fleet: Fleet) -> None:
     expect(page.locator(".figures tbody tr").last.locator("td").last).to_have_text(str(before + 2))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_on_a_phone(browser: Browser, server: LiveServer, fleet: Fleet, scheme: str) -> None:
     with visitor(browser, server.url, viewport=SMALL, color_scheme=scheme) as visit:
         visit.sign_in()
@@ -192,9 +192,9 @@ def test_long_names_wrap_and_push_nothing_out(visit: Visit, fleet: Fleet) -> Non
         page.goto(f"{path}edit/")
         page.get_by_label("Name").fill(name)
         page.get_by_role("button", name="Save").click()
-    for width in (320, 360, 640, 940, 1024, 1280, 1440):
-        page.set_viewport_size({"width": width, "height": 800})
-        for path in ("/machines/", "/devices/", "/outlets/", outlet, "/find/?q=waschhalle"):
-            page.goto(path)
+    for path in ("/machines/", "/devices/", "/outlets/", outlet, "/find/?q=waschhalle"):
+        page.goto(path)
+        for width in (320, 360, 640, 940, 1024, 1280, 1440):
+            page.set_viewport_size({"width": width, "height": 800})
             expect(page.locator("main :is(a, h1)", has_text=hyphens).first).to_be_visible()
             assert visit.too_wide() == [], (path, width)

@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.fleet import Fleet
 from tests.browser.harness import Visit, visitor
+from tests.support.length import length
 from tests.support.server import LiveServer
 
 pytestmark = pytest.mark.browser
+
+WIDTHS: Final = [*range(320, 660, length(60, 20)), 768, 1024, 1440]
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +80,7 @@ def test_chart_tells_its_numbers_and_follows(visit: Visit, fleet: Fleet) -> None
     expect(tip).to_contain_text("Basic: 4")
 
 
-@pytest.mark.parametrize(("scheme", "widths"), [("light", [*range(320, 660, 20), 768, 1024, 1440]), ("dark", [360])])
+@pytest.mark.parametrize(("scheme", "widths"), [("light", WIDTHS), *length((), (("dark", [360]),))])
 def test_nothing_is_cut_off(browser: Browser, server: LiveServer, fleet: Fleet, scheme: str, widths: list[int]) -> None:
     with visitor(browser, server.url, color_scheme=scheme) as visit:
         visit.sign_in()

@@ -5,7 +5,7 @@ import pytest
 import segno
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.harness import SMALL, Visit, visitor
+from tests.browser.harness import SCHEMES, SMALL, Visit, visitor
 from tests.support.server import PASSWORD, LiveServer
 
 pytestmark = pytest.mark.browser
@@ -159,7 +159,7 @@ def test_register(visit: Visit) -> None:
     expect(page.get_by_text("Ask an operator to add one")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_on_a_phone(browser: Browser, server: LiveServer, scheme: str) -> None:
     with visitor(browser, server.url, viewport=SMALL, color_scheme=scheme) as visit:
         for path in ("/login/", "/register/"):
