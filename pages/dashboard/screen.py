@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, F, Max, Q, QuerySet
+from django.db.models import Count, F, Max, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
@@ -117,8 +117,11 @@ class TickerRow(NamedTuple):
 def overview(actor: Any, now: datetime) -> Overview:
     devices = visible_devices(actor)
     sends_readings = Q(state__latest_received_at__isnull=False)
+    # In a query of its own: asked of each device among the counts, it would cost more than all of them.
+    put_away = devices.filter(_is_silent(now), is_spare(), assigned=True).order_by().values("assigned")
     counts = devices.aggregate(
-        quiet=Count("pk", filter=_is_quiet(now)),
+        put_away=Max(Subquery(put_away.annotate(number=Count("pk")).values("number"))),
+        quiet=Count("pk", filter=_is_silent(now) & (Q(machine__isnull=False) | Q(assigned=True))),
         meters=Count("pk", filter=sends_readings),
         meters_online=Count("pk", filter=sends_readings & presence_is(Presence.ONLINE, now)),
         reading_at=Max("state__latest_received_at"),
@@ -128,6 +131,7 @@ def overview(actor: Any, now: datetime) -> Overview:
             "pk", filter=Q(assigned=True)
         ),  # last: after it `assigned` names this number, no more the column
     )
+    counts["quiet"] -= counts.pop("put_away") or 0
     is_reporting = bool(counts["meters"]) or visible_events(actor).exists()
     has_token = not is_reporting and ProvisioningToken.objects.filter(device__in=visible_devices(actor)).exists()
     return Overview(**counts, is_reporting=is_reporting, has_token=has_token)
@@ -135,8 +139,11 @@ def overview(actor: Any, now: datetime) -> Overview:
 
 def _is_quiet(now: datetime) -> Q:
     """Idle or offline, among devices that should be heard from: a spare is not."""
-    is_expected = Q(machine__isnull=False) | (Q(assigned=True) & ~is_spare())
-    return is_expected & (presence_is(Presence.IDLE, now) | presence_is(Presence.OFFLINE, now))
+    return _is_silent(now) & (Q(machine__isnull=False) | (Q(assigned=True) & ~is_spare()))
+
+
+def _is_silent(now: datetime) -> Q:
+    return presence_is(Presence.IDLE, now) | presence_is(Presence.OFFLINE, now)
 
 
 # --- today ---

@@ -10,8 +10,9 @@ from django.views.decorators.http import require_safe
 from device_gateway.room import forecast
 from ozone.wire.clock import clock_watch
 from ozone.wire.words import duration
-from pages.dashboard.earned import RANKED, Span, chosen_span, morning, spans
-from pages.dashboard.screen import held_up, last_hour, overview, quiet_rows, ticker_rows, today, waiting
+from pages.dashboard.earned import RANKED, Span, chosen_span, spans
+from pages.dashboard.fleet import fleet_of
+from pages.dashboard.screen import last_hour, ticker_rows, today
 from pages.incidents.screen import open_now
 from pages.kit.frame import signed_in_page
 from pages.kit.live import Screen, live_page, part, rows, screen
@@ -46,20 +47,19 @@ def _clock() -> dict[str, Any]:
 
 
 def _screen(actor: Any, span: Span, is_whole: bool, now: datetime) -> Screen:
-    fleet = overview(actor, now)
-    earned = morning(actor, span, now)
+    found = fleet_of(actor, span)
+    fleet, earned = found.overview, found.earned
     ranked = earned.rows(None if is_whole else RANKED)
     shown: dict[str, Any] = {"total": earned.total, "currency": earned.book.currency, "span": span}
     shown |= {"has_outlets": bool(ranked), "more": len(earned.ranked) - len(ranked)}
     stations = overview_of_stations() if actor.is_staff and stations_enabled() else None
     person = {"is_staff": actor.is_staff, "username": "" if actor.is_staff else actor.get_username()}
     total, chart = last_hour(actor, now)
-    waits = waiting(now) if actor.is_staff else held_up(actor)
     return screen(
         lists={
             "earned": rows("pages/dashboard/earned_row.html", ((row.outlet, row) for row in ranked)),
             "stopped": rows("pages/dashboard/stopped_row.html", ((row.machine, row) for row in earned.stopped)),
-            "quiet": rows("pages/dashboard/quiet_row.html", quiet_rows(actor, now)),
+            "quiet": rows("pages/dashboard/quiet_row.html", found.quiet),
             "ticker": rows("pages/dashboard/ticker_row.html", ticker_rows(actor, now), element="li"),
         },
         parts=[
@@ -69,11 +69,11 @@ def _screen(actor: Any, span: Span, is_whole: bool, now: datetime) -> Screen:
             part("morning", "pages/dashboard/morning.html", shown),
             part("earned_total", "pages/dashboard/earned_total.html", shown, element="tbody"),
             part("earned_more", "pages/dashboard/earned_more.html", shown),
-            part("fleet", "pages/dashboard/fleet.html", {"fleet": fleet}),
+            part("fleet", "pages/dashboard/fleet.html", {"fleet": fleet, "at": found.at if found.is_large else None}),
             part("meters", "pages/dashboard/meters.html", {"fleet": fleet, "stations": stations}),
             part("today", "pages/dashboard/today.html", {"day": today(actor, now)}),
             part("hour", "pages/dashboard/hour.html", {"chart": chart, "total": total}),
-            part("waiting", "pages/dashboard/waiting.html", {"waiting": waits, "is_staff": actor.is_staff}),
+            part("waiting", "pages/dashboard/waiting.html", {"waiting": found.waiting, "is_staff": actor.is_staff}),
             part("quiet", "pages/dashboard/quiet.html", {"fleet": fleet}),
             part("room", "pages/dashboard/room.html", {"room": forecast() if actor.is_staff else None}),
         ],

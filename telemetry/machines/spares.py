@@ -7,7 +7,7 @@ from django.db.models import Exists, Max, OuterRef, Q
 
 from device_gateway.models import Device
 from device_gateway.states import last_heard
-from telemetry.models import MachineDevice
+from telemetry.models import Machine, MachineDevice
 
 TAKEN_OUT: Final = timedelta(minutes=15)
 """A board that is put away may run on until somebody takes it out."""
@@ -15,8 +15,9 @@ TAKEN_OUT: Final = timedelta(minutes=15)
 
 def is_spare(device: str = "") -> Q:
     """The condition that a row's device is one. `device` leads to it, as `device__`."""
-    was_held = Exists(MachineDevice.objects.filter(device=OuterRef(f"{device}pk")))
-    return Q(was_held, **{f"{device}machine__isnull": True})
+    whose = OuterRef(f"{device}pk")
+    # Both as conditions of their own: of an outer join that finds nothing PostgreSQL expects one row, of a million.
+    return Q(Exists(MachineDevice.objects.filter(device=whose)), ~Exists(Machine.objects.filter(device=whose)))
 
 
 def heard_again(since: datetime) -> list[int]:

@@ -1,0 +1,150 @@
+"""A large fleet is not looked through at every look: what was found stays for a while, and says when that was."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from device_gateway.models import Device
+from pages.dashboard import fleet as fleets
+from pages.dashboard.earned import spans
+from pages.dashboard.fleet import Fleet, Kept
+from pages.kit.version import Scope
+from pages.tests.conftest import SignIn
+from pages.tests.dashboard.test_dashboard import fleet, tiles
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+KEY = (Scope(True, None), spans(NOON)[0])
+WAIT = 60.0
+"""Seconds that nothing takes."""
+
+
+def of(devices: int) -> Fleet:
+    nothing: Any = None
+    return Fleet(NOON, fleet(devices=devices), (), (), nothing)
+
+
+class Finder:
+    """Finds 3 devices, then 4, 5, …; not before it `may`."""
+
+    def __init__(self) -> None:
+        self.found = 2
+        self.may = threading.Event()
+        self.may.set()
+        self.done = threading.Semaphore(0)
+
+    def __call__(self) -> Fleet:
+        try:
+            assert self.may.wait(WAIT)
+            self.found += 1
+            return of(self.found)
+        finally:
+            self.done.release()
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has three devices is large."""
+    monkeypatch.setattr(fleets, "LARGE", 3)
+    monkeypatch.setattr(fleets, "_kept", Kept())
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch, large: None) -> None:
+    """Every look is one that begins another search."""
+    monkeypatch.setattr(fleets, "REST_SECONDS", 0.0)
+    monkeypatch.setattr(fleets, "REST_SHARE", 0)
+
+
+def devices(kept: Kept, find: Callable[[], Fleet]) -> int:
+    return kept.get(KEY, find).overview.devices
+
+
+@pytest.mark.usefixtures("large")
+def test_what_was_found_stays_for_a_while() -> None:
+    kept, find = Kept(), Finder()
+    assert [devices(kept, find) for _ in range(3)] == [3, 3, 3]
+    assert kept.get((Scope(False, 7), KEY[1]), find).overview.devices == 4  # another's fleet is not this one
+
+
+@pytest.mark.usefixtures("large")
+def test_a_small_fleet_is_found_at_each_look() -> None:
+    kept = Kept()
+    assert [devices(kept, lambda number=number: of(number)) for number in (0, 1, 2, 1)] == [0, 1, 2, 1]  # type: ignore[misc]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_who_looks_does_not_wait_for_what_is_found_anew() -> None:
+    kept, find = Kept(), Finder()
+    assert devices(kept, find) == 3
+    find.done.acquire()
+    find.may.clear()
+    assert [devices(kept, find) for _ in range(3)] == [3, 3, 3]
+    assert [thread.name for thread in threading.enumerate()].count("large-fleet") == 1
+    find.may.set()
+    assert find.done.acquire(timeout=WAIT)
+    for thread in threading.enumerate():
+        if thread.name == "large-fleet":
+            thread.join(WAIT)
+    assert devices(kept, find) == 4
+
+
+@pytest.mark.usefixtures("large")
+def test_those_who_come_first_look_once() -> None:
+    kept, find = Kept(), Finder()
+    find.may.clear()
+    seen: list[int] = []
+    threads = [threading.Thread(target=lambda: seen.append(devices(kept, find))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    find.may.set()
+    for thread in threads:
+        thread.join(WAIT)
+    assert seen == [3, 3, 3, 3]
+
+
+@pytest.mark.usefixtures("large")
+def test_what_is_too_old_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, find = Kept(), Finder()
+    assert devices(kept, find) == 3
+    monkeypatch.setattr(fleets, "OLDEST_SECONDS", -1.0)
+    assert devices(kept, find) == 4
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_search_that_fails_leaves_what_there_was(caplog: pytest.LogCaptureFixture) -> None:
+    kept = Kept()
+    done = threading.Event()
+
+    def fail() -> Fleet:
+        done.set()
+        raise RuntimeError("no database")
+
+    assert devices(kept, lambda: of(3)) == 3
+    assert devices(kept, fail) == 3
+    assert done.wait(WAIT)
+    for thread in threading.enumerate():
+        if thread.name == "large-fleet":
+            thread.join(WAIT)
+    assert "what was found before stays" in caplog.text
+    assert devices(kept, lambda: of(4)) == 3
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("large")
+def test_the_page_says_since_when(signed_in: SignIn, olga: User, vera: User, meter: Device, pump: Device) -> None:
+    """Staff's three are many here; her own one is not."""
+    staff, owner = signed_in(olga), signed_in(vera)
+    assert "Counted" not in staff.get("/").content.decode()
+    Device.objects.create(name="Third")
+    page = staff.get("/").content.decode()
+    assert tiles(page)["Devices"][0] == "3"
+    assert "Counted <time datetime=" in page
+    Device.objects.create(name="Fourth", owner=vera)
+    assert tiles(staff.get("/").content.decode())["Devices"][0] == "3"
+    page = owner.get("/").content.decode()
+    assert tiles(page)["Devices"][0] == "2"
+    assert "Counted" not in page
