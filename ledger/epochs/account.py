@@ -28,6 +28,9 @@ from ledger.lines.models import Kind, Line
 from telemetry.treatments import TREATMENTS
 
 EVENTS_AT_ONCE: Final = 5_000
+FEWER_AT_ONCE: Final = 1_000
+"""Where a step would write more than ROWS_AT_ONCE: a counter that steps to and fro has a line or an epoch a press."""
+ROWS_AT_ONCE: Final = 1_500
 _MOMENT: Final = timedelta(microseconds=1)
 _CANDIDATES: Final = (40, 2_000)
 """Presses among which one is looked for with which to begin, at first and then."""
@@ -87,10 +90,23 @@ class Found(NamedTuple):
     until: datetime | None
     """What happened from then on is not accounted for yet; None: all is."""
 
+    @property
+    def rows(self) -> int:
+        """Of epochs and lines."""
+        return sum(1 + len(epoch.lines) for one in self.accounts for epoch in one.epochs)
+
 
 def account(facts: DeviceFacts, since: datetime) -> Found:
-    """Of those treatments of which something may have changed since, for some EVENTS_AT_ONCE."""
-    until = nth_after(facts, since, EVENTS_AT_ONCE)
+    """Of those treatments of which something may have changed since, for some EVENTS_AT_ONCE; fewer where there is
+    much to write, for meanwhile nobody else does."""
+    found = _account_for(facts, since, EVENTS_AT_ONCE)
+    if found.rows > ROWS_AT_ONCE and EVENTS_AT_ONCE > FEWER_AT_ONCE:
+        found = _account_for(facts, since, FEWER_AT_ONCE)
+    return found
+
+
+def _account_for(facts: DeviceFacts, since: datetime, number: int) -> Found:
+    until = nth_after(facts, since, number)
     events = read_events(facts, since, until)
     closed = ClosedMonths({told.outlet for told in events if told.outlet is not None})
     found = []

@@ -1,17 +1,18 @@
 """Writing what was found: only rows that differ are written, and rows that stay keep their ids."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from ledger.epochs.account import Account, Found
 from ledger.epochs.found import LONG_AGO, FoundEpoch, FoundLine
 from ledger.epochs.models import Epoch
 from ledger.lines.models import Kind, Line
 from ledger.lines.settling import Settlements
+from ozone.intake.sql import insert_all
 from telemetry.events.quarantine import CONFLICT, members
 from telemetry.events.storing import Bindings
 from telemetry.models import QuarantinedEvent
@@ -25,54 +26,86 @@ class Contradiction(Exception):
     """What is stored of an epoch cannot be: it has fewer presses than none."""
 
 
-def keep(device: int, found: Found, since: datetime) -> None:
-    """In the transaction of the caller, who holds the device's lock. `since`: from when on conflicts are looked at.
+class Changes:
+    """What is to be written. Others wait while it is written, not while it is made out."""
 
-    Raises Contradiction where there is nothing to go on with.
-    """
-    for one in found.accounts:
-        _keep_account(device, one, found.until)
-        since = min(since, one.start.at if one.start else LONG_AGO)
-    _keep_conflicts(device, since)
+    def __init__(self, device: int, found: Found, since: datetime) -> None:
+        """Reads what is stored. `since`: from when on conflicts are looked at. Raises Contradiction where there is
+        nothing to go on with."""
+        self._device = device
+        self._conflicts_since = since
+        self._epochs = _Rows(_EPOCH_FIELDS)
+        self._lines = _Rows(_LINE_FIELDS)
+        for one in found.accounts:
+            self._conflicts_since = min(self._conflicts_since, one.start.at if one.start else LONG_AGO)
+            self._compare(one, found.until)
+
+    def write(self) -> None:
+        """In the transaction of the caller, who holds the device's lock and knows that nothing it was made of is
+        different now. Raises IntegrityError where rows of the ledger have gone meanwhile."""
+        self._epochs.write()
+        self._lines.write()
+        _conflicts(self._device, self._conflicts_since).write()
+
+    def _compare(self, account: Account, until: datetime | None) -> None:
+        start = account.start
+        first = start.epoch.number if start else 1
+        concerned = Q(number__gte=first)
+        if until is not None:  # what comes later is looked into in the next step, and mostly stays
+            concerned &= Q(number__lt=first + len(account.epochs)) | Q(started_at__lt=until)
+        of_treatment = Epoch.objects.filter(device=self._device, treatment=account.treatment)
+        stored = {epoch.number: epoch for epoch in of_treatment.filter(concerned)}
+        settlements = Settlements(self._device, account.treatment)
+        lines: list[tuple[Epoch, FoundLine, int | None]] = []
+        kept = []
+        row = None
+        for place, found in enumerate(account.epochs):
+            number = first + place
+            row = stored.pop(number, None)
+            values = _values(found, _unexplained(start.epoch, start.at) if start and place == 0 else 0)
+            if values["presses"] < 0:
+                raise Contradiction(f"{account.treatment}, epoch {number}")
+            if row is None:
+                row = Epoch(device_id=self._device, treatment=account.treatment, number=number, **values)
+                self._epochs.new.append(row)
+            else:
+                kept.append(row)
+                self._epochs.set(row, values)
+            lines += [(row, line, by) for line, by in settlements.split(account.epochs, place)]
+        self._epochs.gone += [row for row in stored.values() if until is None or row.started_at < until]
+        theirs = Line.objects.filter(epoch__in=kept).exclude(kind=Kind.CONFLICT)
+        if start is not None:
+            resumed = [line.pk for line in start.runs()]
+            theirs = theirs.exclude(~Q(pk__in=resumed), epoch=start.epoch, at__lte=start.at)
+        if until is not None and row in kept:
+            theirs = theirs.exclude(epoch=row, at__gte=until)  # it goes on
+        _compare_lines(self._lines, theirs, lines)
 
 
-def _keep_account(device: int, account: Account, until: datetime | None) -> None:
-    start = account.start
-    first = start.epoch.number if start else 1
-    of_treatment = Epoch.objects.filter(device=device, treatment=account.treatment)
-    stored = {epoch.number: epoch for epoch in of_treatment.filter(number__gte=first)}
-    settlements = Settlements(device, account.treatment)
-    lines: list[tuple[Epoch, FoundLine, int | None]] = []
-    new, changed, kept = [], [], []
-    row = None
-    for place, found in enumerate(account.epochs):
-        row = stored.pop(first + place, None)
-        values = _values(found, _unexplained(start.epoch, start.at) if start and place == 0 else 0)
-        if values["presses"] < 0:
-            raise Contradiction(f"{account.treatment}, epoch {first + place}")
-        if row is None:
-            row = Epoch(device_id=device, treatment=account.treatment, number=first + place, **values)
-            new.append(row)
-        else:
-            kept.append(row)
-            if _set(row, values):
-                changed.append(row)
-        lines += [(row, line, by) for line, by in settlements.split(account.epochs, place)]
-    # What comes later is looked into in the next step, and mostly stays.
-    gone = [row for row in stored.values() if until is None or row.started_at < until]
-    if gone:
-        Epoch.objects.filter(pk__in=[row.pk for row in gone]).delete()
-    if changed:
-        Epoch.objects.bulk_update(changed, [name.removesuffix("_id") for name in _EPOCH_FIELDS])
-    if new:
-        Epoch.objects.bulk_create(new)
-    theirs = Line.objects.filter(epoch__in=kept).exclude(kind=Kind.CONFLICT)
-    if start is not None:
-        resumed = [line.pk for line in start.runs()]
-        theirs = theirs.exclude(~Q(pk__in=resumed), epoch=start.epoch, at__lte=start.at)
-    if until is not None and row in kept:
-        theirs = theirs.exclude(epoch=row, at__gte=until)  # it goes on
-    _keep_lines(theirs, lines)
+class _Rows:
+    """Rows of one table that go, change or come."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        self.gone: list[Any] = []
+        self.changed: list[Any] = []
+        self.new: list[Any] = []
+        self._fields = [name.removesuffix("_id") for name in fields]
+
+    def set(self, row: Any, values: Mapping[str, Any]) -> None:
+        """It is to have these; where it has others it is written."""
+        different = {name: value for name, value in values.items() if getattr(row, name) != value}
+        for name, value in different.items():
+            setattr(row, name, value)
+        if different:
+            self.changed.append(row)
+
+    def write(self) -> None:
+        if self.gone:
+            type(self.gone[0])._default_manager.filter(pk__in=[row.pk for row in self.gone]).delete()
+        if self.changed:
+            type(self.changed[0])._default_manager.bulk_update(self.changed, self._fields, batch_size=500)
+        if self.new:
+            insert_all(self.new)
 
 
 def _unexplained(epoch: Epoch, until: datetime) -> int:
@@ -103,38 +136,26 @@ def _values(found: FoundEpoch, unexplained: int) -> dict[str, Any]:
     }
 
 
-def _set(row: Any, values: Mapping[str, Any]) -> bool:
-    """Whether anything is another value than before."""
-    different = {name: value for name, value in values.items() if getattr(row, name) != value}
-    for name, value in different.items():
-        setattr(row, name, value)
-    return bool(different)
-
-
-def _keep_lines(stored: Any, found: Iterable[tuple[Epoch, FoundLine, int | None]]) -> None:
+def _compare_lines(
+    changes: _Rows, stored: "QuerySet[Line]", found: Iterable[tuple[Epoch, FoundLine, int | None]]
+) -> None:
     rows = {(row.epoch_id, row.kind, row.first, row.at): row for row in stored}
-    new, changed = [], []
     for epoch, line, settlement in found:
         values = dict(zip(_LINE_FIELDS, (line.last, line.count, line.machine, line.outlet, settlement), strict=True))
         row = rows.pop((epoch.pk, line.kind, line.first, line.at), None)
         if row is None:
-            new.append(
+            changes.new.append(
                 Line(
                     epoch=epoch, device_id=epoch.device_id, treatment=epoch.treatment, kind=line.kind,
                     first=line.first, at=line.at, **values,
                 )
             )  # fmt: skip
-        elif _set(row, values):
-            changed.append(row)
-    if rows:
-        Line.objects.filter(pk__in=[row.pk for row in rows.values()]).delete()
-    if changed:
-        Line.objects.bulk_update(changed, [name.removesuffix("_id") for name in _LINE_FIELDS], batch_size=500)
-    if new:
-        Line.objects.bulk_create(new, batch_size=500)
+        else:
+            changes.set(row, values)
+    changes.gone += rows.values()
 
 
-def _keep_conflicts(device: int, since: datetime) -> None:
+def _conflicts(device: int, since: datetime) -> _Rows:
     """Lines of the conflicts that nobody has decided on, each in the epoch that was in force when it came."""
     open_ones = QuarantinedEvent.objects.filter(
         device=device, state=QuarantinedEvent.State.OPEN, code=CONFLICT, first_at__gte=since
@@ -156,8 +177,9 @@ def _keep_conflicts(device: int, since: datetime) -> None:
         line = FoundLine(Kind.CONFLICT, number, number, 1, at, holder.machine_id or None, holder.outlet_id or None)
         settled = settlements.setdefault(epoch.treatment, Settlements(device, epoch.treatment))
         found[epoch.pk, number, at] = epoch, line, settled.of_line(line)
-    stored = Line.objects.filter(device=device, kind=Kind.CONFLICT, at__gte=since)
-    _keep_lines(stored, found.values())
+    changes = _Rows(_LINE_FIELDS)
+    _compare_lines(changes, Line.objects.filter(device=device, kind=Kind.CONFLICT, at__gte=since), found.values())
+    return changes
 
 
 def _in_force(device: int, treatment: Any, at: datetime) -> Epoch | None:

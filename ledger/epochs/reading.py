@@ -150,21 +150,29 @@ def told_zero_before(facts: DeviceFacts, treatment: str, before: datetime) -> Re
 
 
 def nth_after(facts: DeviceFacts, since: datetime, number: int) -> datetime | None:
-    """The time of the event so many places on; None where there are fewer."""
+    """The time of the event so many places on, or of the first after `since` where more than that are of its time;
+    None where there are fewer."""
     found = []
     for column, first, more in (
         ("occurred_at", max(since, facts.dated_since), ""),
         ("received_at", since, " AND clock_suspect"),
     ):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT {column} FROM telemetry_telemetryevent WHERE device_id = %s AND {column} >= %s{more}"
-                f" ORDER BY {column} LIMIT 1 OFFSET {number}",
-                [facts.device, moment(connection, first)],
-            )
-            found += [read_moment(row[0]) for row in cursor.fetchall()]
-    later = [at for at in found if at is not None and at > since]
-    return min(later) if later else None
+        at = _nth(facts, column, f">= %s{more}", first, number)
+        if at is not None and at <= since:
+            at = _nth(facts, column, f"> %s{more}", since, 0)
+        found.append(at)
+    return min((at for at in found if at is not None), default=None)
+
+
+def _nth(facts: DeviceFacts, column: str, condition: str, since: datetime, number: int) -> datetime | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {column} FROM telemetry_telemetryevent WHERE device_id = %s AND {column} {condition}"
+            f" ORDER BY {column} LIMIT 1 OFFSET {number}",
+            [facts.device, moment(connection, since)],
+        )
+        row = cursor.fetchone()
+    return read_moment(row[0]) if row else None
 
 
 def latest_presses(facts: DeviceFacts, treatment: str, before: datetime, number: int) -> list[Told]:

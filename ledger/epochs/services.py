@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
 from ledger.epochs.account import account
 from ledger.epochs.found import LONG_AGO
-from ledger.epochs.keeping import Contradiction, keep
+from ledger.epochs.keeping import Changes, Contradiction
 from ledger.epochs.reading import facts_of
 from telemetry.models import DeviceStatus
 
@@ -44,12 +44,15 @@ def look_into(device: int) -> bool:
         return True
     found = account(facts, mark.since)
     try:
+        changes = Changes(device, found, mark.since)
         with transaction.atomic():
             status = DeviceStatus.objects.filter(device=device, touched=mark.touched, touched_from=mark.since)
             if not status.update(touched_from=found.until):
                 return False
-            keep(device, found, mark.since)
-            return found.until is None
+            changes.write()
+        return found.until is None
+    except IntegrityError:  # what is being forgotten
+        return False
     except Contradiction as error:
         logger.warning("ledger of device %s made anew: its rows contradict each other (%s)", device, error)
         begin_again([device])

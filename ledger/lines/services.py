@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from ledger.lines.models import Line, Settlement
 from ozone.wire.errors import Invalid, NotFound
+from telemetry.models import DeviceStatus
 from telemetry.statuses.storing import lock_statuses
 
 
@@ -29,4 +31,6 @@ def settle(*, line: int, reason: str, count: int | None, note: str, actor: Any, 
         reason=reason, count=count, note=note, made_at=now, made_by=actor,
     )  # fmt: skip
     found.save(update_fields=["settlement"])
+    # Whoever has made out already what the device's lines are to be looks again.
+    DeviceStatus.objects.filter(device=found.device_id).update(touched=F("touched") + 1)
     return found

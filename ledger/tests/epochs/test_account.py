@@ -1,16 +1,21 @@
 """Where a look begins, and how much it reads: what is far back is not read anew with every press."""
 
+import random
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.db import connection
 
 from device_gateway.models import Device
 from ledger.epochs import account as accounts
+from ledger.epochs import services
 from ledger.epochs.account import Start, account
+from ledger.epochs.keeping import Changes
 from ledger.epochs.reading import DeviceFacts, facts_of, read_between
-from ledger.epochs.services import begin_again, look_through
+from ledger.epochs.services import begin_again, look_into, look_through
+from ledger.lines.services import settle
 from ledger.models import Epoch, Line
 from telemetry.events.storing import store_once
 from telemetry.models import Command, Machine, MachineDevice, TelemetryEvent
@@ -103,6 +108,100 @@ def test_what_is_gone_leaves_no_line(device: Device, monkeypatch: pytest.MonkeyP
     look_through(device.pk)
     assert not Line.objects.exists()
     assert kept(device) == ["first 0–2", "first 0–1"]
+
+
+def wild(device: Device, moments: int, presses: int) -> None:
+    """A counter that steps to and fro, many presses of one moment: a broken board's, or of somebody who means harm."""
+    chance = random.Random(1)
+    for place in range(moments):
+        at = NOON + place * SECOND
+        told = [event(device, at, received_at=at, counter=chance.getrandbits(30)) for _ in range(presses)]
+        store_once(connection, told)
+
+
+def test_a_step_goes_on_past_a_moment_of_many_presses(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts, "EVENTS_AT_ONCE", 2)
+    wild(device, moments=3, presses=5)
+    assert account(facts(device), NOON).until == NOON + SECOND
+    assert account(facts(device), NOON + SECOND).until == NOON + 2 * SECOND
+    assert account(facts(device), NOON + 2 * SECOND).until is None
+
+
+def test_of_wild_counters_little_is_written_at_once(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing is compared while others wait, but the lines of conflicts."""
+    monkeypatch.setattr(accounts, "FEWER_AT_ONCE", 50)
+    monkeypatch.setattr(accounts, "ROWS_AT_ONCE", 100)
+    wild(device, moments=6, presses=60)
+    written: list[int] = []
+    read: list[str] = []
+    watched: list[str] = []
+    is_over = False
+
+    def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("UPDATE") and "touched_from" in sql:
+            watched.append(sql)
+        elif watched and sql.startswith("SELECT") and ("ledger_epoch" in sql or "ledger_line" in sql):
+            read.append(sql)
+        return execute(sql, params, many, context)
+
+    while not is_over:
+        before = Epoch.objects.count() + Line.objects.count()
+        watched.clear()
+        with connection.execute_wrapper(watch):
+            is_over = look_into(device.pk)
+        assert watched
+        written.append(Epoch.objects.count() + Line.objects.count() - before)
+    assert len(written) == 6 and max(written) <= 120, written
+    assert len(read) == 6
+    in_steps = kept(device)
+    monkeypatch.setattr(accounts, "ROWS_AT_ONCE", 10_000)
+    assert kept(device) == in_steps
+
+
+class Meanwhile(Changes):
+    """Something happens between what is made out and what is written; once."""
+
+    happens: ClassVar[Callable[[], object]]
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        happens, Meanwhile.happens = Meanwhile.happens, int
+        happens()
+
+
+@pytest.fixture
+def lost_one(device: Device, monkeypatch: pytest.MonkeyPatch) -> Device:
+    """1 and 3; then 4, of which the ledger does not know yet."""
+    for number in (1, 3):
+        tell(device, NOON + number * MINUTE, number)
+    look_through(device.pk)
+    monkeypatch.setattr(services, "Changes", Meanwhile)
+    return device
+
+
+def test_settled_while_it_is_made_out(lost_one: Device) -> None:
+    line = Line.objects.get()
+    Meanwhile.happens = lambda: settle(
+        line=line.pk, reason="lost", count=None, note="", actor=None, now=NOON + HOUR
+    )  # fmt: skip
+    touch_statuses(connection, {lost_one.pk: NOON})
+    tell(lost_one, NOON + 4 * MINUTE, 5)
+    assert services.look_into(lost_one.pk) is False
+    look_through(lost_one.pk)
+    assert [(found.numbers, found.settlement is not None) for found in Line.objects.order_by("first")] == [
+        ("2", True),
+        ("4", False),
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_forgotten_while_it_is_made_out(lost_one: Device) -> None:
+    Meanwhile.happens = lambda: Epoch.objects.all().delete()
+    tell(lost_one, NOON + 5 * MINUTE, 5)
+    assert services.look_into(lost_one.pk) is False
+    assert services.touched_devices().get().device_id == lost_one.pk
+    begin_again([lost_one.pk])
+    assert kept(lost_one) == ["first 0–5", "missing 2", "missing 4"]
 
 
 def test_where_an_epoch_ended(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:

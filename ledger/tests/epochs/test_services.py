@@ -172,9 +172,10 @@ class Fleet:
 
 @pytest.mark.django_db
 @settings(max_examples=length(15, 1500), deadline=None)
-@given(truths(), st.randoms(use_true_random=False), st.sampled_from([2, 5, 5_000]))
-def test_it_works(truth: Truth, chance: random.Random, at_once: int) -> None:
-    account.EVENTS_AT_ONCE = at_once  # type: ignore[misc]
+@given(truths(), st.randoms(use_true_random=False), st.sampled_from([(2, 0), (5, 0), (5_000, 1_500), (5_000, 3)]))
+def test_it_works(truth: Truth, chance: random.Random, bounds: tuple[int, int]) -> None:
+    account.EVENTS_AT_ONCE, account.ROWS_AT_ONCE = bounds  # type: ignore[misc]
+    account.FEWER_AT_ONCE = 2  # type: ignore[misc]
     fleet = Fleet(truth)
     numbers = [device.pk for device in fleet.devices]
     for place, some in enumerate(fleet.steps(chance)):
@@ -208,6 +209,6 @@ def _check(truth: Truth, place: int, device: int, treatment: str, is_fifo: bool)
 
 @pytest.fixture(autouse=True)
 def _as_it_was() -> Iterator[None]:
-    at_once = account.EVENTS_AT_ONCE
+    bounds = account.EVENTS_AT_ONCE, account.ROWS_AT_ONCE, account.FEWER_AT_ONCE
     yield
-    account.EVENTS_AT_ONCE = at_once  # type: ignore[misc]
+    account.EVENTS_AT_ONCE, account.ROWS_AT_ONCE, account.FEWER_AT_ONCE = bounds  # type: ignore[misc]
