@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from django.db.migrations import AddConstraint, AddField, AddIndex, Migration
+from django.db.migrations import AddConstraint, AddField, AddIndex, Migration, RunPython
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
 from django.db.models import NOT_PROVIDED
@@ -22,7 +22,7 @@ HINDRANCES: Final = {
     "stations_synclog wants warnings",
 }
 """What a node of 0.1.0 fails at beside the next release (docs/operations.md). The one after it is to have none."""
-SMALL: Final = {"outlet", "machine", "provisioningtoken", "registryversion", "station"}
+SMALL: Final = {"outlet", "machine", "provisioningtoken", "registryversion", "station", "powerbank"}
 """Models of tables that an index is made of in no time."""
 
 
@@ -52,7 +52,7 @@ def test_the_release_before_goes_on() -> None:
 
 def indexing() -> Iterator[str]:
     """What migrations since the last release do to its large tables that keeps everybody from storing rows until an
-    index is there. (Indexes by RunPython or RunSQL are not seen.)"""
+    index is there, or all rows are filled. (Indexes by RunPython or RunSQL are not seen.)"""
     loader = MigrationLoader(None, ignore_no_migrations=True)
     released = {node for last in RELEASED for node in loader.graph.forwards_plan(last)}
     large = {(label, name) for label, name in loader.project_state(RELEASED).models if label in dict(RELEASED)} - {
@@ -61,10 +61,12 @@ def indexing() -> Iterator[str]:
     for node, migration in sorted(loader.disk_migrations.items()):
         if node in released:
             continue
-        for operation in migration.operations:
-            model = getattr(operation, "model_name_lower", "")
-            if (node[0], model) in large and makes_all_wait(migration, operation):
+        changes = [one for one in migration.operations if (node[0], getattr(one, "model_name_lower", "")) in large]
+        for operation in changes:
+            if makes_all_wait(migration, operation):
                 yield f"{'.'.join(node)}: {operation.describe()}"
+        if changes and migration.atomic and any(isinstance(one, RunPython) for one in migration.operations):
+            yield f"{'.'.join(node)}: what fills the rows keeps the table locked that was altered before"
 
 
 def makes_all_wait(migration: Migration, operation: Operation) -> bool:

@@ -1,12 +1,6 @@
 from django.db import migrations
 
 import ozone.intake.finding
-from ozone.intake.finding import fill
-
-
-def fill_all(apps, schema_editor):
-    for name in ("Device", "DeviceName"):
-        fill(apps.get_model("device_gateway", name), schema_editor.connection)
 
 
 class Migration(migrations.Migration):
@@ -23,5 +17,4 @@ class Migration(migrations.Migration):
         migrations.AddField('device', 'location_order', ozone.intake.finding.Order('location', null=True)),
         migrations.AddField('device', 'device_id_order', ozone.intake.finding.Order('device_id', null=True)),
         migrations.AddField('devicename', 'name_folded', ozone.intake.finding.Folded('name', db_default='', default='', editable=False)),
-        migrations.RunPython(fill_all, migrations.RunPython.noop),
     ]

@@ -1,12 +1,6 @@
 from django.db import migrations
 
 import ozone.intake.finding
-from ozone.intake.finding import fill
-
-
-def fill_all(apps, schema_editor):
-    for name in ("Outlet", "Machine"):
-        fill(apps.get_model("telemetry", name), schema_editor.connection)
 
 
 class Migration(migrations.Migration):
@@ -24,5 +18,4 @@ class Migration(migrations.Migration):
         migrations.AddField('outlet', 'region_order', ozone.intake.finding.Order('region', null=True)),
         migrations.AddField('machine', 'name_folded', ozone.intake.finding.Folded('name', db_default='', default='', editable=False)),
         migrations.AddField('machine', 'name_order', ozone.intake.finding.Order('name', null=True)),
-        migrations.RunPython(fill_all, migrations.RunPython.noop),
     ]

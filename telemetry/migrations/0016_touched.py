@@ -3,28 +3,19 @@ from datetime import UTC, datetime
 from django.db import migrations, models
 
 
-def touch_all(apps, schema_editor):
-    """What is stored has never been looked into."""
-    statuses = apps.get_model("telemetry", "DeviceStatus").objects.using(schema_editor.connection.alias)
-    statuses.update(touched=1, touched_from=datetime(2000, 1, 1, tzinfo=UTC))
-
-
 class Migration(migrations.Migration):
+    """What is stored has never been looked into: it has these values by a default that is then taken back, so that no
+    row is written while the table is locked."""
 
     dependencies = [
         ('telemetry', '0015_opening_hours'),
     ]
 
     operations = [
+        migrations.AddField('devicestatus', 'touched', models.PositiveBigIntegerField(db_default=1, default=0)),
         migrations.AddField(
-            model_name='devicestatus',
-            name='touched',
-            field=models.PositiveBigIntegerField(db_default=0, default=0),
+            'devicestatus', 'touched_from', models.DateTimeField(db_default=datetime(2000, 1, 1, tzinfo=UTC), null=True)
         ),
-        migrations.AddField(
-            model_name='devicestatus',
-            name='touched_from',
-            field=models.DateTimeField(null=True),
-        ),
-        migrations.RunPython(touch_all, migrations.RunPython.noop),
+        migrations.AlterField('devicestatus', 'touched', models.PositiveBigIntegerField(db_default=0, default=0)),
+        migrations.AlterField('devicestatus', 'touched_from', models.DateTimeField(null=True)),
     ]

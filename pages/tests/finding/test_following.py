@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,9 +10,11 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import F, Model
+from django.test.utils import CaptureQueriesContext
 
 from device_gateway.models import Device, DeviceName
 from device_gateway.registry.services import change_device
+from ozone.intake import finding
 from ozone.intake.finding import following
 from ozone.intake.sql import upsert
 from ozone.wire.folding import folded, order_key
@@ -113,20 +114,55 @@ def test_a_text_that_only_the_database_knows_is_refused(db: None) -> None:
     check()
 
 
-@pytest.mark.parametrize("app", ["device_gateway", "telemetry", "stations"])
+FILLED_BY = {"device_gateway": "0016_found", "telemetry": "0021_found", "stations": "0003_finding"}
+
+
+@pytest.mark.parametrize("app", FILLED_BY)
 def test_the_migration_fills_what_was_there(db: None, app: str) -> None:
     device = Device.objects.create(name="Киоск 1", mac="02:00:00:00:00:0A")
     Machine.objects.create(name="Ж", outlet=Outlet.objects.create(name="É 2", region="Ü"))
     PowerBank.objects.create(serial_number="B-10")
     Station.objects.create(serial_number="S-1", wifi_ssid="Ж")
     DeviceName.objects.create(name="FORMER", device=device)
-    with connection.cursor() as cursor:
-        for model in MODELS:
-            if model._meta.app_label == app:
-                blank = ", ".join(
-                    f"{field.column} = {'NULL' if field.null else repr('')}" for field in following(model)
-                )
-                cursor.execute(f"UPDATE {model._meta.db_table} SET {blank}")
-    (file,) = Path(apps.get_app_config(app).path, "migrations").glob("*_finding.py")
-    import_module(f"{app}.migrations.{file.stem}").fill_all(apps, SimpleNamespace(connection=connection))
+    for model in MODELS:
+        if model._meta.app_label == app:
+            empty(model)
+    migration = import_module(f"{app}.migrations.{FILLED_BY[app]}")
+    migration.fill_all(apps, SimpleNamespace(connection=connection))
     check()
+
+
+def empty(model: type[Model]) -> None:
+    """As a row is that was there before these columns."""
+    with connection.cursor() as cursor:
+        blank = ", ".join(f"{field.column} = {'NULL' if field.null else repr('')}" for field in following(model))
+        cursor.execute(f"UPDATE {model._meta.db_table} SET {blank}")
+
+
+def test_filling_goes_on_where_it_was_killed(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other nodes have written meanwhile, and what is filled, is left alone; each transaction is of a few rows."""
+    monkeypatch.setattr(finding, "_ROWS", 2)
+    for number in range(7):
+        Device.objects.create(name=f"Ж {number}", location="É", firmware="Ü")
+    empty(Device)
+    filled = finding._filled
+
+    def killed(columns: Any, sources: Any, key: Any, *texts: Any) -> list[Any]:
+        if "Ж 4" in texts:
+            raise RuntimeError("killed")
+        return filled(columns, sources, key, *texts)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(finding, "_filled", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            finding.fill(Device, connection)
+    assert [row.name for row in Device.objects.order_by("pk") if row.name_order] == [f"Ж {n}" for n in range(4)]
+    Device.objects.filter(name="Ж 5").update(name="Given meanwhile", location="", firmware="")
+    with CaptureQueriesContext(connection) as queries:
+        finding.fill(Device, connection)
+    check()
+    selects = [query["sql"] for query in queries.captured_queries if query["sql"].startswith("SELECT")]
+    assert len(selects) == 3, "those of the rows 4 and 5, of 6, and of none"
+    with CaptureQueriesContext(connection) as queries:
+        finding.fill(Device, connection)
+    assert not any("UPDATE " in query["sql"].replace("FOR NO KEY UPDATE", "") for query in queries.captured_queries)
