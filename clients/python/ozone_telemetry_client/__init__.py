@@ -7,7 +7,7 @@ the calls that scripts of operators need.
 from ozone_telemetry_client.conversation import Command, Result, Settings, State
 from ozone_telemetry_client.device import AsyncDevice, Device
 from ozone_telemetry_client.operator import Operator, Refused
-from ozone_telemetry_client.queue import Queue, QueueFull
+from ozone_telemetry_client.queue import Queue, QueueFailed, QueueFull
 
 __all__ = [
     "AsyncDevice",
@@ -15,6 +15,7 @@ __all__ = [
     "Device",
     "Operator",
     "Queue",
+    "QueueFailed",
     "QueueFull",
     "Refused",
     "Result",

@@ -5,12 +5,13 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from ozone_telemetry_client.queue import Kept, Queue
+from ozone_telemetry_client.queue import Kept, Queue, QueueFailed
 
 REPEATABLE = frozenset({"GET_STATUS", "SYNC_TIME", "UPDATE_SETTINGS"})
 LONGEST_WAIT = 300.0
@@ -94,6 +95,8 @@ class Conversation:
         self._fails: dict[str, int] = {}
         self._batch = dict(BATCH)
         self._token_is_bad = False
+        self._unsaved: dict[str, Kept] = {}
+        """What came of commands while the disk took nothing: told once it has."""
         for kept in queue.commands("begun"):
             queue.put_command(kept._replace(stage="done", success=False, message="interrupted"))
 
@@ -106,7 +109,10 @@ class Conversation:
         return self.queue.fact("device_id")
 
     def press(self, treatment: str, counter: int, counters: Mapping[str, int] | None = None) -> str:
-        """The press's event_id; it is on disk. `counters`: `{"basic", "standard", "premium"}`."""
+        """The press's event_id; it is on disk. QueueFull, QueueFailed, ValueError: it is not.
+
+        `counters`: `{"basic", "standard", "premium"}`.
+        """
         body: dict[str, Any] = {"event": "treatment", "treatment": treatment, "counter": counter}
         if treatment not in ("BASIC", "STANDARD", "PREMIUM") or not 0 <= counter < 2**31:
             raise ValueError("treatment is BASIC, STANDARD or PREMIUM, counter 0 to 2,147,483,647")
@@ -124,6 +130,7 @@ class Conversation:
         return max(0.0, min((self._due.get(job, 0.0) - now for job in self._wanted()), default=1.0))
 
     def next_request(self) -> Request | None:
+        self._save()
         now = self._clock()
         for job in self._wanted():
             if self._due.get(job, 0.0) <= now:
@@ -205,6 +212,10 @@ class Conversation:
             case status:
                 self._later(job, answer, State.OFFLINE, f"the server answers with {status}")
 
+    def failed(self, request: Request, problem: QueueFailed) -> None:
+        """Its answer could not be written down: it is asked again, later."""
+        self._later(request.job, Answer(0, None), why=str(problem))
+
     def _welcomed(self, body: dict[str, Any]) -> None:
         token = body["token" if self._is_machine else "api_key"]
         self.queue.put_facts(token=token, device_id=str(body.get("device_id", "")))
@@ -249,19 +260,31 @@ class Conversation:
 
     def _carry_out(self, command: Command) -> None:
         """At most once, where the type may not be repeated: what was begun stands on disk first."""
-        known = self.queue.command(command.command_id)
+        known = self._unsaved.get(command.command_id) or self.queue.command(command.command_id)
         if known is not None and not (command.command_type in REPEATABLE and known.stage == "told"):
             if known.stage == "told":
                 self.queue.put_command(known._replace(stage="done"))
             return
         kept = Kept(command.command_id, "begun", False, "", {})
-        self.queue.put_command(kept)
+        try:
+            self.queue.put_command(kept)
+        except QueueFailed as problem:
+            self._unsaved[command.command_id] = kept._replace(stage="done", message=f"not carried out: {problem}")
+            return
         try:
             result = self._do(command)
             json.dumps(dict(result.data), allow_nan=False)
         except Exception as problem:
             result = Result(False, f"{type(problem).__name__}: {problem}"[:500])
-        self.queue.put_command(Kept(command.command_id, "done", result.success, result.message, dict(result.data)))
+        done = Kept(command.command_id, "done", result.success, result.message, dict(result.data))
+        self._unsaved[command.command_id] = done
+        self._save()
+
+    def _save(self) -> None:
+        with suppress(QueueFailed):
+            for identifier, kept in list(self._unsaved.items()):
+                self.queue.put_command(kept)
+                del self._unsaved[identifier]
 
     def _do(self, command: Command) -> Result:
         handler = self.settings.handlers.get(command.command_type)
@@ -296,8 +319,8 @@ class Conversation:
         self._fails[job] = fails + 1
         wait = min(2.0 * 2**fails, LONGEST_WAIT) * random.uniform(0.8, 1.2)
         self._due[job] = self._clock() + max(wait, answer.retry_after)
-        if state is not None:
-            self._turn(state, why)
+        if why:
+            self._turn(state or self.state, why)
 
 
 def _is_welcome(body: Any, *, machine: bool) -> bool:

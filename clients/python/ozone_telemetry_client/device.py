@@ -10,7 +10,7 @@ from typing import Any, Self
 import httpx
 
 from ozone_telemetry_client.conversation import Answer, Conversation, Request, Settings, State
-from ozone_telemetry_client.queue import Queue
+from ozone_telemetry_client.queue import Queue, QueueFailed
 
 _LONGEST_PAUSE = 1.0
 _LONGEST_RETRY_AFTER = 3600.0
@@ -24,6 +24,7 @@ class _Speaks:
     def __init__(self, url: str, queue: Queue, settings: Settings) -> None:
         self._url = url.rstrip("/")
         self._conversation = Conversation(queue, settings)
+        self._trouble = ""
         self.queue = queue
 
     @property
@@ -33,7 +34,30 @@ class _Speaks:
     @property
     def why(self) -> str:
         """A sentence for a display or a log; never a secret."""
-        return self._conversation.why
+        return self._trouble or self._conversation.why
+
+    def _next(self) -> Request | None:
+        """None, too, while not even the queue can be read."""
+        try:
+            request = self._conversation.next_request()
+        except QueueFailed as problem:
+            self._trouble = str(problem)
+            return None
+        self._trouble = ""
+        return request
+
+    def _answered(self, request: Request, answer: Answer) -> None:
+        try:
+            self._conversation.answered(request, answer)
+        except QueueFailed as problem:
+            self._conversation.failed(request, problem)
+
+    def _pause(self) -> float:
+        """Seconds until there may be something to do."""
+        try:
+            return min(self._conversation.due_in(), _LONGEST_PAUSE)
+        except QueueFailed:
+            return _LONGEST_PAUSE
 
     @property
     def device_id(self) -> str | None:
@@ -78,27 +102,27 @@ class Device(_Speaks):
         self._thread: threading.Thread | None = None
 
     def press(self, treatment: str, counter: int, counters: Mapping[str, int] | None = None) -> str:
-        """The press's event_id. It is on disk; QueueFull, ValueError: it is not."""
+        """The press's event_id. It is on disk; QueueFull, QueueFailed, ValueError: it is not."""
         identifier = self._conversation.press(treatment, counter, counters)
         self._wake.set()
         return identifier
 
     def reading(self, values: Mapping[str, Any]) -> str:
-        """The reading's message_id. It is on disk; QueueFull, ValueError: it is not."""
+        """The reading's message_id. It is on disk; QueueFull, QueueFailed, ValueError: it is not."""
         identifier = self._conversation.reading(values)
         self._wake.set()
         return identifier
 
     def step(self) -> bool:
-        """One request and its answer; False when there was nothing to do."""
-        request = self._conversation.next_request()
+        """One request and its answer; False when there was nothing to do, or the queue's disk let nothing be done."""
+        request = self._next()
         if request is None:
             return False
         try:
             answer = _answer(self._http.request(request.method, f"{self._url}{request.path}", **_arguments(request)))
         except httpx.HTTPError:
             answer = _NONE
-        self._conversation.answered(request, answer)
+        self._answered(request, answer)
         return True
 
     def send_all(self, seconds: float) -> bool:
@@ -106,7 +130,7 @@ class Device(_Speaks):
         end = time.monotonic() + seconds
         while len(self.queue) and time.monotonic() < end:
             if not self.step():
-                time.sleep(min(self._conversation.due_in(), 0.05))
+                time.sleep(min(self._pause(), 0.05))
         return not len(self.queue)
 
     def __enter__(self) -> Self:
@@ -124,7 +148,7 @@ class Device(_Speaks):
         while not self._ended.is_set():
             self._wake.clear()
             if not self.step():
-                self._wake.wait(min(self._conversation.due_in(), _LONGEST_PAUSE))
+                self._wake.wait(self._pause())
         self._http.close()
 
 
@@ -137,13 +161,13 @@ class AsyncDevice(_Speaks):
         self._wake = asyncio.Event()
 
     async def press(self, treatment: str, counter: int, counters: Mapping[str, int] | None = None) -> str:
-        """The press's event_id. It is on disk; QueueFull, ValueError: it is not."""
+        """The press's event_id. It is on disk; QueueFull, QueueFailed, ValueError: it is not."""
         identifier = await asyncio.to_thread(self._conversation.press, treatment, counter, counters)
         self._wake.set()
         return identifier
 
     async def reading(self, values: Mapping[str, Any]) -> str:
-        """The reading's message_id. It is on disk; QueueFull, ValueError: it is not."""
+        """The reading's message_id. It is on disk; QueueFull, QueueFailed, ValueError: it is not."""
         identifier = await asyncio.to_thread(self._conversation.reading, values)
         self._wake.set()
         return identifier
@@ -152,10 +176,10 @@ class AsyncDevice(_Speaks):
         async with httpx.AsyncClient(verify=self._verify) as http:
             while True:
                 self._wake.clear()
-                request = await asyncio.to_thread(self._conversation.next_request)
+                request = await asyncio.to_thread(self._next)
                 if request is None:
                     try:
-                        async with asyncio.timeout(min(self._conversation.due_in(), _LONGEST_PAUSE)):
+                        async with asyncio.timeout(self._pause()):
                             await self._wake.wait()
                     except TimeoutError:
                         continue
@@ -165,4 +189,4 @@ class AsyncDevice(_Speaks):
                     answer = _answer(response)
                 except httpx.HTTPError:
                     answer = _NONE
-                await asyncio.to_thread(self._conversation.answered, request, answer)
+                await asyncio.to_thread(self._answered, request, answer)

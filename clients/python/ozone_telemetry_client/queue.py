@@ -33,6 +33,10 @@ class QueueFull(RuntimeError):
     """There is no room for another record, and the oldest may not be dropped: nothing was taken."""
 
 
+class QueueFailed(OSError):
+    """The disk is full, locked by another process, or broken: nothing was taken. It may be tried again."""
+
+
 class Record(NamedTuple):
     number: int
     kind: Kind
@@ -51,13 +55,17 @@ class Kept(NamedTuple):
 
 
 class Queue:
-    """May be used from several threads; the file belongs to one process. A method that returns has it on disk."""
+    """May be used from several threads; the file belongs to one process.
+
+    A method that returns has it on disk. Each, and opening it, may raise QueueFailed: then nothing has changed.
+    """
 
     def __init__(self, path: str | Path, *, capacity: int = 1_000_000, drop_oldest: bool = False) -> None:
         self._lock = threading.RLock()
-        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
+        with _failing():
+            self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
         with self._writing() as database:
             for statement in _TABLES.split(";"):
                 database.execute(statement)
@@ -70,26 +78,32 @@ class Queue:
             self._boot = int(self.fact("boot") or 0) + 1
             self._put_fact("random", self._random)
             self._put_fact("boot", str(self._boot))
-        self._count = self._database.execute("SELECT count(*) FROM record").fetchone()[0]
+        self._count = int(self._rows("SELECT count(*) FROM record")[0][0])
 
     def __len__(self) -> int:
-        return int(self._count)
+        return self._count
 
     @property
     def refused(self) -> int:
         """Records that the server refused as invalid; they are kept in the file, in `refused`."""
-        return int(self._database.execute("SELECT count(*) FROM refused").fetchone()[0])
+        return int(self._rows("SELECT count(*) FROM refused")[0][0])
 
     def append(self, kind: Kind, body: dict[str, Any]) -> str:
-        """The id under which the server will have it. It is on disk. ValueError: no JSON; QueueFull."""
+        """The id under which the server will have it. It is on disk. ValueError: no JSON; QueueFull, QueueFailed."""
         json.dumps(body, allow_nan=False)
-        with self._lock, self._writing() as database:
-            if self._count >= self.capacity:
-                if not self.drop_oldest:
-                    raise QueueFull(f"{self._count} records wait for the server")
+        with self._lock:
+            drops = self._count >= self.capacity
+            if drops and not self.drop_oldest:
+                raise QueueFull(f"{self._count} records wait for the server")
+            identifier = self._append(kind, body, drops)
+            self._count += not drops
+            self.dropped += drops
+        return identifier
+
+    def _append(self, kind: Kind, body: dict[str, Any], drops: bool) -> str:
+        with self._writing() as database:
+            if drops:
                 database.execute("DELETE FROM record WHERE number = (SELECT min(number) FROM record)")
-                self.dropped += 1
-                self._count -= 1
             number = database.execute(
                 "INSERT INTO record (boot, kind, body) VALUES (?, ?, '')", (self._boot, kind)
             ).lastrowid
@@ -97,15 +111,11 @@ class Queue:
             name = "event_id" if kind == "event" else "message_id"
             text = json.dumps({**body, name: identifier}, ensure_ascii=False, allow_nan=False)
             database.execute("UPDATE record SET body = ? WHERE number = ?", (text, number))
-        self._count += 1
         return identifier
 
     def oldest(self, most: int) -> list[Record]:
         """Of one kind, in the order in which they came."""
-        with self._lock:
-            rows = self._database.execute(
-                "SELECT number, kind, body FROM record ORDER BY number LIMIT ?", (most,)
-            ).fetchall()
+        rows = self._rows("SELECT number, kind, body FROM record ORDER BY number LIMIT ?", most)
         same = [row for row in rows if row[1] == rows[0][1]] if rows else []
         return [Record(number, kind, json.loads(body)) for number, kind, body in same]
 
@@ -115,7 +125,7 @@ class Queue:
 
     def set_aside(self, record: Record, why: str) -> None:
         """The server will never take it: the next go on, it stays in the file for whoever looks."""
-        with self._lock, self._writing() as database:
+        with self._writing() as database:
             database.execute(
                 "INSERT OR REPLACE INTO refused SELECT number, kind, body, ? FROM record WHERE number = ?",
                 (why[:500], record.number),
@@ -123,24 +133,27 @@ class Queue:
         self._pass([record])
 
     def clear(self) -> None:
-        with self._lock, self._writing() as database:
-            database.execute("DELETE FROM record")
+        with self._lock:
+            with self._writing() as database:
+                database.execute("DELETE FROM record")
             self._count = 0
 
     def _pass(self, records: list[Record]) -> None:
-        with self._lock, self._writing() as database:
-            for record in records:
-                self._count -= database.execute("DELETE FROM record WHERE number = ?", (record.number,)).rowcount
+        with self._lock:
+            gone = 0
+            with self._writing() as database:
+                for record in records:
+                    gone += database.execute("DELETE FROM record WHERE number = ?", (record.number,)).rowcount
+            self._count -= gone
 
     def fact(self, name: str) -> str | None:
         """What was put under that name, None when nothing was."""
-        with self._lock:
-            row = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
+        rows = self._rows("SELECT value FROM fact WHERE name = ?", name)
+        return str(rows[0][0]) if rows else None
 
     def put_facts(self, **facts: str | None) -> None:
         """None forgets one."""
-        with self._lock, self._writing() as database:
+        with self._writing() as database:
             for name, value in facts.items():
                 if value is None:
                     database.execute("DELETE FROM fact WHERE name = ?", (name,))
@@ -154,7 +167,7 @@ class Queue:
         return list(self._commands("stage = ?", stage))
 
     def put_command(self, kept: Kept) -> None:
-        with self._lock, self._writing() as database:
+        with self._writing() as database:
             database.execute(
                 "INSERT OR REPLACE INTO command VALUES (?, ?, ?, ?, ?)",
                 (*kept[:4], json.dumps(kept.data, allow_nan=False)),
@@ -168,23 +181,32 @@ class Queue:
         self._database.close()
 
     def _commands(self, condition: str, value: str) -> Iterator[Kept]:
-        with self._lock:
-            rows = self._database.execute(
-                f"SELECT * FROM command WHERE {condition} ORDER BY rowid", (value,)
-            ).fetchall()
+        rows = self._rows(f"SELECT * FROM command WHERE {condition} ORDER BY rowid", value)
         for command_id, stage, success, message, data in rows:
             yield Kept(command_id, stage, bool(success), message, json.loads(data))
 
     def _put_fact(self, name: str, value: str) -> None:
         self._database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
 
+    def _rows(self, query: str, *values: Any) -> list[Any]:
+        with self._lock, _failing():
+            return self._database.execute(query, values).fetchall()
+
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        with self._lock, _failing():
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+                self._database.execute("COMMIT")
+            finally:
+                if self._database.in_transaction:  # SQLite itself has rolled some back, as where the disk is full
+                    self._database.execute("ROLLBACK")
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as problem:
+        raise QueueFailed(f"the queue's disk: {problem}") from problem
