@@ -221,12 +221,14 @@ def roomy(queue: Queue) -> None:
 
 def presses_until_refused(talk: Conversation) -> list[str]:
     taken: list[str] = []
-    while True:
-        try:
+
+    def presses() -> None:
+        while True:
             taken.append(talk.press("BASIC", len(taken)))
-        except QueueFailed as problem:
-            assert "full" in str(problem)
-            return taken
+
+    with pytest.raises(QueueFailed, match="full"):
+        presses()
+    return taken
 
 
 def test_a_full_disk_refuses_and_all_that_was_taken_is_there(tmp_path: Path) -> None:

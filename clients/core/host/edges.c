@@ -61,6 +61,27 @@ static void written_and_said_not_to_be(void) {
     CHECK(has(1) && has(3) && oz_can_sleep(&device));
 }
 
+static void takes_nothing(void) { /* what it took before goes out, and it is not worn out by asking */
+    anew();
+    run(5000);
+    reachable = false;
+    for (unsigned i = 1; i <= 20; i++) press(i);
+    full = true;
+    in_vain = 0;
+    CHECK(press(21) == OZ_FULL);
+    reachable = true;
+    run(3600000);
+    CHECK(press(22) == OZ_FULL && oz_state_of(&device) == OZ_ONLINE && !oz_queued(&device) && has(1) && has(20) && !has(21));
+    CHECK(in_vain > 100 && in_vain < 1000 && !oz_can_sleep(&device));
+    full = false;
+    CHECK(press(23) == OZ_OK);
+    run(60000);
+    CHECK(has(23) && stored_count == 21 && !conflicts && oz_can_sleep(&device));
+    if (start() != OZ_OK) exit(3);
+    run(60000);
+    CHECK(stored_count == 21 && !conflicts);
+}
+
 static void lost_what_was_counted(void) {
     anew();
     reachable = false;
@@ -186,7 +207,8 @@ static void strings_with_blanks(void) {
 
 int main(void) {
     void (*const all[])(void) = {idle_for_a_month, without_a_server_for_two_months, dated_again_as_before,
-                                 written_and_said_not_to_be, lost_what_was_counted, not_even_read, an_identity_of_rubbish,
+                                 written_and_said_not_to_be, takes_nothing, lost_what_was_counted, not_even_read,
+                                 an_identity_of_rubbish,
                                  dropped_while_it_is_sent, refused_while_another_makes_room, a_head_that_does_not_fit,
                                  archived, a_welcome_that_breaks_the_head, strings_with_blanks};
     return all_of("edges", all, sizeof all / sizeof all[0]);

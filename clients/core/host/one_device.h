@@ -24,8 +24,11 @@ static oz_device device;
 static uint32_t clock_ms;
 
 static bool lies, dead; /* writes and says that it has not; answers nothing */
+static bool full;       /* takes nothing */
+static unsigned in_vain; /* so often it was asked to */
 
 static int append(void *self, oz_key key, const void *bytes, size_t length) {
+    if (full) return OZ_FULL;
     int done = ram_append(self, key, bytes, length);
     return lies ? OZ_BROKEN : done;
 }
@@ -94,6 +97,10 @@ static int lot; /* records that such a flash forgets at once, like the segments 
 
 static int replace(void *self, uint32_t slot, const void *bytes, size_t length) {
     oz_key acked;
+    if (full) {
+        in_vain++;
+        return OZ_FULL;
+    }
     if (slot == OZ_SLOT_ACKED && lot) {
         memcpy(&acked, bytes, sizeof acked);
         while (record_count > lot && records[lot - 1].key.boot <= acked.boot && records[lot - 1].key.number <= acked.number) {
@@ -124,7 +131,7 @@ static void anew(void) {
     memset(asked, 0, sizeof asked);
     clock_ms = 1000;
     reachable = true;
-    lies = dead = slow = closes = false;
+    lies = dead = full = slow = closes = false;
     chance = 7;
     lot = 0;
     instead = NULL;

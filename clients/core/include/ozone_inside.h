@@ -59,7 +59,7 @@ typedef struct {
     oz_key last;        /* the newest appended */
     uint32_t queued, dropped, refused;
     uint16_t since_ack;
-    uint32_t moved;     /* millis of the last change of `acked` */
+    uint32_t moved;     /* millis of the last change of `acked`, or trial to write it */
     oz_anchor anchors[OZ_ANCHORS];
     bool booted;        /* this boot has a number: it made a record */
     bool anchored;      /* it has been decided how this boot's undated records are dated */

@@ -243,6 +243,7 @@ void oz_queue_passed(oz_device *device, oz_key upto, uint32_t count) {
 void oz_queue_write_ack(oz_device *device) {
     if (!oz_after(device->acked, device->written)) return;
     oz_key acked = device->acked;
+    device->moved = oz_millis(device); /* a flash that takes nothing is not asked again at once */
     if (device->store.replace(device->store.self, OZ_SLOT_ACKED, &acked, sizeof acked) != OZ_OK) return;
     device->written = acked;
     device->since_ack = 0;
@@ -269,12 +270,11 @@ void oz_queue_anchor(oz_device *device, uint32_t utc) {
         if (old.boot > acked.boot) continue; /* records of that boot are waiting */
         if (old.boot && old.boot == acked.boot && (device->queued || oz_after(device->acked, acked))) continue;
         device->anchors[i] = anchor;
-        device->anchored = device->store.replace(device->store.self, OZ_SLOT_ANCHORS, device->anchors,
-                                                 sizeof device->anchors) == OZ_OK;
-        if (!device->anchored) device->anchors[i] = old;
-        return;
+        if (device->store.replace(device->store.self, OZ_SLOT_ANCHORS, device->anchors, sizeof device->anchors) != OZ_OK)
+            device->anchors[i] = old;
+        break;
     }
-    device->anchored = true; /* no room: these records stay undated, now and when they are sent again */
+    device->anchored = true; /* without room these records stay undated, now and when they are sent again */
 }
 
 bool oz_queue_clear(oz_device *device) {

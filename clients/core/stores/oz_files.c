@@ -97,8 +97,9 @@ static int next(void *self, oz_key after, oz_key *found, void *into, size_t room
 
 static int append(void *self, oz_key key, const void *bytes, size_t length) {
     oz_files *store = self;
-    uint8_t frame[FRAME];
+    uint8_t frame[FRAME], none;
     char name[10];
+    uint32_t first = store->first, last = store->last;
     if (!length || length > OZ_RECORD) return OZ_TOO_LONG;
     frame_of(frame, key, bytes, length);
     if (!store->size || store->size + FRAME + length > OZ_SEGMENT) {
@@ -110,6 +111,11 @@ static int append(void *self, oz_key key, const void *bytes, size_t length) {
     oz_files_name(name, 'q', store->last);
     int result = store->files.append(store->files.self, name, frame, FRAME, bytes, length);
     store->size = result == OZ_OK ? store->size + FRAME + (uint32_t)length : 0;
+    if (result != OZ_OK && store->last != last &&
+        (store->files.remove(store->files.self, name) == OZ_OK || !store->files.read(store->files.self, name, 0, &none, 1))) {
+        store->first = first; /* else presses on a flash without room would use up the segments, one each */
+        store->last = last;
+    }
     return result;
 }
 
@@ -140,12 +146,12 @@ static int replace(void *self, uint32_t number, const void *bytes, size_t length
     frame_of(frame, key, bytes, length);
     oz_files_name(name, 's', number);
     int result = store->files.replace(store->files.self, name, frame, FRAME, bytes, length);
-    if (result == OZ_OK && number == OZ_SLOT_ACKED && length >= sizeof(oz_key)) {
-        oz_key acked;
-        memcpy(&acked, bytes, sizeof acked);
-        forget(store, acked);
-    }
-    return result;
+    if (number != OZ_SLOT_ACKED || length < sizeof(oz_key)) return result;
+    oz_key acked;
+    memcpy(&acked, bytes, sizeof acked);
+    forget(store, acked);
+    /* What the server has may go, whatever this flash has written down: that may be the room for it. */
+    return result == OZ_OK ? OZ_OK : store->files.replace(store->files.self, name, frame, FRAME, bytes, length);
 }
 
 void oz_files_begin(oz_files *store, const oz_file_system *files, uint32_t limit, oz_store *into) {

@@ -75,13 +75,18 @@ private:
     static int replace(void *self, uint32_t number, const void *bytes, size_t length) {
         OzonePreferencesOf *store = static_cast<OzonePreferencesOf *>(self);
         char name[8];
-        if (store->_flash.putBytes(slot(name, number), bytes, length) != length) return OZ_BROKEN;
+        bool written = store->_flash.putBytes(slot(name, number), bytes, length) == length;
         if (number == OZ_SLOT_ACKED && length >= sizeof(oz_key)) {
             oz_key acked;
             memcpy(&acked, bytes, sizeof acked);
             store->forget(acked);
+            if (!written) { /* what the server has makes room, whatever this flash has written down */
+                for (uint16_t i = 0; i < PLACES; i++)
+                    if (!store->_keys[i].boot && store->length_of(place(name, i))) store->_flash.remove(name);
+                written = store->_flash.putBytes(slot(name, number), bytes, length) == length;
+            }
         }
-        return OZ_OK;
+        return written ? OZ_OK : OZ_BROKEN;
     }
 
     static int next(void *self, oz_key behind, oz_key *found, void *into, size_t room) {
