@@ -1,4 +1,6 @@
 # Commands: each at most once, whatever the power does; their results until the server has them.
+from ozone_wire import NO_FLASH
+
 _REPEATABLE = ("GET_STATUS", "SYNC_TIME", "UPDATE_SETTINGS")
 _REMEMBERED = 12
 
@@ -15,7 +17,7 @@ class Commands:
     def _reported(self, kept):
         kept["stage"] = "told"
         if kept["flash"]:
-            self._store.put("commands", self._commands)
+            self._store.keep("commands", self._commands)
         self._fine("result", 0)
 
     def _carry_out(self, identifier, kind, payload):
@@ -32,23 +34,21 @@ class Commands:
             self._commands.remove(told[0])
         kept = {"id": identifier, "stage": "begun", "success": False, "message": "", "flash": not again}
         self._commands.append(kept)
-        if not again:
-            try:
-                self._store.put("commands", self._commands)  # at most once: on flash before anything is done
-            except OSError:
-                kept["stage"], kept["message"] = "done", "the flash could not be written"
-                return
+        if not again and not self._store.keep("commands", self._commands):  # at most once: on flash before it is done
+            kept["stage"], kept["message"] = "done", NO_FLASH
+            return
         stage = "done"
         try:
-            if kind in self._handlers:
-                said = self._handlers[kind](payload)
+            if kind in self.handlers:
+                said = self.handlers[kind](payload)
                 kept["success"], kept["message"] = said if isinstance(said, tuple) else (said is not False, "")
-            elif kind == "REBOOT_DEVICE" and self._restart:
+            elif kind == "REBOOT_DEVICE" and self.restart:
                 self._restarting, stage = True, "rebooting"
             elif kind == "CLEAR_QUEUE":
                 self._pass(self._last, self.queued)
                 self._write_ack()
-                kept["success"], kept["message"] = True, "queue cleared"
+                kept["success"] = self._acked == self._written
+                kept["message"] = "queue cleared" if kept["success"] else NO_FLASH
             elif kind == "CLEAR_MEMORY":
                 self.forget_token()
                 kept["success"], kept["message"] = True, "token forgotten"
@@ -62,4 +62,4 @@ class Commands:
             kept["message"] = "%s: %s" % (type(problem).__name__, problem)
         kept["stage"] = stage
         if not again:
-            self._store.put("commands", self._commands)
+            self._store.keep("commands", self._commands)

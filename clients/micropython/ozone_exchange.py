@@ -22,7 +22,7 @@ class Exchange:
             if self._restarting and not self._exchange:
                 self._write_ack()
                 self._restarting = False
-                self._restart()
+                self.restart()
             try:
                 busy = self._step(max(1, budget_ms - time.ticks_diff(now, began)))
             except MemoryError:  # later, when others have let go of some, and in smaller pieces

@@ -3,15 +3,11 @@ import json
 import os
 import time
 
-from ozone_wire import NONSENSE, Failed, date
+from ozone_wire import date
 
 OFFLINE, ENROLLING, WAITING_FOR_OPERATOR, ONLINE, BLOCKED = range(5)
 BATCH = 6  # records in one request
 _LONGEST = 300000
-
-
-def _plain(word, but=""):  # what may stand in a request's head
-    return isinstance(word, str) and word and all(" " < c < "\x7f" and c not in but for c in word)
 
 
 class Replies:
@@ -69,7 +65,7 @@ class Replies:
         elif code == "not_assigned":
             self._turn(WAITING_FOR_OPERATOR, "waiting until it is assigned to a machine")
             self._later(job, retry)
-        elif status == 401 and self._mac:
+        elif status == 401 and self.mac:
             if not self._bad:
                 self._bad = True
                 self._due["hello"] = time.ticks_ms()
@@ -95,64 +91,3 @@ class Replies:
         else:
             self._turn(OFFLINE if self.state == ONLINE else self.state, "the server answers with %d" % status)
             self._later(job, retry)
-
-    def _welcomed(self, told):
-        token, name = told.get("token" if self._mac else "api_key"), told.get("device_id")
-        if not (_plain(token) and (not self._mac or _plain(name, "/?#%\\"))):
-            raise Failed(NONSENSE)
-        new = dict(self._me)
-        new["token"], new["device_id"] = token, str(name)
-        if new != self._me:
-            self._store.put("me", new)  # a token that is not on flash would be gone with the power
-            self._me = new
-        self._bad = False
-        self._fine("hello", self._hello_ms)
-        if not self._mac or told.get("assigned"):
-            self._turn(ONLINE, "online")
-        else:
-            self._turn(WAITING_FOR_OPERATOR, "waiting until it is assigned to a machine")
-
-    def _taken(self, one, told):  # a 2xx alone is nobody's word: a hotel's login page says 200 to whatever it is sent
-        job, about = one["job"], one["about"]
-        if job == "send":
-            self._sent(one, about, told)
-        elif job == "result" and "status" in told:
-            self._turn(ONLINE, "online")
-            self._reported(about)
-        elif job == "poll" and isinstance(told.get("commands"), list):
-            self._turn(ONLINE, "online")
-            self._reason = None
-            self._fine(job, 1000 if self._held else self._poll_ms)
-            for command in told["commands"]:
-                if isinstance(command, dict) and _plain(command.get("command_id"), "/?#%\\"):
-                    payload = command.get("payload")
-                    payload = payload if isinstance(payload, dict) else {}
-                    self._carry_out(command["command_id"], command.get("command_type"), payload)
-        else:
-            raise Failed(NONSENSE)
-
-    def _sent(self, one, about, told):
-        key, count, reading = about
-        if "status" not in told if reading else told.get("ack") is not True:
-            results = told.get("results")
-            if reading or not isinstance(results, list) or len(results) != count or one["fewer"]:
-                if count == 1 and not one["fewer"]:
-                    raise Failed(NONSENSE)
-                self._batch = 1  # one by one, so that it is known which
-                self._fine("send", 0)
-                return
-            found = [key for key, _ in self._store.after(self._acked, count)]
-            for at, item in enumerate(results):
-                if not (isinstance(item, dict) and item.get("ack") is True):
-                    self._refuse(found[at])
-        self._turn(ONLINE, "online")
-        self._batch = BATCH
-        self._pass(key, count)
-        if told.get("commands"):
-            self._due["poll"] = time.ticks_ms()
-        self._fine("send", 0)
-
-    def _refuse(self, key):
-        self.refused += 1
-        for _, record in self._store.after((key[0], key[1] - 1), 1):
-            self._store.put("refused", record[13:].decode() + "}")

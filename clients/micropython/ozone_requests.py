@@ -34,66 +34,74 @@ class Requests:
             jobs.append("result")
         if self.queued:
             jobs.append("time" if self._undated and not self._anchored else "send")
-        if self._mac:
+        if self.mac:
             jobs.append("poll")
         return jobs
 
     def _compose(self, job):
-        about, body, method = None, None, "POST"
-        base = "/api/device/%s/commands/" % self._me.get("device_id", "")
-        timeout = self._timeout
+        path, about, body = "/api/device/%s/commands/" % self._me.get("device_id", ""), None, None
+        timeout = self.timeout_ms
         if job == "hello":
-            path = "/api/handshake/" if self._mac else "/api/devices/claim"
-            hello = {"mac": self._mac, "firmware": self._firmware} if self._mac else {"token": self._claim}
-            body = json.dumps(hello)
+            hello = {"mac": self.mac, "firmware": self.firmware} if self.mac else {"token": self.claim_token}
+            path, body = "/api/handshake/" if self.mac else "/api/devices/claim", json.dumps(hello).encode()
         elif job == "time":
-            method, path = "GET", "/healthz"
+            path = "/healthz"
         elif job == "poll":
-            held = self._held if self.state == ONLINE else 0
+            held = self.held_s if self.state == ONLINE else 0
             timeout += held * 1000
-            method, path = "GET", "%s?wait=%d&queue_length=%d" % (base, held, self.queued)
-            for name, value in list(self.vitals.items()) + [
-                ("firmware", self._firmware),
-                ("reset_reason", self._reason),
-            ]:
-                if value:
-                    path += "&%s=%s" % (name, str(value).replace("%", "%25").replace("&", "%26").replace(" ", "%20"))
+            path += self._told(held)
         elif job == "result":
             about = next(kept for kept in self._commands if kept["stage"] == "done")
-            path = base + about["id"] + "/"
-            body = json.dumps({"success": about["success"], "message": about["message"]})
+            path += about["id"] + "/"
+            body = json.dumps({"success": about["success"], "message": about["message"]}).encode()
         else:
-            records, kind, key = [], None, self._acked
-            for found, record in self._store.after(self._acked, self._batch):
-                if kind is None:
-                    kind = record[0]
-                if record[0] != kind:
-                    break
-                records.append(self._record(found, record))
-                key = found
-            if not records:  # nothing whole is left of what was counted
-                self.queued = 0
+            about, body = self._several()
+            if about is None:
                 return None
-            about = [key, len(records), kind]
-            path = "/api/device-data/ingest" if kind else "/api/device/events/"
-            body = records[0] if len(records) == 1 else "[" + ",".join(records) + "]"
-        head = "%s %s HTTP/1.1\r\nHost: %s\r\n" % (method, path, self._named)
-        if "token" in self._me:
-            head += "Authorization: Bearer %s\r\n" % self._me["token"]
-        raw = b""
-        if body is not None:
-            raw = body.encode()
-            head += "Content-Type: application/json\r\nContent-Length: %d\r\n" % len(raw)
+            path = "/api/device-data/ingest" if about[2] else "/api/device/events/"
         return {
             "job": job,
             "about": about,
             "fewer": False,  # of the records some have made room meanwhile
-            "out": head.encode() + b"\r\n" + raw,
+            "out": self._head(path, body),
             "sent": 0,
             "in": b"",
             "timeout": timeout,
-            "held": job == "poll" and timeout > self._timeout,
+            "held": timeout > self.timeout_ms,
             "since": time.ticks_ms(),
             "reused": self._sock is not None,
             "open": self._sock is not None,
         }
+
+    def _told(self, held):  # with a poll
+        path = "?wait=%d&queue_length=%d" % (held, self.queued)
+        told = list(self.vitals.items())
+        told += (("firmware", self.firmware), ("reset_reason", self.reset_reason))
+        for name, value in told:
+            if value:
+                path += "&%s=%s" % (name, str(value).replace("%", "%25").replace("&", "%26").replace(" ", "%20"))
+        return path
+
+    def _several(self):  # records of one kind: [the last one's key, how many, the kind], and the body
+        records, kind, key = [], None, None
+        for found, record in self._store.after(self._acked, self._batch):
+            if kind is None:
+                kind = record[0]
+            if record[0] != kind:
+                break
+            records.append(self._record(found, record))
+            key = found
+        if not records:  # nothing whole is left of what was counted
+            self.queued = 0
+            return None, None
+        body = records[0] if len(records) == 1 else "[" + ",".join(records) + "]"
+        return [key, len(records), kind], body.encode()
+
+    def _head(self, path, body):
+        head = "%s %s HTTP/1.1\r\nHost: %s\r\n" % ("GET" if body is None else "POST", path, self._named)
+        if "token" in self._me:
+            head += "Authorization: Bearer %s\r\n" % self._me["token"]
+        if body is None:
+            return (head + "\r\n").encode()
+        head += "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+        return head.encode() + body

@@ -1,8 +1,12 @@
 # Replies of HTTP, and dates.
+import time
+
+_EPOCH = 946684800 if time.gmtime(0)[0] == 2000 else 0  # many chips count from 2000
 _MONTHS = "janfebmaraprmayjunjulaugsepoctnovdec"
 
 
 NONSENSE = "the server's answer makes no sense"
+NO_FLASH = "the flash could not be written"
 
 
 class Failed(Exception):
@@ -20,21 +24,8 @@ def date(text):  # of a Date header, as UTC seconds; 0 when it is none
 
 
 def instant(utc):
-    days, rest = utc // 86400 + 719468, utc % 86400
-    era, of_era = days // 146097, days % 146097
-    year = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
-    of_year = of_era - (365 * year + year // 4 - year // 100)
-    m = (5 * of_year + 2) // 153
-    month = m + 3 if m < 10 else m - 9
-    day = of_year - (153 * m + 2) // 5 + 1
-    return "%04d-%02d-%02dT%02d:%02d:%02dZ" % (
-        year + era * 400 + (month <= 2),
-        month,
-        day,
-        rest // 3600,
-        rest // 60 % 60,
-        rest % 60,
-    )
+    told = time.gmtime(utc - _EPOCH)
+    return "%04d-%02d-%02dT%02d:%02d:%02dZ" % told[:6]
 
 
 def parse(raw, ended):

@@ -134,7 +134,7 @@ def executed(operator: Operator, command_id: str) -> bool:
 @pytest.mark.real_server
 @pytest.mark.skipif(not IS_LONG, reason="32 bits by night only")
 @pytest.mark.skipif(needs.nginx() is None, reason="nginx is not here")
-def test_all_of_it_lives_in_48_kb_of_32_bits(tmp_path: Path) -> None:
+def test_all_of_it_lives_in_32_kb_of_32_bits(tmp_path: Path) -> None:
     """As on a chip, which compiles it, too: over TLS it waits, is assigned, sends a queue, hears of commands."""
     interpreter = needs.micropython_of_32_bits()
     if interpreter is None:
@@ -146,7 +146,7 @@ def test_all_of_it_lives_in_48_kb_of_32_bits(tmp_path: Path) -> None:
     ):
         operator = Operator(server)
         there = f"https://127.0.0.1:{ports['good']}"
-        with machine(tmp_path / "flash", there, "ca", str(ca), interpreter=interpreter, heap="48k") as device:
+        with machine(tmp_path / "flash", there, "ca", str(ca), interpreter=interpreter, heap="32k") as device:
             counter = 0
             for life in range(3):
                 for _ in range(30):

@@ -2,6 +2,7 @@
 import sys
 
 sys.path.insert(0, sys.argv[1])
+import json
 import os
 import random
 
@@ -69,7 +70,7 @@ class Machine(ozone.Ozone):
         if b"/handshake/" in head:
             reply = '{"device_id": "m1", "token": "t", "assigned": true}'
         elif b"/events/" in head:
-            events = ozone.json.loads(body)
+            events = json.loads(body)
             for event in events if isinstance(events, list) else [events]:
                 stored.setdefault(event["event_id"], []).append((event["counter"], event.get("ts")))
             reply = '{"ack": true}'
