@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-fast nightly lint bench crash ha postman arduino lock clean
+.PHONY: run test test-fast nightly lint bench crash ha postman arduino micropython lock clean
 
 run: $(VENV)/.installed
 	@exec $(BIN)/python manage.py serve --development
@@ -66,6 +66,17 @@ arduino:
 	@cp clients/core/stores/oz_files.c clients/core/stores/oz_files.h $(LIBRARY)/src/core/stores
 	@cd $(ARDUINO) && $(PYTHON) -m zipfile -c OzoneTelemetry.zip OzoneTelemetry
 	@echo "$(LIBRARY).zip: Sketch, Include Library, Add .ZIP Library"
+
+# The MicroPython client compiled, for a board with little heap. MPY_CROSS: MicroPython's compiler, of the board's version.
+MPY_CROSS ?= mpy-cross
+COMPILED := build/micropython-client
+micropython:
+	@rm -rf $(COMPILED)
+	@mkdir -p $(COMPILED)
+	@for file in clients/micropython/*.py; do \
+		name=$$(basename $$file .py); $(MPY_CROSS) -O3 -s $$name.py -o $(COMPILED)/$$name.mpy $$file || exit 1; \
+	done
+	@echo "$(COMPILED): copy what is in it to the board's /lib"
 
 # Both locks, from pyproject.toml. No registry address may stand in them.
 UV := $(BIN)/uv pip compile --universal --generate-hashes --no-header --no-annotate --quiet

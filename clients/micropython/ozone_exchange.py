@@ -7,6 +7,7 @@ import time
 from ozone_wire import Failed, parse
 
 _BODY = 8192  # bytes of a reply at most
+_PIECE = 256  # bytes in one step
 
 
 class Exchange:
@@ -61,10 +62,10 @@ class Exchange:
         if not one["open"]:
             return self._open(one, budget)
         if one["sent"] < len(one["out"]):
-            count = self._sock.write(one["out"][one["sent"] : one["sent"] + 512])
+            count = self._sock.write(one["out"][one["sent"] : one["sent"] + _PIECE])
             one["sent"] += count or 0
             return bool(count)
-        data = self._sock.read(512)
+        data = self._sock.read(_PIECE)
         if data is None:
             # a press does not wait for a poll that is held
             send = self._due.get("send")

@@ -5,14 +5,15 @@ from ozone_replies import BATCH, ONLINE, WAITING_FOR_OPERATOR
 from ozone_wire import NO_FLASH, NONSENSE, Failed
 
 
-def _plain(word, but=""):  # what may stand in a request's head
-    return isinstance(word, str) and word and all(" " < c < "\x7f" and c not in but for c in word)
+def _plain(word, but=b""):  # what may stand in a request's head
+    # by its bytes: MicroPython keeps each letter of a string that it once looked at
+    return isinstance(word, str) and word and all(32 < byte < 127 and byte not in but for byte in word.encode())
 
 
 class Taken:
     def _welcomed(self, told):
         token, name = told.get("token" if self.mac else "api_key"), told.get("device_id")
-        if not (_plain(token) and (not self.mac or _plain(name, "/?#%\\"))):
+        if not (_plain(token) and (not self.mac or _plain(name, b"/?#%\\"))):
             raise Failed(NONSENSE)
         new = dict(self._me)
         new["token"], new["device_id"] = token, str(name)
@@ -39,7 +40,7 @@ class Taken:
             self.reset_reason = None
             self._fine(job, 1000 if self.held_s else self.poll_ms)
             for command in told["commands"]:
-                if isinstance(command, dict) and _plain(command.get("command_id"), "/?#%\\"):
+                if isinstance(command, dict) and _plain(command.get("command_id"), b"/?#%\\"):
                     payload = command.get("payload")
                     payload = payload if isinstance(payload, dict) else {}
                     self._carry_out(command["command_id"], command.get("command_type"), payload)
@@ -61,7 +62,7 @@ class Taken:
                 if not (isinstance(item, dict) and item.get("ack") is True):
                     self._refuse(found[at])
         self._turn(ONLINE, "online")
-        self._batch = BATCH
+        self._batch = min(BATCH, self._batch * 2)  # again as many as there is memory for
         self._pass(key, count)
         if told.get("commands"):
             self._due["poll"] = time.ticks_ms()

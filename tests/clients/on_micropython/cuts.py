@@ -106,8 +106,44 @@ def life(flash, first, promised):
     return first
 
 
+def full():
+    """On a flash without room: refused, what was taken goes out all the same, and after it all goes on."""
+    flash, promised = Flash(), []
+    vfs.VfsLfs2.mkfs(flash)
+    vfs.mount(vfs.VfsLfs2(flash), "/flash")
+    machine = Machine("http://server", "/flash/q", mac="EC:E3:34:46:2B:C0", poll_ms=0, utc=lambda: 0)
+    while machine.queued or not machine.state:
+        machine.tick(0)
+    try:
+        with open("/flash/filler", "ab") as filler:
+            while filler.write(bytes(100)) and not filler.flush():
+                pass
+    except OSError:
+        pass
+    refused = 0
+    while refused < 70:  # more often than there may be segments
+        try:
+            machine.press("BASIC", len(promised) + 1)
+            promised.append(len(promised) + 1)
+        except OSError:
+            refused += 1
+    for _ in range(3000):
+        machine.tick(0)
+    stuck, why = machine.queued, machine.why
+    os.remove("/flash/filler")
+    machine.press("BASIC", len(promised) + 1)
+    promised.append(len(promised) + 1)
+    vfs.umount("/flash")
+    life(flash, PRESSES + 1, promised)
+    told = sorted(found[0][0] for found in stored.values())
+    if stuck or told != promised:
+        print("full", stuck, why, "promised", len(promised), "stored", len(told))
+        sys.exit(1)
+
+
 assert parse(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", False)[2] == b"{}"
 os.chdir("/")
+full()
 tears = 0
 for cut in range(1, int(sys.argv[2]) + 1):
     random.seed(cut)
