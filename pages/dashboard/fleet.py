@@ -18,9 +18,10 @@ from pages.kit.version import Scope, scope_of
 LARGE: Final = 50_000
 """Devices that somebody sees; of fewer everything is as it is at the moment of a look."""
 REST_SECONDS: Final = 30.0
-"""From the end of one search of a large fleet to the next that somebody's look begins."""
+"""The next search of a large fleet begins with a look after the next such step of the clock: in all processes that
+people's looks come to, so that they tell the same."""
 REST_SHARE: Final = 10
-"""A search that takes long makes the rest longer: so many times as long as it took."""
+"""A search that takes long makes the steps longer, twice, four times …: they are so many times as long as it took."""
 OLDEST_SECONDS: Final = 600.0
 """What nobody has looked at for so long is not shown again: who comes then waits, as the first one does."""
 _MOST: Final = 32
@@ -66,19 +67,28 @@ class _Place:
         self.finding = threading.Lock()
         self.fleet: Fleet | None = None
         self.found_at = self.due = 0.0
+        """By the clock that nobody sets; by the one that all nodes share."""
 
     def find(self, find: Callable[[], Fleet]) -> Fleet:
         began = time.monotonic()
         fleet = find()
         if fleet.is_large:
             self.found_at = time.monotonic()
-            self.due = self.found_at + max(REST_SECONDS, REST_SHARE * (self.found_at - began))
+            self.due = _next_step(self.found_at - began)
             self.fleet = fleet
         return fleet
 
     def known(self) -> Fleet | None:
         is_old = time.monotonic() - self.found_at > OLDEST_SECONDS
         return None if is_old else self.fleet
+
+
+def _next_step(took: float) -> float:
+    """When the next search may begin, by the clock of all nodes; `took`: seconds of the last one."""
+    step = REST_SECONDS
+    while step < REST_SHARE * took:
+        step *= 2
+    return (time.time() // step + 1) * step
 
 
 class Kept:
@@ -93,7 +103,7 @@ class Kept:
             place = self._places.get(key)
         if place is None or (fleet := place.known()) is None:
             return self._first(key, find)
-        if time.monotonic() >= place.due and place.finding.acquire(blocking=False):
+        if time.time() >= place.due and place.finding.acquire(blocking=False):
             threading.Thread(target=_again, args=(place, find), name="large-fleet", daemon=True).start()
         return fleet
 
@@ -119,7 +129,7 @@ def _again(place: _Place, find: Callable[[], Fleet]) -> None:
         place.find(find)
     except Exception:
         logger.exception("the fleet could not be looked through; what was found before stays")
-        place.due = time.monotonic() + REST_SECONDS
+        place.due = _next_step(0.0)
     finally:
         place.finding.release()
         connection.close()

@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 
 from device_gateway.models import Device
@@ -47,15 +48,16 @@ class Finder:
 
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has three devices is large."""
+    """What has three devices is large, and its next search is years away."""
     monkeypatch.setattr(fleets, "LARGE", 3)
+    monkeypatch.setattr(fleets, "REST_SECONDS", 1e9)
     monkeypatch.setattr(fleets, "_kept", Kept())
 
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch, large: None) -> None:
     """Every look is one that begins another search."""
-    monkeypatch.setattr(fleets, "REST_SECONDS", 0.0)
+    monkeypatch.setattr(fleets, "REST_SECONDS", 1e-6)
     monkeypatch.setattr(fleets, "REST_SHARE", 0)
 
 
@@ -90,6 +92,14 @@ def test_who_looks_does_not_wait_for_what_is_found_anew() -> None:
         if thread.name == "large-fleet":
             thread.join(WAIT)
     assert devices(kept, find) == 4
+
+
+@pytest.mark.parametrize(("took", "seconds"), [(0.0, 30), (3.0, 30), (3.1, 60), (6.0, 60), (10.0, 120), (100.0, 1920)])
+def test_processes_begin_together(took: float, seconds: int) -> None:
+    """At steps of the clock; the longer a search takes, the farther apart."""
+    with time_machine.travel(NOON + timedelta(seconds=1), tick=False):
+        assert fleets._next_step(took) % seconds == 0
+        assert 0 < fleets._next_step(took) - (NOON.timestamp() + 1) <= seconds
 
 
 @pytest.mark.usefixtures("large")
