@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 
 from alerts.conditions.found import Facts, Found, Moment, Watched, clock
 from alerts.conditions.models import Rule
 from alerts.conditions.rules import Rules
-from device_gateway.models import DeviceState, DeviceTelemetry
+from device_gateway.models import DeviceState
+from device_gateway.readings.queries import pieces
 from ozone.wire.times import iso
 
 READING: Final = "reading"
@@ -65,8 +67,8 @@ def _since(rule: Rule, device: int, moment: Moment) -> datetime | None:
 
 
 def _newest(device: int, now: datetime) -> Iterator[tuple[datetime, Any]]:
-    rows = DeviceTelemetry.objects.filter(device=device, occurred_at__lte=now).order_by("-occurred_at")
-    yield from rows.values_list("occurred_at", "payload")[:LOOKED_AT].iterator()
+    found = pieces(device, start=None, end=now, is_back=True, at_once=LOOKED_AT)
+    yield from islice((row for piece in found for row in piece.rows), LOOKED_AT)
 
 
 def says_reading(facts: Facts, since: datetime) -> str:

@@ -1,8 +1,10 @@
 """What the readings of a span of time come to: how many, and of each numeric field count, min, mean, max and last."""
 
 import math
+from array import array
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 HOUR: Final = timedelta(hours=1)
@@ -17,19 +19,21 @@ hour began that one occurred."""
 class Summary:
     """Running figures of one field, of readings and of what is left of deleted ones, in any order."""
 
-    __slots__ = ("_ends", "_last", "_last_at", "_means", "_values")
+    __slots__ = ("_high", "_last", "_last_at", "_low", "_means", "_values")
 
     def __init__(self) -> None:
-        self._values: list[float] = []
+        self._values = array("d")
         self._means: list[tuple[int, float]] = []
-        self._ends: list[float] = []
-        """Least and greatest of what is left of deleted readings."""
+        """Of what is left of deleted readings: how many, and their mean."""
+        self._low: float = math.inf
+        self._high: float = -math.inf
         self._last: float = 0
         self._last_at: datetime | None = None
 
     def add(self, value: float, at: datetime) -> None:
         """Of equal times the one that is added later counts as later."""
         self._values.append(value)
+        self._reach(value, value)
         if self._last_at is None or at >= self._last_at:
             self._last, self._last_at = value, at
 
@@ -37,17 +41,23 @@ class Summary:
         """Of the hour from `start`."""
         count, low, mean, high, last, after = kept
         self._means.append((count, mean))
-        self._ends += (low, high)
+        self._reach(low, high)
         at = start + timedelta(microseconds=after)
         if self._last_at is None or at > self._last_at:
             self._last, self._last_at = last, at
 
+    def _reach(self, low: float, high: float) -> None:
+        if low < self._low:
+            self._low = low
+        if high > self._high:
+            self._high = high
+
     def as_json(self) -> dict[str, Any]:
-        values, ends = self._values, self._values + self._ends
-        count = len(values) + sum(number for number, _ in self._means)
+        count = len(self._values) + sum(number for number, _ in self._means)
         # Divided first: the sum of the largest doubles would be infinite.
-        parts = [value / count for value in values] + [mean * (number / count) for number, mean in self._means]
-        return {"count": count, "min": min(ends), "mean": math.fsum(parts), "max": max(ends), "last": self._last}
+        own = (value / count for value in self._values)
+        mean = math.fsum(chain(own, (mean * (number / count) for number, mean in self._means)))
+        return {"count": count, "min": self._low, "mean": mean, "max": self._high, "last": self._last}
 
     def as_kept(self, start: datetime) -> Kept:
         assert self._last_at is not None
@@ -60,12 +70,14 @@ class Figures:
         self.fields: dict[str, Summary] = {}
 
     def add(self, payload: Any, at: datetime, fields: Collection[str] | None = None) -> None:
-        """A reading; of its fields those named, all unless told."""
+        """A reading; of its fields those named, unless told all, of which the first MOST_FIELDS are kept."""
         self.count += 1
         if isinstance(payload, dict):
             for field in payload if fields is None else fields:
                 value = payload.get(field)
-                if isinstance(value, (int, float)) and not isinstance(value, bool):
+                if not isinstance(value, (int, float)) or isinstance(value, bool):
+                    continue
+                if field in self.fields or len(self.fields) < MOST_FIELDS:
                     self._of(field).add(value, at)
 
     def add_kept(self, count: int, kept: Mapping[str, Kept], start: datetime, fields: Collection[str]) -> None:

@@ -12,6 +12,7 @@ from device_gateway.readings.parameters import BucketsQuery, PageQuery, TimesQue
 from device_gateway.readings.serializers import HistoryReply, LatestReply
 from ozone.accounts.authentication import SessionAuthentication
 from ozone.webapi.serializers import Problem
+from ozone.webapi.sizes import fitting
 from ozone.webapi.view import ApiView, PlainJsonRenderer
 from ozone.wire.errors import NotFound
 from ozone.wire.times import iso
@@ -59,11 +60,11 @@ class History(ApiView):
             )
             return Response({"results": results, "next": None})
         asked = PageQuery.read(query)
-        limit = asked.limit
-        found = list(queries.readings(device, start=times.start, end=times.end, before=asked.cursor)[: limit + 1])
-        page = found[:limit]
+        rows = queries.readings(device, start=times.start, end=times.end, before=asked.cursor)
+        fit = fitting(rows, "payload", asked.limit)
+        page = list(rows[: fit.number])
         more = None
-        if len(found) > limit:
+        if fit.has_more and page:
             last = page[-1]
             kept = {key: value for key, value in query.items() if key != "cursor"}
             kept["cursor"] = make_cursor(last.occurred_at, last.pk)

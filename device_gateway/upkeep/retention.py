@@ -19,6 +19,7 @@ from device_gateway.models import DeviceTelemetry, ReadingDecoder, ReadingHour
 from device_gateway.readings.figures import Figures, both
 from device_gateway.readings.queries import BUCKETS
 from ozone.intake.sql import BulkInsert, moment, plain_rows, read_moment, within
+from ozone.webapi.sizes import fitting
 from ozone.wire.conf import options
 
 LEASE: Final = "upkeep"
@@ -100,7 +101,8 @@ class Retention:
         hours: dict[tuple[int, datetime], _Hour] = {}
         seen = 0
         # Read at once and understood afterwards: on SQLite nothing that is written meanwhile may leave its log.
-        for pk, device, *times, payload in plain_rows(rows.values_list(*columns)[:AHEAD]):
+        fit = fitting(rows, "payload", AHEAD)
+        for pk, device, *times, payload in plain_rows(rows.values_list(*columns)[: fit.number]):
             occurred_at, received_at = map(read_moment, times)
             assert occurred_at is not None and received_at is not None
             if until <= received_at <= now:
@@ -114,7 +116,7 @@ class Retention:
                 hour.old.append(pk)
                 hour.figures.add(_decode(payload), occurred_at)
             self._place, seen = pk, seen + 1
-        self._is_through = seen < AHEAD
+        self._is_through = seen < fit.number or not fit.has_more
         if self._waiting and not _went_on(until, now):
             self._waiting.clear()
             self._place, self._is_through = 0, True

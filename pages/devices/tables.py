@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from device_gateway.models import Credential, Device, DeviceTelemetry, HandshakeAttempt, ProvisioningToken
 from device_gateway.readings.queries import readings
+from ozone.webapi.sizes import fitting
 from ozone.wire.times import people_zone
 from pages.kit import charts
 from telemetry.commands.lifecycle import state_at
@@ -120,7 +121,8 @@ def _late(occurred: datetime, received: datetime) -> datetime | None:
 
 def last_readings(device: Device) -> list[DeviceTelemetry]:
     """The last to happen first."""
-    return list(readings(device, start=None, end=None)[:CHARTED])
+    rows = readings(device, start=None, end=None)
+    return list(rows[: fitting(rows, "payload", CHARTED).number])
 
 
 def reading_rows(found: Sequence[DeviceTelemetry]) -> Iterator[tuple[int, ReadingRow]]:
@@ -132,8 +134,13 @@ def reading_rows(found: Sequence[DeviceTelemetry]) -> Iterator[tuple[int, Readin
 def summary(payload: Any) -> str:
     """The members of a reading, or of another object, in a line."""
     members = payload.items() if isinstance(payload, dict) else [("", payload)]
-    words = " · ".join(f"{name} {_plain(value)}".strip() for name, value in members)
-    return words if len(words) <= _WORDS else f"{words[:_WORDS]}…"
+    words = ""
+    for name, value in members:
+        word = f"{name} {_plain(value)}".strip()
+        words = f"{words} · {word}" if words else word
+        if len(words) > _WORDS:
+            return f"{words[:_WORDS]}…"
+    return words
 
 
 def _plain(value: Any) -> str:

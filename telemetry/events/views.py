@@ -19,6 +19,7 @@ from device_gateway.registry.queries import find_device, visible_devices
 from ozone.accounts.permissions import Superuser
 from ozone.webapi.parameters import PageCursor, given
 from ozone.webapi.serializers import Problem
+from ozone.webapi.sizes import fitting
 from ozone.webapi.view import ApiView, PlainJsonRenderer
 from telemetry.events.export import Walk, export
 from telemetry.events.flushing import flush
@@ -51,13 +52,15 @@ class Events(ApiView):
         if before is not None:
             events = events.filter(received_at__lte=before.moment)
             events = events.exclude(received_at=before.moment, pk__gte=before.number)
-        found = list(events.select_related("device").order_by("-received_at", "-pk")[: limit + 1])
+        events = events.order_by("-received_at", "-pk")
+        fit = fitting(events, "payload", limit)
+        found = list(events.select_related("device")[: fit.number])
         headers = {}
-        if len(found) > limit:
-            last = found[limit - 1]
+        if fit.has_more and found:
+            last = found[-1]
             link = {**request.query_params.dict(), "before": str(PageCursor(last.received_at, last.pk))}
             headers["Link"] = f'<{request.build_absolute_uri(request.path)}?{urlencode(link)}>; rel="next"'
-        return Response([EventReply.of(event) for event in found[:limit]], headers=headers)
+        return Response([EventReply.of(event) for event in found], headers=headers)
 
 
 def device_named(actor: Any, asked: EventsQuery) -> Device | None:

@@ -98,6 +98,22 @@ class TestPages:
         assert len(numbers(fetch(limit=5000))) == 501
         assert fetch(limit=501).json()["next"] is None
 
+    def test_large_readings_come_in_more_pages(self, door: Door, meter: Meter, olga: User, fetch: Any) -> None:
+        """Each is as large as a body may be: five thousand of them would be more than a gigabyte."""
+        keep(meter, *((n, {"n": n, "text": "x" * 250_000}) for n in range(40)))
+        answer = fetch(limit=5000)
+        assert 30 < len(numbers(answer)) < 40
+        assert len(answer.body) < 9_000_000
+        assert self.walk(door, token_of(olga), answer) == list(range(39, -1, -1))
+
+    def test_one_that_is_larger_than_a_page_comes_alone(
+        self, door: Door, meter: Meter, olga: User, fetch: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ozone.webapi.sizes.MOST", 10)
+        keep(meter, *((n, {"n": n}) for n in range(3)))
+        assert numbers(fetch()) == [2]
+        assert self.walk(door, token_of(olga), fetch()) == [2, 1, 0]
+
     @pytest.mark.parametrize("limit", ["0", "5001", "-1", "1.5", "ten", "", "9" * 20, "٣", " 5", "+5"])
     @pytest.mark.sqlite_only
     def test_a_bad_limit(self, fetch: Any, limit: str) -> None:
@@ -247,6 +263,26 @@ class TestBuckets:
         answer = fetch(**query)
         assert refusal(answer) == (400, "invalid")
         assert list(answer.json()["errors"]) == wrong
+
+    @pytest.mark.parametrize("most", [1, 40, 100])
+    def test_readings_are_looked_at_in_pieces(
+        self, meter: Meter, fetch: Any, monkeypatch: pytest.MonkeyPatch, most: int
+    ) -> None:
+        keep(meter, *((n // 3 * 7, {"n": n, "m": -n}) for n in range(30)))
+        whole = fetch(bucket="minute", fields="n,m").json()
+        assert sum(one["count"] for one in whole["results"]) == 30
+        monkeypatch.setattr("ozone.webapi.sizes.MOST", most)
+        assert fetch(bucket="minute", fields="n,m").json() == whole
+
+    def test_readings_that_are_too_large_together(
+        self, meter: Meter, fetch: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("device_gateway.readings.queries.MAX_BUCKET_SIZE", 2**20)
+        keep(meter, *((n, {"n": n, "text": "x" * 250_000}) for n in range(5)))
+        answer = fetch(bucket="hour", fields="n")
+        assert refusal(answer) == (400, "too_many_readings")
+        assert answer.json()["detail"] == "Readings of more than 1 MB: narrow start and end."
+        assert fetch(bucket="hour", fields="n", start=iso(NOON + timedelta(seconds=2))).status == 200
 
     def test_too_many_readings(self, meter: Meter, fetch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("device_gateway.readings.queries.MAX_BUCKET_ROWS", 3)

@@ -206,6 +206,20 @@ def test_fields_without_end(meter: Device, monkeypatch: pytest.MonkeyPatch) -> N
     assert hour.fields["kwh"][:1] == [9]
 
 
+def test_of_large_readings_few_are_looked_at_at_once(meter: Device) -> None:
+    """Two thousand as large as a body may be are half a gigabyte, and would be looked at again after every start."""
+    keep(meter, *((number * MINUTE, {"kwh": number, "text": "x" * 250_000}) for number in range(50)))
+    retention, now = Retention(), NOON + 40 * DAY
+    with lately(now):
+        assert retention.step(now) == (0, True)
+        deleted = 0
+        while number := retention.step(now).deleted:
+            deleted += number
+        assert 30 < deleted < 40
+    assert run(now) == 50 - deleted
+    assert [hour.count for hour in ReadingHour.objects.all()] == [50]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_it_is_a_thread_of_its_own(meter: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following._Next, "look", 0.0)
