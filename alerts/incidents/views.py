@@ -23,7 +23,7 @@ from ozone.accounts.permissions import Staff, StaffWrites
 from ozone.webapi.parameters import BIGGEST, Choice, Flag, Instant, QueryString, Text, Whole, given
 from ozone.webapi.resources import Resource
 from ozone.webapi.serializers import Problem
-from ozone.webapi.view import ApiView
+from ozone.webapi.view import ApiView, PlainJsonRenderer
 from telemetry.visible import find
 
 PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
@@ -47,6 +47,9 @@ class IncidentsQuery(QueryString):
 
 class Incidents(ApiView):
     """Incidents, the newest first; the next page is in the Link header."""
+
+    is_heavy = True
+    renderer_classes = (PlainJsonRenderer,)
 
     @extend_schema(
         operation_id="incidents_list",

@@ -81,7 +81,7 @@ class Book:
 
     def set_price(self, outlet: int | None, treatment: str, day: date, amount: int | None) -> None:
         self._prices.setdefault((outlet or _EVERYWHERE, treatment), _Line()).add(day, amount)
-        self._own = {place for place, _ in self._prices}
+        self._own.add(outlet or _EVERYWHERE)
         self._known.clear()
 
     def set_share(self, outlet: int, day: date, hundredths: int) -> None:

@@ -66,6 +66,7 @@ class OneStatement(ApiView):
     """What a statement says."""
 
     permission_classes = (Staff,)
+    is_heavy = True
 
     @extend_schema(operation_id="statement_read", responses={200: StatementDocument, **PROBLEMS}, tags=["money"])
     def get(self, request: Request, statement: str) -> HttpResponse:
@@ -79,6 +80,7 @@ class StatementSheet(ApiView):
     """The same as CSV."""
 
     permission_classes = (Staff,)
+    is_heavy = True
 
     @extend_schema(
         operation_id="statement_export",
@@ -97,6 +99,7 @@ class CloseStatement(ApiView):
     """Gives a draft its number, and keeps what it says for good."""
 
     permission_classes = (Staff,)
+    is_heavy = True
 
     @extend_schema(
         operation_id="statement_close",

@@ -181,7 +181,8 @@ def test_which_addresses_are_heavy() -> None:
     for path in (
         "/api/stats", "/api/stats/", "/api/stats/export.csv", "/api/test/stats/", "/api/events/", "/api/export/",
         "/api/events/analytics", "/api/machines/5/logs/", "/gateway/devices/5/telemetry", "/api/devices/x/telemetry/",
-        "/stats/", "/device-bulk/",
+        "/stats/", "/device-bulk/", "/api/incidents/", "/api/statements/5-2026-03/", "/api/statements/5-2026-03/close",
+        "/statements/5-2026-03/", "/statements/5-2026-03/close/",
     ):  # fmt: skip
         assert is_heavy(path), path
     for path in ("/", "/login/", "/api/auth/login/", "/api/devices/", "/api/devices/5/telemetry/latest", "/api/statsx"):

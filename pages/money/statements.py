@@ -113,26 +113,31 @@ def _totals(found: list[queries.Told]) -> list[Totals]:
     ]
 
 
+@heavy
 @staff_page
 @require_safe
 def statement(request: HttpRequest, statement: str) -> HttpResponse:
     def build() -> Screen:
-        told = queries.find_statement(statement, actor=request.user, now=timezone.now())
+        with places.one(person_of(request.user)):
+            told = queries.find_statement(statement, actor=request.user, now=timezone.now())
         return screen(parts=[part("sheet", "pages/money/sheet.html", sheet(told))], said=told.said)
 
     return live_page(request, "pages/money/statement.html", FOLLOWS, build)
 
 
+@heavy
 @staff_page
 @require_http_methods(_METHODS)
 def close(request: HttpRequest, statement: str) -> HttpResponse:
     outlet, month = queries.named(statement)
 
     def perform(_: dict[str, Any]) -> str:
-        closed = services.close(outlet=outlet, month=month, actor=request.user, now=timezone.now())
+        with places.one(person_of(request.user)):
+            closed = services.close(outlet=outlet, month=month, actor=request.user, now=timezone.now())
         return f"{month} of {outlet} is closed: statement {closed.number}."
 
-    said = queries.find_statement(statement, actor=request.user, now=timezone.now()).said["totals"]["statement"]
+    with places.one(person_of(request.user)):
+        said = queries.find_statement(statement, actor=request.user, now=timezone.now()).said["totals"]["statement"]
     lead = f"{said['presses']:,} treatments. It gets a number and never changes again; what arrives later is a"
     return action(
         request,
