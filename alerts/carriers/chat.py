@@ -9,16 +9,19 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from importlib.util import find_spec
 from typing import Any, Final
 
 from alerts.carriers.outgoing import Outcome, Outgoing
 from ozone.wire.conf import options
+from ozone.wire.errors import Unavailable
 
 logger = logging.getLogger("alerts")
 
 SECONDS: Final = 20.0
 """Of which the process takes one or two to begin."""
+_looking: Final = threading.Lock()
 
 
 def is_installed() -> bool:
@@ -37,11 +40,18 @@ def send(message: Outgoing) -> Outcome:
 
 
 def examined(url: str) -> dict[str, Any]:
-    """`{"ok": true, "shown": the address without its secrets}`, or `{"ok": false, "error"}`."""
+    """`{"ok": true, "shown": the address without its secrets}`, or `{"ok": false, "error"}`.
+
+    One at a time: of the threads that answer people no more than one waits here. Raises Unavailable to others.
+    """
+    if not _looking.acquire(blocking=False):
+        raise Unavailable("Another address is being looked at. Try again.")
     try:
         return _ask({"do": "look", "url": url})
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return {"ok": False, "error": "This address could not be looked at now. Try again."}
+    finally:
+        _looking.release()
 
 
 def _ask(asked: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """For how much of each of the last days machines were silent, by their incidents."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Final, NamedTuple
 
@@ -38,8 +39,14 @@ def uptime(machines: Iterable[int], now: datetime) -> list[Day]:
     for machine, since, ended in found.values_list("machine", "since", "ended_at")[:_MOST]:
         if machine is not None:
             silences.setdefault(machine, []).append((since, ended or now))
-    joined = {machine: list(_joined(spans)) for machine, spans in silences.items()}
-    return [Day(day, _share(start, min(end, now), known, joined)) for day, start, end in days]
+    silent = [0.0] * DAYS
+    for machine, spans in silences.items():
+        for since, until in _joined(spans):
+            _add(silent, days, max(since, known[machine]), min(until, now))
+    return [
+        Day(day, _share(start, min(end, now), known.values(), seconds))
+        for (day, start, end), seconds in zip(days, silent, strict=True)
+    ]
 
 
 def _days(now: datetime) -> Iterator[tuple[date, datetime, datetime]]:
@@ -74,19 +81,18 @@ def _joined(spans: Iterable[tuple[datetime, datetime]]) -> Iterator[tuple[dateti
         yield begin, end
 
 
-def _share(
-    start: datetime,
-    end: datetime,
-    known: dict[int, datetime],
-    silences: dict[int, list[tuple[datetime, datetime]]],
-) -> float | None:
-    there = {machine: max(start, since) for machine, since in known.items() if since < end}
-    whole = sum((end - since).total_seconds() for since in there.values())
-    if whole <= 0:
-        return None
-    silent = sum(
-        max(0.0, (min(until, end) - max(since, there[machine])).total_seconds())
-        for machine in there
-        for since, until in silences.get(machine, ())
-    )
-    return max(0.0, 1 - silent / whole)
+def _add(
+    silent: list[float], days: Sequence[tuple[date, datetime, datetime]], since: datetime, until: datetime
+) -> None:
+    """To each of the days the seconds of it that lie between the two."""
+    place = bisect_right(days, since, key=lambda day: day[2])
+    while place < len(days) and days[place][1] < until:
+        _, start, end = days[place]
+        silent[place] += max(0.0, (min(until, end) - max(since, start)).total_seconds())
+        place += 1
+
+
+def _share(start: datetime, end: datetime, known: Iterable[datetime], silent: float) -> float | None:
+    """Of a day, of machines that are known since then."""
+    whole = sum((end - max(start, since)).total_seconds() for since in known if since < end)
+    return max(0.0, 1 - silent / whole) if whole > 0 else None

@@ -11,9 +11,12 @@ from alerts.carriers.outward import NotAllowed, check_literal
 from alerts.channels.models import EMAIL, WEBHOOK
 from ozone.wire.conf import options
 from ozone.wire.errors import Invalid
+from ozone.wire.limits import Limit
 
 LONGEST: Final = 2000
 _SCHEMES: Final = ("https", "http")
+_LOOKS: Final = Limit("chat_looks", lambda: "10/600", "Ten addresses of chats in ten minutes.")
+"""Each starts a program, which takes a second of a processor."""
 
 
 class Address(NamedTuple):
@@ -35,14 +38,15 @@ def _works(kind: str) -> bool:
     return kind == WEBHOOK or chat.is_installed()
 
 
-def read_address(kind: str, text: str) -> Address:
-    """Raises Invalid naming `kind` or `target`."""
+def read_address(kind: str, text: str, person: int) -> Address:
+    """Raises Invalid naming `kind` or `target`; TooManyRequests where the person has had too many chats looked at,
+    Unavailable where another is looked at now."""
     kinds = offered()
     if kind not in kinds:
         raise Invalid.named("kind", f"One of {', '.join(kinds)}." if kinds else "This server has no channels.")
     if kind == EMAIL:
         return _email(text)
-    return _webhook(text) if kind == WEBHOOK else _chat(kind, text)
+    return _webhook(text) if kind == WEBHOOK else _chat(kind, text, person)
 
 
 def _email(text: str) -> Address:
@@ -78,9 +82,10 @@ def _split(text: str) -> SplitResult:
         return urlsplit("")
 
 
-def _chat(kind: str, text: str) -> Address:
+def _chat(kind: str, text: str, person: int) -> Address:
     if not text.startswith(f"{kind}://"):
         raise Invalid.named("target", f"An address as apprise has it, that begins with {kind}://.")
+    _LOOKS.hit(str(person))
     found = chat.examined(text)
     if not found["ok"]:
         raise Invalid.named("target", found["error"])

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from alerts.channels.models import Channel
 from alerts.conditions.table import CONDITIONS
-from ozone.webapi.fields import Flag, Text, WholeNumber
+from ozone.webapi.fields import Flag, Items, Text, WholeNumber
 from ozone.webapi.replies import Made, RowReply
 
 LONGEST_WAIT = 7 * 24 * 60
@@ -32,11 +32,11 @@ class ChannelChange(serializers.Serializer[Any]):
     name = Text(required=False, allow_blank=True, default="", max_length=100)
     stopped = Flag(required=False, default=False, help_text="It is told of nothing")
     incidents = Flag(required=False, default=True)
-    conditions = serializers.ListField(
+    conditions = Items(
         child=serializers.ChoiceField(choices=sorted(CONDITIONS)), required=False, default=list,
         max_length=len(CONDITIONS), help_text="Kinds of incidents; none: all",
     )  # fmt: skip
-    outlets = serializers.ListField(
+    outlets = Items(
         child=WholeNumber(min_value=1, max_value=2**63 - 1), required=False, default=list, max_length=MOST_OUTLETS,
         help_text="Incidents at these; none: at all, and at none",
     )  # fmt: skip

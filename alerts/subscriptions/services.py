@@ -16,7 +16,7 @@ from alerts.channels.models import CODE_LIFE, CODE_TRIES, WEBHOOK, Channel, Code
 from alerts.channels.secrets import sealed
 from alerts.deliveries.announcing import store
 from alerts.deliveries.models import TEST, VERIFY, Delivery
-from alerts.subscriptions.kinds import read_address
+from alerts.subscriptions.kinds import Address, read_address
 from device_gateway.registry.queries import visible_devices
 from ozone.wire.errors import Conflict, Forbidden, Invalid, TooManyRequests
 from ozone.wire.times import people_zone
@@ -46,16 +46,21 @@ def checked(person: Any, fields: dict[str, Any], stored: Channel | None = None) 
     return fields
 
 
-@transaction.atomic
 def add(*, person: Any, fields: Mapping[str, Any], now: datetime) -> tuple[Channel, str]:
     """The channel, to which a code is on its way; and a webhook's secret, to be shown this once, else "".
 
-    Raises Forbidden where the person sees no device, Invalid, Conflict, TooManyRequests.
+    Raises Forbidden where the person sees no device, Invalid, Conflict, TooManyRequests, Unavailable.
     """
     if not person.is_staff and not visible_devices(person).exists():
         raise Forbidden("Channels are for people who see a device.", code="sees_no_device")
     wanted = dict(fields)
-    address = read_address(wanted["kind"], wanted.pop("target"))
+    # For a chat's this starts a program, which takes seconds: nobody is to wait for a lock meanwhile.
+    address = read_address(wanted["kind"], wanted.pop("target"), person.pk)
+    return _add(person, wanted, address, now)
+
+
+@transaction.atomic
+def _add(person: Any, wanted: Mapping[str, Any], address: Address, now: datetime) -> tuple[Channel, str]:
     _count_code(person, now)
     if Channel.objects.filter(person=person).count() >= MOST:
         raise Conflict(f"A person has at most {MOST} channels. Delete one first.", code="too_many_channels")

@@ -45,6 +45,15 @@ class Flag(serializers.BooleanField):
         return data
 
 
+class Items(serializers.ListField):
+    """A JSON array of at most `max_length` items; of one that is longer none is looked at."""
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list) and self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return super().to_internal_value(data)
+
+
 class FreeObject(serializers.DictField):
     """Any JSON object within 4 KiB."""
 

@@ -29,6 +29,10 @@ COMPUTED: Final = frozenset(
 """Members of replies that follow from other rows or from the time: what is read can be written back with them."""
 
 
+NAMED: Final = 20
+"""Members at fault that a refusal names; there may be tens of thousands."""
+
+
 class Resource:
     """One kind of resource. `request`: the serializer of its writable members; `elsewhere`: members that are written at
     another address, and the sentence that names it."""
@@ -58,6 +62,8 @@ class Resource:
         for name, value in data.items():
             if name in editable or name in COMPUTED:
                 continue
+            if len(faults) == NAMED:
+                break
             if stored is None or name not in stored:
                 faults[name] = [f"There is no such field. Those that can be written: {', '.join(editable)}."]
             elif not _same(value, stored[name]):
@@ -83,10 +89,11 @@ class Resource:
         partial: bool = True,
     ) -> Response:
         """`read` gives the resource, its row locked; between that and `write` nobody else changes it."""
+        told = request.data  # read before anything is locked: a large body waits for its turn
         with transaction.atomic():
             stored = read()
             self.check(request, stored)
-            write(self.wanted(request.data, stored, partial=partial))
+            write(self.wanted(told, stored, partial=partial))
             return self.reply(read())
 
     def check(self, request: Request, stored: Mapping[str, Any]) -> None:

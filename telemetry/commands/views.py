@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from device_gateway.registry.queries import find_device, find_devices, visible_devices
 from ozone.accounts.callers import is_person
 from ozone.accounts.permissions import Staff
-from ozone.webapi.fields import Flag, FreeObject, Number, Text
+from ozone.webapi.fields import Flag, FreeObject, Items, Number, Text
 from ozone.webapi.replies import RowReply
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
@@ -51,7 +51,7 @@ class CommandRequest(serializers.Serializer[Any]):
 
 
 class BulkRequest(CommandRequest):
-    device_ids = serializers.ListField(child=Text(max_length=63), allow_empty=False, max_length=services.MAX_BULK)
+    device_ids = Items(child=Text(max_length=63), allow_empty=False, max_length=services.MAX_BULK)
 
 
 class CreatedReply(serializers.Serializer[Any]):

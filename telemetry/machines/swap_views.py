@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from device_gateway.registry.queries import find_device, visible_devices
 from ozone.accounts.permissions import Staff
 from ozone.webapi.fields import Flag, Text
-from ozone.webapi.resources import Resource
+from ozone.webapi.resources import NAMED, Resource
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView
 from telemetry.machines.serializers import MachineReply
@@ -27,7 +27,7 @@ class KeepRequest(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Keep:
         wanted = super().to_internal_value(data)
-        if unknown := sorted(map(str, data.keys() - wanted.keys())):
+        if unknown := sorted(map(str, data.keys() - wanted.keys()))[:NAMED]:
             raise serializers.ValidationError(dict.fromkeys(unknown, "There is no such field."))
         return Keep(**wanted)
 

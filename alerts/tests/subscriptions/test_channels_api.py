@@ -8,6 +8,7 @@ import time_machine
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
+from alerts.carriers import chat
 from alerts.carriers.webhook import shown_secret
 from alerts.channels.codes import code_of
 from alerts.channels.models import Channel
@@ -215,6 +216,31 @@ class TestWhatItMayBe:
         settings.EMAIL_HOST = ""
         assert set(errors(site.vera.post(CHANNELS, MAIL))) == {"kind"}
         assert site.vera.read(CHANNELS)["kinds"] == ["ntfys"]
+
+    @pytest.mark.parametrize("member", ["outlets", "conditions"])
+    def test_of_a_list_that_is_too_long_nothing_is_looked_at(self, site: Site, member: str) -> None:
+        """A sentence for each of its items would be a second's work."""
+        told = errors(site.vera.post(CHANNELS, {**HOOK, member: [0] * 80_000}))
+        assert list(told) == [member]
+        assert "no more than" in told[member][0]
+
+    def test_ten_chats_are_looked_at_in_ten_minutes(
+        self, site: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A wrong address costs as much as a right one, and no code that would be counted."""
+        settings.ALERT_CHANNEL_KINDS = ["tgram"]
+        looked: list[str] = []
+
+        def refuse(asked: dict[str, Any]) -> dict[str, Any]:
+            looked.append(asked["url"])
+            return {"ok": False, "error": "No."}
+
+        monkeypatch.setattr(chat, "_ask", refuse)
+        answers = [site.vera.post(CHANNELS, {"kind": "tgram", "target": f"tgram://{n}"}) for n in range(12)]
+        assert [answer.status for answer in answers] == [400] * 10 + [429] * 2
+        assert int(answers[-1].headers["retry-after"]) > 0
+        assert looked == [f"tgram://{n}" for n in range(10)]
+        assert site.olga.post(CHANNELS, {"kind": "tgram", "target": "tgram://x"}).status == 400
 
     def test_a_chat_is_shown_without_its_secret(self, site: Site, settings: Settings) -> None:
         settings.ALERT_CHANNEL_KINDS = ["tgram"]

@@ -33,6 +33,15 @@ def test_an_unknown_field_is_named(site: Site, kind: str, unknown: str) -> None:
     assert [model.objects.filter(name="new").count() for model in (Outlet, Machine, Device)] == [0, 0, 0]
 
 
+def test_of_many_unknown_fields_some_are_named(site: Site) -> None:
+    """A reply that named all would be seventeen times as long as what was sent."""
+    answer = write(site, "outlet", {f"{n}": 0 for n in range(20_000)})
+    assert (answer.status, list(answer.json()["errors"])) == (400, [f"{n}" for n in range(20)])
+    keep = {"device_id": None, "keep": {f"{n:05}": 0 for n in range(20_000)}}
+    answer = site.olga.post(f"/api/machines/{site.machine.pk}/device/", keep)
+    assert (answer.status, len(answer.json()["errors"])) == (400, 20)
+
+
 @pytest.mark.parametrize(
     ("kind", "member"),
     [
