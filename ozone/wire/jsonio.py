@@ -23,10 +23,10 @@ MAX_CONTAINERS: Final = 10_000
 """Objects and arrays of one body: each costs Python as much as twenty numbers, and the event loop waits meanwhile."""
 EMPTY: Final = "The body is empty. A request that has one tells its Content-Length, or sends it in chunks."
 """Nobody reads what follows a head that tells of no body."""
-MAX_EXTREMES: Final = 256
+MAX_EXTREMES: Final = 1_000
 MAX_EXPONENTS: Final = 10_000
 """Numbers of one body with an exponent, of three digits or of any number: some of the one take the decoder 10 µs each,
-some of the other half a microsecond, all in one piece."""
+some of the other half a microsecond, all in one piece. A batch of readings with one such value each is within it."""
 _LARGE: Final = 16 * 1024
 """Bytes. What is larger takes the decoder milliseconds, in one piece."""
 _one_large: Final = threading.Lock()
@@ -111,7 +111,7 @@ def _check_exponents(zeros: bytes) -> None:
         extremes += found[1] is not None
         if extremes > MAX_EXTREMES or exponents > MAX_EXPONENTS:
             raise MalformedJson(
-                f"More than {MAX_EXTREMES} numbers with an exponent of three digits, or {MAX_EXPONENTS:,} with any.",
+                f"More than {MAX_EXTREMES:,} numbers with an exponent of three digits, or {MAX_EXPONENTS:,} with any.",
                 code="too_many_values",
             )
 

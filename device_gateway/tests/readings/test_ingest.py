@@ -91,6 +91,21 @@ class TestBatch:
         assert (answer.status, answer.json()) == (201, {"status": "ok", "accepted": 1000})
         assert meter.payloads() == [{"n": n} for n in range(1000)]
 
+    @pytest.mark.parametrize(
+        "number", ["1e-300", "5e-324", "-1.7976931348623157e308", "2.2250738585072011e-308", "0." + "1" * 250]
+    )
+    def test_a_thousand_odd_numbers(self, door: Door, meter: Meter, number: str) -> None:
+        """As of a sensor that says almost nothing."""
+        answer = meter.send(door, b"[%b]" % b",".join([b'{"v":%b}' % number.encode()] * 1000))
+        assert (answer.status, answer.json()) == (201, {"status": "ok", "accepted": 1000})
+        assert meter.payloads() == [{"v": float(number)}] * 1000
+
+    @pytest.mark.parametrize("number", ["1e309", "-1e999", "1" * 400 + ".5"])
+    def test_numbers_beyond_a_double(self, door: Door, meter: Meter, number: str) -> None:
+        answer = meter.send(door, b"[%b]" % b",".join([b'{"v":%b}' % number.encode()] * 500))
+        assert refusal(answer) == (400, "malformed_json")
+        assert meter.rows() == []
+
     @pytest.mark.parametrize("odd", [None, 1, 1.5, "x", True, [], [{}]])
     def test_all_or_nothing(self, door: Door, meter: Meter, odd: Any) -> None:
         answer = meter.send(door, [{"n": 1}, odd, {"n": 3}])

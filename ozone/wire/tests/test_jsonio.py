@@ -89,7 +89,7 @@ def test_not_json(body: bytes) -> None:
         (b"[" + b",".join([b'{"a":{}}'] * 5_000) + b"]", "too_many_values"),
         (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "too_deep"),
         *[
-            (b"[" + b",".join([number] * 257) + b"]", "too_many_values")
+            (b"[" + b",".join([number] * 1_001) + b"]", "too_many_values")
             for number in (b"1e300", b"4.9E-324", b"1e+308")
         ],
         (b"[" + b",".join([b"1e23"] * 10_001) + b"]", "too_many_values"),
@@ -102,7 +102,7 @@ def test_refused_with_a_code(body: bytes, code: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        [1e300] * 256,
+        [1e300] * 1_000,
         [1.5e-7] * 10_000,
         ["1e300", "e-320", 'e300\\" e300'] * 1_000,  # texts
         [{"1e300": number} for number in range(1_000)],
