@@ -19,7 +19,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import million
+from bench import fairness, million
 from bench.databases import PostgresStore, SqliteStore, Store
 from bench.load import LoadUnavailable, find_wrk
 from bench.machine import MEMORY_FILE_SYSTEMS, conditions, describe
@@ -76,7 +76,8 @@ def main() -> int:
         for store in _stores(options.only, folder, stack, console):
             own = folder / store.name
             own.mkdir()
-            benches.append(Bench(store, own, options.seconds, console.print, options.devices))
+            lengths = (options.devices, options.caller_seconds)
+            benches.append(Bench(store, own, options.seconds, console.print, *lengths))
         try:
             facts["conditions"] = _measure(benches, options, folder, console)
         except (KeyboardInterrupt, RuntimeError, subprocess.SubprocessError) as error:
@@ -118,6 +119,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=5, help="runs, of which the medians are shown (5)")
     parser.add_argument("--seconds", type=int, default=5, help="length of each measurement (5)")
     parser.add_argument(
+        "--caller-seconds", type=float, default=fairness.SECONDS, help="length of each hostile caller of fairness (20)"
+    )
+    parser.add_argument(
         "--quick",
         action="store_true",
         help="one run of one second each; no scale, million, fairness, trouble, moving, retention, money, alerts",
@@ -132,8 +136,8 @@ def _arguments() -> argparse.Namespace:
     # These take minutes, however short the measurements.
     long = ("scale", "million", "fairness", "trouble", "moving", "retention", "money", "alerts")
     options.parts = options.parts or [part for part in parts if not options.quick or part not in long]
-    if options.runs < 1 or options.seconds < 1:
-        parser.error("--runs and --seconds must be 1 or more")
+    if min(options.runs, options.seconds, options.caller_seconds) < 1:
+        parser.error("--runs, --seconds and --caller-seconds must be 1 or more")
     if options.devices < million.LEAST:
         parser.error(f"--devices must be {million.LEAST} or more")
     return options

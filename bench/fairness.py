@@ -104,7 +104,18 @@ def _strangers(_: Scene) -> list[bytes]:
 def _figures(scene: Scene) -> list[bytes]:
     paths = ("/api/stats/?granularity=minute&days=34&compare=true", "/stats/?granularity=minute&days=34&compare=true")
     more = ("/api/events/analytics/?days=36500", "/api/export/?days=36500", "/api/events/?days=36500&limit=10000")
-    return [attack.request("GET", path, Cookie=scene.cookie) for path in (*paths, *more)]
+    money = ("/api/revenue/?granularity=minute&days=34&compare=true", "/api/ledger/?limit=5000")
+    told = ("/api/revenue/outlets/?start=2025-12-01&end=2026-11-30", "/api/incidents/?held=1&limit=5000")
+    return [attack.request("GET", path, Cookie=scene.cookie) for path in (*paths, *more, *money, *told)]
+
+
+def _large(scene: Scene) -> list[bytes]:
+    """Readings as large as a body may be, and the longest pages of them."""
+    bearer = {"Authorization": f"Bearer {scene.key}"}
+    sent = [_post(INGEST, _json({"n": n, "text": "x" * 250_000}), **bearer) for n in range(4)]
+    history = "/gateway/devices/bench-1/telemetry"
+    asked = (f"{history}?limit=5000", f"{history}?bucket=minute&fields=n")
+    return sent + [attack.request("GET", path, b"", **bearer) for path in asked]
 
 
 def _pages(scene: Scene) -> list[bytes]:
@@ -136,6 +147,7 @@ KINDS: Final[Mapping[str, Callable[[Scene], list[bytes]]]] = {
     "batches": _batches,
     "strangers": _strangers,
     "figures": _figures,
+    "large": _large,
     "pages": _pages,
     "sign-ins": _sign_ins,
     "bodies": _bodies,
@@ -144,7 +156,7 @@ KINDS: Final[Mapping[str, Callable[[Scene], list[bytes]]]] = {
 UNREAD: Final = ("readers",)
 
 
-def measure(url: str, folder: Path, say: Callable[[str], None], *, seconds: float = SECONDS) -> dict[str, Any]:
+def measure(url: str, folder: Path, say: Callable[[str], None], *, seconds: float) -> dict[str, Any]:
     """A figure: by kind what the meter and the page noticed. `worst_ms`: the highest p99 of a reading beside any kind;
     `share`: of the kinds, those beside which the promise is kept."""
     # What is to hold is the server's work for a caller, not the limits that would send him away; and strangers meet the
@@ -154,7 +166,7 @@ def measure(url: str, folder: Path, say: Callable[[str], None], *, seconds: floa
         scene = scene_of(server.port)
         kinds: dict[str, Any] = {}
         for kind, requests in KINDS.items():
-            alone = look(scene, ALONE_SECONDS)
+            alone = look(scene, min(ALONE_SECONDS, seconds))
             beside, caller = beside_attack(scene, folder, requests(scene), seconds, reads=kind not in UNREAD)
             kinds[kind] = {"alone": alone, "beside": beside, "caller": caller, "kept": is_kept(alone, beside)}
             say(

@@ -62,6 +62,7 @@ class Bench:
     say: Callable[[str], None]
     devices: int = million.DEVICES
     """Of the large fleet."""
+    caller_seconds: float = fairness.SECONDS
     figures: Figures = field(default_factory=lambda: defaultdict(list))
     plain_workers: dict[str, str] = field(default_factory=dict)
     """By figure, the gunicorn worker that did best."""
@@ -159,7 +160,7 @@ class Bench:
     def measure_fairness(self) -> None:
         """What others notice of one caller who means harm."""
         with self._copy(f"fleet_{DEVICES}") as url:
-            self._keep("fairness", fairness.measure(url, self.folder, self.say))
+            self._keep("fairness", fairness.measure(url, self.folder, self.say, seconds=self.caller_seconds))
 
     def measure_trouble(self) -> None:
         """The rate after each trouble, of the rate before."""

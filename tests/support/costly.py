@@ -9,7 +9,7 @@ A table of one line a route, and as long as there are routes.
     json       many keys and one twice, many objects, deep nesting, long texts, numbers, bytes that are no UTF-8, gzip
     form       many fields, long ones, many parts, percent signs
     events     batches that are refused, and batches that are not
-    readings   batches of a thousand
+    readings   batches of a thousand, and one as large as a body may be
     strangers  MACs that nobody has seen
     figures    the most buckets there may be
     password   one to hash
@@ -358,6 +358,8 @@ def _events(pattern: str, path: str, caller: Caller) -> Made:
 def _readings(pattern: str, path: str, caller: Caller) -> Made:
     batch = [{"kwh": number, "timestamp": "2026-01-01T10:00:00", "more": [[], [], []]} for number in range(1_000)]
     yield "POST", path, _dumped(batch), {"Content_Type": _JSON}
+    # Of these few fill a page of history, and thousands a machine's memory.
+    yield "POST", path, _dumped({"text": "x" * 260_000}), {"Content_Type": _JSON}
     named = [{"kwh": 1, "message_id": secrets.token_hex(8)} for _ in range(1_000)]
     yield "POST", path, _dumped(named), {"Content_Type": _JSON}
 
