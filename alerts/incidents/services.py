@@ -1,6 +1,6 @@
 """What people do about incidents."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -14,6 +14,9 @@ from alerts.incidents.models import Incident, Maintenance
 from ozone.wire.errors import Conflict, Invalid
 from telemetry.models import Machine, Outlet
 from telemetry.visible import find
+
+FIRST, END = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""Of the times that people may name: at the ends of the calendar the pages' clock would be beyond it."""
 
 
 @transaction.atomic
@@ -37,6 +40,7 @@ def snooze(*, incident: Incident, until: datetime, now: datetime) -> Incident:
     """Nobody is told of it until then; if it is still open then they are reminded. Raises Conflict, Invalid."""
     if until <= now:
         raise Invalid.named("until", "A time that is still to come.")
+    _check("until", until)
     is_open = Incident.objects.filter(Q(ended_at=None), pk=incident.pk)
     if not is_open.update(snoozed_until=until):
         raise Conflict("It has ended: there is nothing left to put off.", code="incident_ended")
@@ -57,6 +61,8 @@ def plan_maintenance(
     """Of an outlet, of a machine, or of all: exactly one of them. Raises Invalid, NotFound."""
     if [outlet is not None, machine is not None, fleet].count(True) != 1:
         raise Invalid.named("outlet", "An outlet, a machine, or fleet: true. One of them.")
+    _check("start", start)
+    _check("end", end)
     window = Maintenance(start=start, end=end, weekly=weekly.strip(), note=note, made_by=actor)
     if outlet is not None:
         window.outlet = find(Outlet.objects.filter(archived_at=None), outlet, code="unknown_outlet")
@@ -68,3 +74,8 @@ def plan_maintenance(
         raise Invalid("Not valid: " + ", ".join(error.message_dict) + ".", errors=error.message_dict) from None
     window.save()
     return window
+
+
+def _check(name: str, moment: datetime | None) -> None:
+    if moment is not None and not FIRST <= moment < END:
+        raise Invalid.named(name, "A time of the years 2000 to 2199.")

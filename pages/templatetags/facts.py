@@ -60,7 +60,11 @@ def ago(moment: datetime | None) -> SafeString | str:
 
 def _time(moment: datetime, form: str, attributes: str = "") -> SafeString:
     """Its title, which a tap shows as well (pages.css), has the seconds and UTC."""
-    here, there = moment.astimezone(people_zone()), f"{moment.astimezone(UTC):{_SECOND}} UTC"
+    there = f"{moment.astimezone(UTC):{_SECOND}} UTC"
+    try:
+        here = moment.astimezone(people_zone())
+    except OverflowError:  # at the ends of the calendar
+        here = moment.astimezone(UTC)
     title = f"{here:{_SECOND}}, {there}" if here.utcoffset() else there
     element = '<time datetime="{}" title="{}" tabindex="-1"{}>{}</time>'
     return format_html(element, iso(moment), title, attributes, f"{here:{form}}")

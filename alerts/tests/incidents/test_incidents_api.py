@@ -141,7 +141,7 @@ def test_snoozing(site: Site) -> None:
     assert answer.status == 200
     incident.refresh_from_db()
     assert incident.snoozed_until == until
-    for wrong in ({}, {"until": "soon"}, {"until": "2020-01-01T00:00:00Z"}):
+    for wrong in ({}, *({"until": word} for word in ("soon", "2020-01-01T00:00:00Z", "9999-12-31T23:59:59Z"))):
         assert site.vera.post(path, wrong).status == 400
 
 
@@ -168,6 +168,8 @@ def test_maintenance(site: Site) -> None:
         ({"weekly": "on Sundays"}, "weekly"),
         ({"end": "2026-02-01T00:00:00Z"}, "end"),
         ({"start": "soon"}, "start"),
+        ({"start": "0001-01-01T00:00:00Z"}, "start"),
+        ({"end": "9999-12-31T23:59:59Z"}, "end"),
         ({"color": "red"}, "color"),
     ],
 )

@@ -17,6 +17,7 @@ from device_gateway.claims.services import issue_token
 from device_gateway.enrolment.services import shake_hands
 from device_gateway.models import Device, DeviceState, DeviceTelemetry
 from device_gateway.registry.services import archive_device
+from pages.templatetags.facts import local
 from pages.tests.conftest import SignIn, claim
 from pages.tests.onlooker import text
 from pages.tests.ozone import MAC, NOON, UNIT, press, refuse
@@ -114,6 +115,13 @@ def test_every_time_on_every_page(furnished: Device, zone: str, signed_in: SignI
     page = signed_in(olga).get(f"/admin/device_gateway/device/{furnished.pk}/change/").content.decode()
     assert f"times by the clock of {zone}" in page
     assert dateformat.format(datetime.fromisoformat(NOON_THERE[zone]), "N j, Y, P") in page
+
+
+@pytest.mark.parametrize("moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+def test_a_time_at_the_end_of_the_calendar_breaks_no_page(zone: str, moment: datetime) -> None:
+    """As a clock that was never set tells it: in some zone it is beyond the calendar."""
+    assert f"{moment.year:04}-" in local(moment)
+    assert f"{moment:%H:%M:%S} UTC" in local(moment)
 
 
 def test_statistics_name_the_clock_that_was_asked_for(signed_in: SignIn, olga: User) -> None:
