@@ -25,7 +25,7 @@ class Chosen(forms.ChoiceField):
         super().__init__(choices=[usual, *choices], label=label, required=False)
 
 
-class _Rows(forms.Select):
+class RowSelect(forms.Select):
     """A widget that writes its options itself: Django's own renders three templates for each of thousands."""
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
@@ -33,7 +33,7 @@ class _Rows(forms.Select):
         options = format_html_join(
             "\n",
             '<option value="{}"{}>{}</option>',
-            ((key, SafeString(" selected") if key in chosen else "", label) for key, label in self.choices),
+            ((key, SafeString(" selected") if str(key) in chosen else "", label) for key, label in self.choices),
         )
         told = self.build_attrs(self.attrs, {"name": name, **(attrs or {})})
         return format_html("<select{}>\n{}\n</select>", flatatt(told), options)
@@ -42,7 +42,7 @@ class _Rows(forms.Select):
 class ChosenRow(Chosen):
     """A row by its number. The form that is shown says which there are: an address is read without asking for them."""
 
-    widget = _Rows
+    widget = RowSelect
 
     def valid_value(self, value: Any) -> bool:
         return is_number(value)

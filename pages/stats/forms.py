@@ -7,6 +7,7 @@ from django import forms
 from django.forms.boundfield import BoundField
 
 from ozone.wire.conf import options
+from pages.kit.filters import RowSelect
 from pages.kit.queries import CHOICES
 from telemetry.figures.buckets import GRANULARITIES
 from telemetry.figures.statistics import Filters, statistics_options
@@ -37,7 +38,7 @@ class StatsForm(forms.Form):
     who type."""
 
     use_required_attribute = False
-    outlet_id = forms.ChoiceField(label="Outlet")
+    outlet_id = forms.ChoiceField(label="Outlet", widget=RowSelect)
     machine_id = forms.ChoiceField(label="Machine")
     granularity = forms.ChoiceField(
         label="By", choices=[("" if one == "day" else one, one.title()) for one in GRANULARITIES]
@@ -62,11 +63,12 @@ class StatsForm(forms.Form):
             field.widget.attrs["aria-describedby"] = f"{name}-error"
         self.fields["tz"].widget.attrs["placeholder"] = zone
         self.zones = sorted({options().STATS_TIME_ZONE, options().DEVICE_TIME_ZONE, "UTC"})
-        found = statistics_options(actor, outlet_id=filters.outlet_id)
+        # One more than a list holds tells that there are more.
+        machine, most = filters.machine_id, CHOICES + 1
+        found = statistics_options(actor, outlet_id=filters.outlet_id, machine_id=machine, most=most)
         self._choose("outlet_id", [_choice(one) for one in found["outlets"]])
-        self._choose("machine_id", _machines(found["machines"], filters.machine_id))
-        machine = filters.machine_id
-        self.devices = [one for one in found["devices"] if machine is None or one["machine_id"] == machine][:CHOICES]
+        self._choose("machine_id", _machines(found["machines"], machine))
+        self.devices = found["devices"][:CHOICES]
 
     def _choose(self, name: str, choices: list[Any]) -> None:
         self.fields[name].choices = [_ALL, *choices]  # type: ignore[attr-defined]

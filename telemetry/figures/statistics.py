@@ -135,11 +135,14 @@ def _as_far_as_now(buckets: Buckets, before: Buckets, days: timedelta | None, no
     return min(there + (wall_time(now, buckets.zone) - here), before.end_of(there))
 
 
-def statistics_options(actor: Any, *, outlet_id: int | None = None, machine_id: int | None = None) -> dict[str, Any]:
+def statistics_options(
+    actor: Any, *, outlet_id: int | None = None, machine_id: int | None = None, most: int | None = None
+) -> dict[str, Any]:
     """What the actor may choose from: `{"outlets", "machines", "devices"}`. Last come those that are archived, which
     say so by `archived`: their past is there to be asked for.
 
-    With `outlet_id` the machines there and their devices, with `machine_id` the device of that machine.
+    With `outlet_id` the machines there and their devices, with `machine_id` the device of that machine. With `most`
+    the first so many machines and devices, and after them that machine where it is none of these.
     """
     machines, devices = visible_machines(actor), visible_devices(actor, archived=True)
     past_machines = _past_machines(actor).exclude(archived_at=None)
@@ -149,19 +152,26 @@ def statistics_options(actor: Any, *, outlet_id: int | None = None, machine_id: 
     if machine_id is not None:
         devices = devices.filter(machine=machine_id)
     past_outlets, past_devices = _past_outlets(actor).exclude(archived_at=None), devices.exclude(archived_at=None)
-    device = ("id", "device_id", "name", "machine_id")
+    device, machine = ("id", "device_id", "name", "machine_id"), ("id", "name", "outlet_id")
+    found_machines = _choices(machines, past_machines, "name_order", machine, most)
+    if most is not None and machine_id is not None and all(row["id"] != machine_id for row in found_machines):
+        this = Q(pk=machine_id)
+        found_machines += _choices(machines.filter(this), past_machines.filter(this), "name_order", machine)
     return {
         "outlets": _choices(visible_outlets(actor), past_outlets, "name_order", ("id", "name")),
-        "machines": _choices(machines, past_machines, "name_order", ("id", "name", "outlet_id")),
-        "devices": _choices(devices.filter(archived_at=None), past_devices, "device_id_order", device),
+        "machines": found_machines,
+        "devices": _choices(devices.filter(archived_at=None), past_devices, "device_id_order", device, most),
     }
 
 
-def _choices(present: "QuerySet[Any]", past: "QuerySet[Any]", order: str, names: Sequence[str]) -> list[dict[str, Any]]:
+def _choices(
+    present: "QuerySet[Any]", past: "QuerySet[Any]", order: str, names: Sequence[str], most: int | None = None
+) -> list[dict[str, Any]]:
     columns = [name.replace("machine_id", "machine") for name in names]
-    rows = [dict(zip(names, row, strict=True)) for row in present.order_by(order, "pk").values_list(*columns)]
-    gone = [dict(zip(names, row, strict=True)) for row in past.order_by(order, "pk").values_list(*columns)]
-    return [*rows, *({**row, "archived": True} for row in gone)]
+    here = present.order_by(order, "pk").values_list(*columns)[:most]
+    rows = [dict(zip(names, row, strict=True)) for row in here]
+    gone = past.order_by(order, "pk").values_list(*columns)[: None if most is None else most - len(rows)]
+    return [*rows, *({**dict(zip(names, row, strict=True)), "archived": True} for row in gone)]
 
 
 # --- which buckets ---

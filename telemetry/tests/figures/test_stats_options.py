@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from device_gateway.models import Device
 from device_gateway.registry.services import archive_device
 from device_gateway.tests.conftest import refusal
+from telemetry.figures.statistics import statistics_options
 from telemetry.machines.bindings import archive_machine, archive_outlet, register_machine
 from telemetry.models import Outlet
 from telemetry.tests.cast import NOON, Site
@@ -38,6 +39,26 @@ def test_it_works(site: Site, path: str) -> None:
     chosen = site.olga.read(f"{path}?machine_id={site.machine.pk}")
     assert chosen == {**found, "devices": of_vera["devices"]}
     assert refusal(site.olga.get(f"{path}?outlet_id=x")) == (400, "invalid")
+
+
+def test_the_first_of_many_and_the_one_that_was_chosen(site: Site) -> None:
+    """As a page offers them; of no more is anything read."""
+
+    def offered(most: int, machine: int | None = None) -> tuple[list[str], list[str]]:
+        with CaptureQueriesContext(connection) as queries:
+            found = statistics_options(site.olga.user, machine_id=machine, most=most)
+        first = [one["sql"] for one in queries.captured_queries if "telemetry_outlet" not in one["sql"]]
+        assert all(" LIMIT " in sql or f'"telemetry_machine"."id" = {machine}' in sql for sql in first)
+        machines = [row["name"] + " (deleted)" * row.get("archived", False) for row in found["machines"]]
+        return machines, [row["device_id"] for row in found["devices"]]
+
+    assert offered(1) == (["BD1/001/2025"], ["esp32-001"])
+    assert offered(1, site.machine.pk) == (["BD1/001/2025", "CH1/027/2024"], ["esp32-001"])
+    assert offered(2, site.machine.pk) == (["BD1/001/2025", "CH1/027/2024"], ["esp32-001"])
+    archive_machine(machine=site.machine)
+    assert offered(1) == (["BD1/001/2025"], ["esp32-001"])
+    assert offered(1, site.machine.pk) == (["BD1/001/2025", "CH1/027/2024 (deleted)"], [])
+    assert offered(5) == (["BD1/001/2025", "CH1/027/2024 (deleted)"], ["esp32-001", "esp32-002"])
 
 
 @pytest.mark.parametrize("who", ["olga", "vera"])
