@@ -72,10 +72,7 @@ MPY_CROSS ?= mpy-cross
 COMPILED := build/micropython-client
 micropython:
 	@rm -rf $(COMPILED)
-	@mkdir -p $(COMPILED)
-	@for file in clients/micropython/*.py; do \
-		name=$$(basename $$file .py); $(MPY_CROSS) -O3 -s $$name.py -o $(COMPILED)/$$name.mpy $$file || exit 1; \
-	done
+	@$(PYTHON) clients/compile_micropython.py $(MPY_CROSS) $(COMPILED)
 	@echo "$(COMPILED): copy what is in it to the board's /lib"
 
 # Both locks, from pyproject.toml. No registry address may stand in them.

@@ -4,7 +4,7 @@ import select
 import socket
 import time
 
-from ozone_wire import Failed, parse
+from ozone_wire import Failed, body_of, head
 
 _BODY = 8192  # bytes of a reply at most
 _PIECE = 256  # bytes in one step
@@ -64,12 +64,20 @@ class Exchange:
         if one["sent"] < len(one["out"]):
             count = self._sock.write(one["out"][one["sent"] : one["sent"] + _PIECE])
             one["sent"] += count or 0
+            if one["sent"] == len(one["out"]):
+                one["out"], one["sent"] = b"", 0  # its memory is needed for the reply
             return bool(count)
         data = self._sock.read(_PIECE)
         if data is None:
             # a press does not wait for a poll that is held
             send = self._due.get("send")
-            if one["held"] and not one["in"] and self.queued and (send is None or time.ticks_diff(now, send) >= 0):
+            if (
+                one["held"]
+                and not one["in"]
+                and not one["head"]
+                and self.queued
+                and (send is None or time.ticks_diff(now, send) >= 0)
+            ):
                 self._close()
                 self._exchange = None
                 self._due["poll"] = now
@@ -78,9 +86,13 @@ class Exchange:
         one["in"] += data
         if len(one["in"]) > _BODY:
             raise Failed("a reply does not fit here")
-        reply = parse(one["in"], not data)
-        if reply is not None:
-            self._answered(one, *reply)
+        if not one["head"]:
+            found = head(one["in"])
+            if found:
+                one["head"], one["in"] = found[:2], found[2]
+        body = body_of(*one["head"], one["in"], not data) if one["head"] else None
+        if body is not None:
+            self._answered(one, *one["head"], body)
             self._exchange = None
         elif not data:
             raise Failed("the connection broke")

@@ -17,7 +17,7 @@ class Replies:
         if one is None:
             self.why = why
             return
-        if one["reused"] and not one["in"]:
+        if one["reused"] and not one["in"] and not one["head"]:
             return  # the server had closed a connection that was kept: once more on a new one
         self._turn(OFFLINE if self.state == ONLINE else self.state, why)
         self._later(one["job"], 0)

@@ -65,6 +65,7 @@ class Requests:
             "fewer": False,  # of the records some have made room meanwhile
             "out": self._head(path, body),
             "sent": 0,
+            "head": None,  # of the reply
             "in": b"",
             "timeout": timeout,
             "held": timeout > self.timeout_ms,

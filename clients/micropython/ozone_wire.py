@@ -5,6 +5,7 @@ _EPOCH = 946684800 if time.gmtime(0)[0] == 2000 else 0  # many chips count from 
 _MONTHS = "janfebmaraprmayjunjulaugsepoctnovdec"
 
 
+_ASKED = (b"date", b"connection", b"retry-after", b"content-length", b"transfer-encoding")
 NONSENSE = "the server's answer makes no sense"
 NO_FLASH = "the flash could not be written"
 
@@ -28,26 +29,34 @@ def instant(utc):
     return "%04d-%02d-%02dT%02d:%02d:%02dZ" % told[:6]
 
 
-def parse(raw, ended):
-    """Status, headers (lower case; "" is the minor version) and body of a whole reply; None while it is not whole."""
+def head(raw):
+    """Status and headers of a reply, and what is behind them; None while they are not whole.
+
+    Headers in lower case, none but those that are asked for here: proxies send many. "" is the minor version.
+    """
     while True:
-        head_end = raw.find(b"\r\n\r\n")
-        if head_end < 0:
+        end = raw.find(b"\r\n\r\n")
+        if end < 0:
             return None
-        lines = raw[:head_end].decode().split("\r\n")
-        if lines[0][:7] != "HTTP/1.":
+        if raw[:7] != b"HTTP/1.":
             raise Failed(NONSENSE)
-        status = int(lines[0][9:12])
+        status = int(raw[9:12])
         if status >= 200:
             break
-        raw = raw[head_end + 4 :]  # 100 Continue and its like: the reply proper follows
-    headers = {"": lines[0][7:8]}
-    for line in lines[1:]:
-        name, _, value = line.partition(":")
-        headers[name.lower()] = value.strip()
-    body = raw[head_end + 4 :]
+        raw = raw[end + 4 :]  # 100 Continue and its like: the reply proper follows
+    headers = {"": raw[7:8].decode()}
+    for line in raw[:end].split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        if name in _ASKED:
+            headers[name.decode()] = value.decode().strip()
+    return status, headers, raw[end + 4 :]
+
+
+def body_of(status, headers, body, ended):
+    """A reply's body; None while it is not whole."""
     if status in (204, 304):
-        return status, headers, b""
+        return b""
     if "chunked" in headers.get("transfer-encoding", "").lower():
         whole = b""
         while True:
@@ -60,13 +69,13 @@ def parse(raw, ended):
             if len(body) < line_end + size + 4:
                 return None
             if not size:
-                return status, headers, whole
+                return whole
             whole += body[line_end + 2 : line_end + 2 + size]
             body = body[line_end + size + 4 :]
     if "content-length" in headers:
         length = int(headers["content-length"])
         if length < 0:
             raise Failed(NONSENSE)
-        return (status, headers, body[:length]) if len(body) >= length else None
+        return body[:length] if len(body) >= length else None
     headers["connection"] = "close"
-    return (status, headers, body) if ended else None
+    return body if ended else None
