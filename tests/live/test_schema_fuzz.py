@@ -12,6 +12,8 @@ import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from http.cookiejar import DefaultCookiePolicy
 from itertools import count
 from typing import Any, Final
 
@@ -174,6 +176,15 @@ def read(staff: Staff) -> Site:
     return Site.make(staff.url, staff)
 
 
+@cache
+def _session() -> requests.Session:
+    """One connection, no cookies, and nothing of the environment, in which each request alone would look anew."""
+    session = requests.Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
 def check(case: Any, site: Site) -> None:
     site.place(case)
     if re.fullmatch(r"[0-9.]+", str((case.query or {}).get("wait"))):
@@ -184,6 +195,7 @@ def check(case: Any, site: Site) -> None:
         base_url=site.url,
         headers={"Authorization": f"Bearer {bearer}"},
         auth=Signed() if case.path.startswith("/api/internal/stations/") else None,
+        session=_session(),
         checks=CHECKS,
     )
 
