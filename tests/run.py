@@ -61,8 +61,6 @@ ON_POSTGRESQL = (
 AT_NIGHT = ("ozone/webapi", "pages")
 # Wire formats, checks and texts, and what speaks HTTP only.
 ON_SQLITE_ALONE = ("ozone/wire", "ozontelemetry", "simulators")
-# How a process hears signals, and ends while it starts, is the same on either.
-ALIKE = ("--ignore=tests/live/test_signals.py", "--ignore=tests/live/test_starting.py")
 
 # The longest first. A run names its folders where it can: to read and compile all tests takes half a minute.
 RUNS = (
@@ -76,8 +74,8 @@ RUNS = (
     Run("SQLite", "not browser and not real_server"),
     Run(
         "live servers on PostgreSQL",
-        "real_server and not sqlite_only",
-        ("tests/ha", "tests/live", "tests/nodes", *(() if IS_LONG else ALIKE)),
+        f"real_server and not sqlite_only{'' if IS_LONG else ' and not alike'}",
+        ("tests/ha", "tests/live", "tests/nodes"),
         postgres=True,
     ),
     Run(

@@ -19,7 +19,7 @@ from tests.support import needs
 from tests.support.server import PASSWORD, LiveServer, fresh_database, live_server
 from tests.support.staff import Staff
 
-pytestmark = pytest.mark.real_server
+pytestmark = [pytest.mark.real_server, pytest.mark.alike]
 
 SIGN_IN: Final = r"""
 curl -X POST http://localhost:8000/api/auth/login/ \

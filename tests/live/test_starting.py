@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.length import IS_LONG
 from tests.support.server import END_SECONDS, LiveServer, fresh_database, live_server
 
-pytestmark = pytest.mark.real_server
+pytestmark = [pytest.mark.real_server, pytest.mark.alike]
 
 
 SLOW = """
@@ -46,8 +47,16 @@ def server(mark: Path) -> Iterator[LiveServer]:
         server.start()
 
 
-@pytest.mark.parametrize("ctrl_c", [False, True], ids=["SIGTERM", "Ctrl-C"])
-@pytest.mark.parametrize("moment", [0.3, 0.6, 1.2, 1.8, "its worker is born", "its loop pauses"])
+@pytest.mark.parametrize(
+    ("moment", "ctrl_c"),
+    [
+        pytest.param(moment, ctrl_c, id=f"{moment}, {'Ctrl-C' if ctrl_c else 'SIGTERM'}")
+        for number, moment in enumerate([0.3, 0.6, 1.2, 1.8, "its worker is born", "its loop pauses"])
+        for ctrl_c in (False, True)
+        # By day each of the times once, for the one or the other.
+        if IS_LONG or isinstance(moment, str) or ctrl_c is bool(number % 2)
+    ],
+)
 def test_told_to_end(server: LiveServer, mark: Path, moment: float | str, ctrl_c: bool) -> None:
     said = len(server.log.read_text())
     begun = mark.with_name("begun")

@@ -325,7 +325,9 @@ def test_a_key_is_revoked_in_use(
 
 # --- The end ---
 
-ENDS = pytest.mark.parametrize("ctrl_c", [False, True], ids=["SIGTERM", "Ctrl-C"])
+ENDS = pytest.mark.parametrize(
+    "ctrl_c", [pytest.param(False, id="SIGTERM"), pytest.param(True, id="Ctrl-C", marks=pytest.mark.alike)]
+)
 
 
 def timed(staff: Staff, device: Device) -> tuple[int, float]:
