@@ -7,7 +7,7 @@ import pytest
 from tests.live.crash import harness
 from tests.support.length import length
 
-ROUNDS = {"sqlite": length(5, 40), "postgres": length(3, 12)}
+ROUNDS = {"sqlite": length(3, 40), "postgres": length(3, 12)}
 """On PostgreSQL every third stops the database."""
 
 

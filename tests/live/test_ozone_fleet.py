@@ -15,7 +15,7 @@ from tests.support.server import PASSWORD, ROOT, fresh_database, live_server
 from tests.support.sinks import until
 from tests.support.staff import Staff
 
-DEVICES = length(20, 40)
+DEVICES = length(12, 40)
 SECONDS = length(16, 60)
 PRESSES_PER_MINUTE = length(60, 30)
 SCALE = 10

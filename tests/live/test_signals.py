@@ -7,11 +7,14 @@ import time
 import psutil
 import pytest
 
+from tests.support.length import length
 from tests.support.server import END_SECONDS, LiveServer, live_server
 
 pytestmark = [pytest.mark.real_server, pytest.mark.sqlite_only]
 
 SETTLED_SECONDS = 30.0
+DEADLY = ("SIGUSR1", "SIGUSR2", "SIGQUIT", "SIGKILL")
+"""Nobody hears these; SIGHUP is granian's own."""
 
 
 def family(server: LiveServer) -> list[psutil.Process]:
@@ -19,7 +22,7 @@ def family(server: LiveServer) -> list[psutil.Process]:
     return [main, *main.children(recursive=True)]
 
 
-@pytest.mark.parametrize("name", ["SIGUSR1", "SIGUSR2", "SIGHUP", "SIGQUIT", "SIGKILL"])
+@pytest.mark.parametrize("name", ["SIGHUP", *length(("SIGUSR1", "SIGKILL"), DEADLY)])
 def test_the_main_process(name: str) -> None:
     with live_server(WORKERS="2") as server:
         all_of_it = family(server)
@@ -27,7 +30,7 @@ def test_the_main_process(name: str) -> None:
         settle(server, all_of_it)
 
 
-@pytest.mark.parametrize("name", ["SIGUSR1", "SIGHUP", "SIGQUIT", "SIGKILL"])
+@pytest.mark.parametrize("name", ["SIGHUP", *length(("SIGKILL",), DEADLY)])
 def test_a_worker(name: str) -> None:
     with live_server() as server:
         all_of_it = family(server)
