@@ -87,6 +87,7 @@ TARGETS = (
     Target("a million devices: replies beside it that were no 201", 0, False, ("million", "refused")),
     Target("a million devices: ms of a hundred that are online", 200, False, ("million", "online_ms")),
     Target("a million devices: ms of a look at a page", 50, False, ("million", "look_ms")),
+    Target("a million devices: ms of a page", 300, False, ("million", "page_ms")),
     Target("readings beside 2 changes of the registry a second / without", 0.95, True, ("million", "share")),
     AFTER_TROUBLE,
     Target("s, slowest reply to others in a trouble", 0.9, False, ("trouble", "slowest_s")),

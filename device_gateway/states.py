@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Max
 from django.db.models.functions import Coalesce, Greatest
 
 from device_gateway.models import DeviceState
@@ -83,6 +84,17 @@ def last_heard(device: str = "") -> Greatest:
     """The later of poll and message in a query. `device` leads from the row to its device, as `device__`."""
     poll, seen = f"{device}state__last_poll", f"{device}state__last_seen"
     return Greatest(Coalesce(poll, seen), Coalesce(seen, poll))  # null on SQLite where either is
+
+
+def newest_heard(until: datetime) -> datetime | None:
+    """When any device at all was heard last, not after `until`: by the indexes of the states, which are partial."""
+    states = DeviceState.objects.all()
+    polled = states.filter(last_poll__lte=until).aggregate(at=Max("last_poll"))
+    seen, seen_too = (
+        states.filter(last_seen__lte=until, last_poll__isnull=never).aggregate(at=Max("last_seen"))
+        for never in (True, False)
+    )
+    return later_of(polled["at"], later_of(seen["at"], seen_too["at"]))
 
 
 def _moved_on(column: str) -> str:

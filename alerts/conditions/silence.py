@@ -14,8 +14,7 @@ from django.db.models import BooleanField, ExpressionWrapper, Max, Min, Q, Query
 from alerts.conditions.found import Facts, Found, Moment, Watched, clock, counted
 from alerts.conditions.models import Watch
 from alerts.conditions.rules import Rules
-from device_gateway.models import DeviceState
-from device_gateway.states import later_of
+from device_gateway.states import newest_heard
 from ozone.wire.conf import options
 from ozone.wire.times import iso, people_zone
 from ozone.wire.words import duration
@@ -210,12 +209,7 @@ def _all_at_once(silent: Sequence[Watched], moment: Moment) -> Group | None:
     """Whether nobody at all was heard since these fell silent."""
     # By a clock that was set back since they may be yet to come, and then say nothing of who was heard after them.
     last = max(one.last if one.last <= moment.now + AHEAD else moment.counting_from for one in silent)
-    state = DeviceState.objects.aggregate(polled=Max("last_poll", filter=Q(last_poll__lte=moment.now + AHEAD)))
-    polled: datetime | None = state["polled"]
-    if polled is not None and polled > last + SAME_MINUTE:
-        return None
-    seen = DeviceState.objects.aggregate(seen=Max("last_seen", filter=Q(last_seen__lte=moment.now + AHEAD)))["seen"]
-    newest = later_of(polled, seen)
+    newest = newest_heard(moment.now + AHEAD)
     if newest is None or newest > last + SAME_MINUTE:
         return None
     among = Watch.objects.filter(is_waited_for("device__"), alert_after__isnull=False).order_by()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from django.db import connection, transaction
-from django.db.models import F, Max, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from alerts.conditions import silence
 from alerts.conditions.arming import arm
@@ -23,8 +23,7 @@ from alerts.incidents.models import Incident
 from alerts.runner.arming import Arming
 from alerts.runner.models import Beat
 from alerts.runner.standing import Standing
-from device_gateway.models import DeviceState
-from device_gateway.states import last_heard, later_of
+from device_gateway.states import last_heard, newest_heard
 from ozone.intake.sql import BulkInsert, moment
 from telemetry.presence import AHEAD
 
@@ -145,9 +144,7 @@ class Passing:
         deaf = _open(silence.NOTHING_HEARD).first()
         if deaf is None:
             return
-        state = DeviceState.objects.filter(Q(last_poll__lte=now + AHEAD) | Q(last_seen__lte=now + AHEAD))
-        newest = later_of(*state.aggregate(polled=Max("last_poll"), seen=Max("last_seen")).values())
-        if newest != deaf.since and end_incidents([deaf.pk], now):
+        if newest_heard(now + AHEAD) != deaf.since and end_incidents([deaf.pk], now):
             self._counting_from = now
             Beat.objects.filter(pk=1).update(counting_from=now)
 
