@@ -83,7 +83,7 @@ SPANS: Final = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day
 
 def bucketed(
     device: Device, *, bucket: str, fields: list[str], start: datetime | None, end: datetime | None
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
     """Count, min, mean, max and last of each numeric field in each minute, hour or day (UTC), oldest first.
 
     Done here rather than in two JSON dialects of SQL. Of readings that are deleted the hours are there that lie wholly
@@ -104,15 +104,23 @@ def bucketed(
             raise _too_many(f"Readings of more than {MAX_BUCKET_SIZE // 2**20} MB")
         for moment, payload in piece.rows:
             buckets[floor(moment.astimezone(UTC))].add(payload, moment, fields)
-    return [
-        {
+        last = floor(piece.rows[-1][0].astimezone(UTC))
+        yield from _taken([key for key in buckets if key < last], buckets, bucket, fields)
+    yield from _taken(list(buckets), buckets, bucket, fields)
+
+
+def _taken(
+    keys: list[datetime], buckets: dict[datetime, Figures], bucket: str, fields: list[str]
+) -> Iterator[dict[str, Any]]:
+    """Those to which nothing is added any more: a year's minutes are not held together."""
+    for key in sorted(keys):
+        figures = buckets.pop(key)
+        yield {
             "start": iso(key),
             "end": iso(key + SPANS[bucket]),
             "count": figures.count,
             "fields": {field: figures.fields[field].as_json() for field in fields if field in figures.fields},
         }
-        for key, figures in sorted(buckets.items())
-    ]
 
 
 def _too_many(what: str) -> Invalid:

@@ -15,6 +15,7 @@ from ozone.webapi.serializers import Problem
 from ozone.webapi.sizes import fitting
 from ozone.webapi.view import ApiView, PlainJsonRenderer
 from ozone.wire.errors import NotFound
+from ozone.wire.jsonio import packed
 from ozone.wire.times import iso
 
 PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 404: Problem, 429: Problem, 503: Problem}
@@ -58,7 +59,7 @@ class History(ApiView):
             results = queries.bucketed(
                 device, bucket=buckets.bucket, fields=buckets.fields, start=times.start, end=times.end
             )
-            return Response({"results": results, "next": None})
+            return Response({"results": packed(results), "next": None})
         asked = PageQuery.read(query)
         rows = queries.readings(device, start=times.start, end=times.end, before=asked.cursor)
         fit = fitting(rows, "payload", asked.limit)

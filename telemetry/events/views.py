@@ -2,6 +2,7 @@
 deleting all of it."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -54,13 +55,13 @@ class Events(ApiView):
             events = events.exclude(received_at=before.moment, pk__gte=before.number)
         events = events.order_by("-received_at", "-pk")
         fit = fitting(events, "payload", limit)
-        found = list(events.select_related("device")[: fit.number])
+        found = list(EventReply.rows(events[: fit.number], timezone.now()))
         headers = {}
         if fit.has_more and found:
-            last = found[-1]
-            link = {**request.query_params.dict(), "before": str(PageCursor(last.received_at, last.pk))}
+            last = PageCursor(datetime.fromisoformat(found[-1]["received_at"]), found[-1]["id"])
+            link = {**request.query_params.dict(), "before": str(last)}
             headers["Link"] = f'<{request.build_absolute_uri(request.path)}?{urlencode(link)}>; rel="next"'
-        return Response([EventReply.of(event) for event in found], headers=headers)
+        return Response(found, headers=headers)
 
 
 def device_named(actor: Any, asked: EventsQuery) -> Device | None:

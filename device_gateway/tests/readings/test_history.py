@@ -268,11 +268,12 @@ class TestBuckets:
     def test_readings_are_looked_at_in_pieces(
         self, meter: Meter, fetch: Any, monkeypatch: pytest.MonkeyPatch, most: int
     ) -> None:
-        keep(meter, *((n // 3 * 7, {"n": n, "m": -n}) for n in range(30)))
-        whole = fetch(bucket="minute", fields="n,m").json()
-        assert sum(one["count"] for one in whole["results"]) == 30
+        keep(meter, *((n // 3 * 700, {"n": n, "m": -n}) for n in range(30)))
+        asked = [{"bucket": bucket, "fields": "n,m"} for bucket in ("minute", "hour", "day")]
+        whole = [fetch(**one).json() for one in asked]
+        assert [[one["count"] for one in told["results"]] for told in whole] == [[3] * 10, [18, 12], [30]]
         monkeypatch.setattr("ozone.webapi.sizes.MOST", most)
-        assert fetch(bucket="minute", fields="n,m").json() == whole
+        assert [fetch(**one).json() for one in asked] == whole
 
     def test_readings_that_are_too_large_together(
         self, meter: Meter, fetch: Any, monkeypatch: pytest.MonkeyPatch

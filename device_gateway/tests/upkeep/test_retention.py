@@ -72,7 +72,8 @@ def run(now: datetime, ahead: int = module.AHEAD, rows: int = 50) -> int:
 
 
 def history(device: Device, bucket: str = "hour", **span: datetime) -> list[dict[str, Any]]:
-    return bucketed(device, bucket=bucket, fields=["kwh", "volts"], start=span.get("start"), end=span.get("end"))
+    found = bucketed(device, bucket=bucket, fields=["kwh", "volts"], start=span.get("start"), end=span.get("end"))
+    return list(found)
 
 
 def test_it_works(meter: Device) -> None:

@@ -3,7 +3,10 @@
 import json
 import random
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from hypothesis import given
@@ -244,3 +247,30 @@ def test_what_stands_twice_is_found_however_it_is_written(seed: int) -> None:
         else:
             assert jsonio.decode_unique(body.encode()) == json.loads(body)
     assert 100 < sum(told) < 1_900
+
+
+@pytest.mark.parametrize("number", [0, 1, 1_000, 1_001, 2_500])
+def test_rows_that_are_made_meanwhile(number: int) -> None:
+    whole = [{"n": n, "more": [n, "x"]} for n in range(number)]
+    found = {"results": jsonio.packed(iter(whole)), "next": None}
+    assert jsonio.encode_in_parts(found) == jsonio.encode({"results": whole, "next": None})
+
+
+@dataclass(eq=False)
+class _Row:
+    n: int
+
+
+def test_of_rows_that_are_made_meanwhile_a_thousand_are_held() -> None:
+    made: WeakSet[_Row] = WeakSet()
+    held = []
+
+    def rows() -> Iterator[_Row]:
+        for n in range(5_000):
+            row = _Row(n)
+            made.add(row)
+            held.append(len(made))
+            yield row
+
+    jsonio.packed(rows())
+    assert 1_000 <= max(held) <= 2_001
