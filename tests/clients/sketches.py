@@ -109,10 +109,14 @@ class Sketch:
             else:
                 raise AssertionError(f"it did not say {pattern}")
 
-    def press(self, pin: int) -> int:
-        """Presses and lets go; the counter that is promised."""
+    def touch(self, pin: int) -> None:
+        """Presses and lets go."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"pin {pin} 0\npin {pin} 1\n".encode())
+
+    def press(self, pin: int) -> int:
+        """The counter that is promised."""
+        self.touch(pin)
         return int(self.waits_for("promised").split()[2])
 
     def kill(self) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.devices import MAC, Device, Operator
+from tests.clients.devices import MAC, Device, Operator, until
+from tests.clients.sketches import Builder, Sketch
 from tests.support import needs
 from tests.support.hazards import fill, small_disk
 from tests.support.length import IS_LONG
@@ -18,6 +19,8 @@ from tests.support.server import ROOT, fresh_database, live_server
 CORE = ROOT / "clients" / "core"
 MICROPYTHON = ROOT / "clients" / "micropython"
 PROGRAMS = ROOT / "tests" / "clients"
+BASIC = 25
+"""A button's pin."""
 PRESSES = 100
 """More than fit into what is left of a file's last block."""
 
@@ -95,3 +98,34 @@ def test_a_full_disk_costs_no_press_that_was_taken(kind: object, tmp_path: Path)
             device.waits_until("queued 0", 330)
         stored = Counter(event["counter"] for event in operator.events())
         assert stored == Counter([*promised, 1000])
+
+
+@pytest.mark.skipif(needs.arduino() is None, reason="arduino-builder is not here")
+def test_nor_does_it_cost_a_sketch_one(tmp_path: Path) -> None:
+    program = Builder(tmp_path / "arduino").build("TreatmentMachine", {})
+    with small_disk() as disk, fresh_database() as url, live_server(url) as server:
+        operator = Operator(server)
+        board = Sketch(program, disk / "flash", server.port)
+        try:
+            promised = [board.press(BASIC)]
+            board.waits_for("state 2 assign me")
+            operator.assign()
+            board.waits_for("state 3 online")
+            until(lambda: len(operator.events()) == 1)
+
+            filler = fill(disk)
+            for _ in range(PRESSES):
+                board.touch(BASIC)
+                said = board.waits_for("promised|not taken").split()
+                if said[0] == "not":
+                    break
+                promised.append(int(said[2]))
+            assert said[0] == "not", "the disk was not full"
+            until(lambda: len(operator.events()) == len(promised))
+            filler.unlink()
+            promised.append(board.press(BASIC))
+            assert promised == list(range(1, len(promised) + 1))
+            until(lambda: len(operator.events()) == len(promised))
+        finally:
+            board.kill()
+        assert Counter(event["counter"] for event in operator.events()) == Counter(promised)

@@ -24,6 +24,7 @@ public:
         if (strlen(key) > 15) return 0;
         fs::File file(of(key) + ".part", "w");
         if (!file || file.write(static_cast<const uint8_t *>(bytes), length) != length) return 0;
+        if (file.size() != length) return 0; /* the disk is full */
         file.close();
         return rename((of(key) + ".part").c_str(), of(key).c_str()) ? 0 : length;
     }
