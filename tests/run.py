@@ -80,7 +80,7 @@ RUNS = (
     ),
     Run(
         "PostgreSQL",
-        "not browser and not real_server and not sqlite_only",
+        f"not browser and not real_server and not sqlite_only{'' if IS_LONG else ' and not alike'}",
         (*ON_POSTGRESQL, *(AT_NIGHT if IS_LONG else ())),
         postgres=True,
     ),

@@ -7,6 +7,8 @@ import pytest
 
 from tests.audit import _ask, verdict
 
+pytestmark = pytest.mark.sqlite_only
+
 GOOD: dict[str, Any] = {"name": "good", "version": "1", "vulns": []}
 BAD: dict[str, Any] = {"name": "bad", "version": "2", "vulns": [{"id": "CVE-1"}, {"id": "CVE-2"}]}
 UNKNOWN: dict[str, Any] = {"name": "own", "skip_reason": "Dependency not found"}

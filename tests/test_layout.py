@@ -6,7 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 from tests.run import AT_NIGHT, ON_POSTGRESQL, ON_SQLITE_ALONE, RUNS
+
+pytestmark = pytest.mark.sqlite_only
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 400

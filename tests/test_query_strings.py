@@ -3,7 +3,11 @@
 import re
 from pathlib import Path
 
+import pytest
+
 import ozone.webapi.parameters as home
+
+pytestmark = pytest.mark.sqlite_only
 
 ROOT = Path(home.__file__).parents[2]
 ROOMS = ("ozone", "device_gateway", "telemetry", "stations")

@@ -50,6 +50,7 @@ def test_the_query_finds_it(told: Site, query: str) -> None:
 
 
 @pytest.mark.parametrize("names", READ_ONLY)
+@pytest.mark.alike
 def test_what_can_only_be_read(told: Site, names: str) -> None:
     for dotted in names.split("`, `"):
         name, _, field = dotted.partition(".")

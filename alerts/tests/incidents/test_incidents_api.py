@@ -99,6 +99,7 @@ def test_filters(site: Site) -> None:
 
 
 @pytest.mark.parametrize("query", ["kind=noise", "open=maybe", "device_id=nobody", "limit=0", "start=soon"])
+@pytest.mark.alike
 def test_what_cannot_be_asked(site: Site, query: str) -> None:
     assert site.olga.get(f"{PATH}?{query}").status in (400, 404)
 
@@ -173,6 +174,7 @@ def test_maintenance(site: Site) -> None:
         ({"color": "red"}, "color"),
     ],
 )
+@pytest.mark.alike
 def test_maintenance_that_cannot_be(site: Site, change: dict[str, Any], field: str) -> None:
     window = {"outlet": site.outlet.pk, "start": "2026-03-01T00:00:00Z", "weekly": "Su 02:00-04:00"}
     answer = site.olga.post("/api/maintenance/", {**window, **change})

@@ -179,6 +179,7 @@ class TestWhatItMayBe:
             "Vera <vera@example.com>",
         ],
     )
+    @pytest.mark.alike
     def test_an_e_mail_address(self, site: Site, target: str) -> None:
         assert set(errors(site.vera.post(CHANNELS, {**MAIL, "target": target}))) == {"target"}
 

@@ -224,6 +224,7 @@ def test_what_is_not_there_is_404(site: Site, query: str) -> None:
 
 
 @pytest.mark.parametrize("query", ["?month=2026-13", "?month=March", "?machine_id=x", "?limit=0", "?before=x"])
+@pytest.mark.alike
 def test_what_cannot_be_read_is_400(site: Site, query: str) -> None:
     answer = site.olga.get(LEDGER + query)
     assert (answer.status, answer.json()["code"]) == (400, "invalid")
@@ -313,6 +314,7 @@ def test_a_line_that_grows_is_not_settled_with_what_is_new(site: Site) -> None:
         ({"reason": "lost", "who": "me"}, "who"),
     ],
 )
+@pytest.mark.alike
 def test_what_cannot_be_said_is_refused(site: Site, said: dict[str, Any], named: str) -> None:
     tell(site, 1, 5)
     read(site)

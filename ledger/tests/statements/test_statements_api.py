@@ -174,6 +174,7 @@ def test_what_there_is_not(sold: Site, name: str, status: int) -> None:
 
 
 @pytest.mark.parametrize("query", ["month=2026-2", "month=x", "outlet_id=x", "month=1999-01"])
+@pytest.mark.alike
 def test_bad_parameters(sold: Site, query: str) -> None:
     said = sold.olga.get(f"{STATEMENTS}?{query}")
     assert (said.status, list(said.json()["errors"])) == (400, [query.partition("=")[0]])

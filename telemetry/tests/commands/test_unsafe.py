@@ -43,6 +43,7 @@ def test_it_is_refused(sim: Esp32, create: Any) -> None:
 
 
 @pytest.mark.parametrize("firmware", ["", "1.0.0", "1.0.0-sim2", "1.0.0-SIM", "v1.0.0-sim"])
+@pytest.mark.alike
 def test_only_that_very_firmware(esp32: Esp32, create: Any, firmware: str) -> None:
     runs(esp32.device, firmware)
     assert create().status == 201
@@ -67,6 +68,7 @@ def test_forced_it_goes_all_the_way(door: Door, staff: str, sim: Esp32, create: 
 
 
 @pytest.mark.parametrize("force", ["yes", 1, None])
+@pytest.mark.alike
 def test_force_is_true_or_false(sim: Esp32, create: Any, force: Any) -> None:
     answer = create(force=force)
     assert (refusal(answer), list(answer.json()["errors"])) == ((400, "invalid"), ["force"])

@@ -176,6 +176,7 @@ def test_added_up_and_averaged(site: Site, some: None) -> None:
         ("granularity=&days=&start=&end=&tz=&ma=&outlet_id=&machine_id=&device_id=", WEEK),
     ],
 )
+@pytest.mark.alike
 def test_labels(site: Site, now: datetime, query: str, labels: list[str]) -> None:
     found = site.olga.read(f"{STATS}?{quote(query, safe='=&')}")
     assert found["labels"] == labels

@@ -186,6 +186,7 @@ def test_filters(site: Site, query: str, names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("query", ["outlet_id=x", "outlet_id=0", "outlet_id=-1", "outlet_id=1.5", "is_active=maybe"])
+@pytest.mark.alike
 def test_a_bad_filter_is_named(site: Site, query: str) -> None:
     answer = site.olga.get(f"{MACHINES}?{query}")
     assert (refusal(answer), list(answer.json()["errors"])) == ((400, "invalid"), [query.partition("=")[0]])

@@ -115,6 +115,7 @@ def test_invalid_fields_are_named(site: Site, body: Any, field: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"7", b"{", b'{"name": "a", "name": "b"}', b'{"name": "\\u0000"}'])
+@pytest.mark.alike
 def test_what_is_no_outlet(site: Site, body: bytes) -> None:
     assert site.olga.post(OUTLETS, body).status == 400
     assert Outlet.objects.count() == 2
