@@ -31,7 +31,7 @@ def set_rule(
     **bounds: Any,
 ) -> Rule:
     """Of a device, of an outlet or, with neither, of all; what was set there before is replaced. `bounds`: seconds,
-    number, low, high. Raises Invalid."""
+    number, low, high. What it switches off ends after the commit, some at a time. Raises Invalid."""
     if device is not None and outlet is not None:
         raise Invalid.named("outlet", "A device, or an outlet, or neither: then it is of all.")
     if (kind == READING) != bool(field):
@@ -50,7 +50,8 @@ def set_rule(
     if not is_on:
         about = {"device": rule.device_id, "outlet": rule.outlet_id}
         over = Incident.objects.filter(kind=kind, ended_at=None, **{name: at for name, at in about.items() if at})
-        end_incidents(over.values_list("id", flat=True), now)
+        # Not in here, nor in a form's transaction around it: of a large fleet they are thousands.
+        transaction.on_commit(lambda: end_incidents(over.values_list("id", flat=True), now), robust=True)
     _changed(rule, now)
     return rule
 

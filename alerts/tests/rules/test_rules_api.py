@@ -4,9 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from alerts.conditions.models import Rule, Watch
+from alerts.incidents import happening
 from alerts.incidents.models import Incident
 from telemetry.tests.cast import Site
 
@@ -58,6 +61,7 @@ def test_what_was_learnt_is_shown(site: Site) -> None:
     assert site.mallory.get(f"{PATH}effective/?device_id=esp32-001").status == 404
 
 
+@pytest.mark.django_db(transaction=True)
 def test_off_ends_what_is_open(site: Site) -> None:
     now = timezone.now()
     one = Incident.objects.create(
@@ -67,6 +71,28 @@ def test_off_ends_what_is_open(site: Site) -> None:
     assert site.olga.post(PATH, {"kind": "silent", "outlet": site.outlet.pk, "is_on": False}).status == 200
     one.refresh_from_db()
     assert one.ended_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_off_for_all_ends_thousands_some_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes beside it waits for one portion, never for all of them."""
+    now = timezone.now()
+    Incident.objects.bulk_create(
+        Incident(kind="silent", subject_key=f"device:{at}", subject="m", since=now, opened_at=now) for at in range(7)
+    )
+    monkeypatch.setattr(happening, "MOST", 2)
+    with CaptureQueriesContext(connection) as asked:
+        assert site.olga.post(PATH, {"kind": "silent", "is_on": False}).status == 200
+    assert not Incident.objects.filter(ended_at=None).exists()
+    writes = "".join("c" if _is(query, "COMMIT") else "e" for query in asked if _is(query, "COMMIT", ENDING))
+    assert [len(some) for some in writes.split("c") if some] == [2, 2, 2, 1]
+
+
+ENDING = 'UPDATE "alerts_incident"'
+
+
+def _is(query: dict[str, str], *begins: str) -> bool:
+    return query["sql"].startswith(begins)
 
 
 def test_of_one_thing(site: Site) -> None:
