@@ -81,13 +81,15 @@ def _folder() -> Path:
 
 
 def backup_old(moment: Moment) -> Sequence[Found]:
-    """The newest file of ALERT_BACKUP_FOLDER is older than so many hours, or there is none."""
+    """The newest file of ALERT_BACKUP_FOLDER is older than so many hours, or there is none. Hidden ones do not count: a
+    backup that was killed leaves such, and would seem to have been made."""
     hours = Rules(BACKUP_OLD).number(BACKUP_HOURS)
     folder = options().ALERT_BACKUP_FOLDER
     if hours is None or not folder:
         return []
     try:
-        newest = max((file.stat().st_mtime for file in Path(folder).iterdir() if file.is_file()), default=None)
+        files = (file for file in Path(folder).iterdir() if file.is_file() and not file.name.startswith("."))
+        newest = max((file.stat().st_mtime for file in files), default=None)
     except OSError as error:
         return [Found(BACKUP_OLD, SYSTEM, SELF, moment.now, {"newest": None, "error": str(error.strerror)})]
     made = None if newest is None else datetime.fromtimestamp(newest, UTC)

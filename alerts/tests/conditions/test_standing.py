@@ -237,6 +237,9 @@ def test_a_field_of_readings(fleet: Make) -> None:
 def test_the_server_itself(fleet: Make, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     some = fleet(1)
     settings.ALERT_BACKUP_FOLDER = str(tmp_path)
+    killed = tmp_path / ".ozone-1234.part"
+    killed.touch()
+    os.utime(killed, (some.now.timestamp(), some.now.timestamp()))
     some.go_on(MINUTE)
     assert told(some) == [("opened", "Backup is old: this server")]
     backup = tmp_path / "backup.sqlite3"
