@@ -11,14 +11,23 @@ Part = tuple[str, list[str]]
 _FONT: Final = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif"
 _PAGE: Final = (
     '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-    '<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title></head>'
+    '<meta name="viewport" content="width=device-width,initial-scale=1">'
+    '<meta name="color-scheme" content="light dark"><title>{title}</title><style>{dark}</style></head>'
     '<body style="margin:0;padding:16px;background:#f4f5f7;color:#1c2430;font-size:16px;line-height:1.5;{font}">'
     '<div style="max-width:560px;margin:0 auto">{blocks}'
-    '<p style="margin:16px 4px;color:#5b6472;font-size:13px;overflow-wrap:anywhere">{foot}</p></div></body></html>\n'
+    '<p class="foot" style="margin:16px 4px;color:#5b6472;font-size:13px;overflow-wrap:anywhere">{foot}</p>'
+    "</div></body></html>\n"
 )
+_DARK: Final = (
+    ":root{color-scheme:light dark}@media (prefers-color-scheme:dark){body{background:#14181f!important;"
+    "color:#e6e9ee!important}.block{background:#1f252e!important;border-color:#39424f!important}"
+    ".foot{color:#a3adba!important}a{color:#7db8f5!important}}"
+)
+"""In the dark. The styles at the elements are what every mail program keeps; these come before them."""
 _BLOCK: Final = (
-    '<div style="margin:0 0 12px;padding:16px;background:#ffffff;border:1px solid #dfe3e8;border-radius:8px;'
-    'overflow-wrap:anywhere"><h1 style="margin:0 0 8px;font-size:18px;line-height:1.3">{title}</h1>{lines}</div>'
+    '<div class="block" style="margin:0 0 12px;padding:16px;background:#ffffff;border:1px solid #dfe3e8;'
+    'border-radius:8px;overflow-wrap:anywhere"><h1 style="margin:0 0 8px;font-size:18px;line-height:1.3">{title}</h1>'
+    "{lines}</div>"
 )
 _LINE: Final = '<p style="margin:0 0 6px">{}</p>'
 _LINK: Final = '<a href="{0}" style="color:#0b5cad">{0}</a>'
@@ -56,6 +65,7 @@ def as_html(said: Said, home: str) -> str:
     return _PAGE.format(
         title=escape(said.heading or said.parts[0][0]),
         font=_FONT,
+        dark=_DARK,
         blocks="".join([*lines, *blocks, *rest]),
         foot="<br>".join(_linked(line, home) for line in said.foot),
     )

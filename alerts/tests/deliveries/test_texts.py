@@ -132,6 +132,7 @@ def test_a_letter_as_html_says_the_same(site: Site) -> None:
     stop = told.text.splitlines()[-1].removeprefix("Stop these messages: ")
     assert read.links == [f"https://ozone.example.com/incidents/{one.pk}/", stop]
     assert read.tags.isdisjoint({"img", "script", "link", "b"})
+    assert "url(" not in told.html and "@import" not in told.html
 
 
 def test_several_as_html(site: Site) -> None:
@@ -160,14 +161,20 @@ class Links(HTMLParser):
         self.words: list[str] = []
         self.links: list[str | None] = []
         self.tags: set[str] = set()
+        self._is_style = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
+        self._is_style = tag == "style"
         self.words += [" "] if tag in ("h1", "p", "body") else []
         self.links += [value for name, value in attrs if name in ("href", "src")]
 
+    def handle_endtag(self, tag: str) -> None:
+        self._is_style = False
+
     def handle_data(self, data: str) -> None:
-        self.words.append(data)
+        if not self._is_style:
+            self.words.append(data)
 
 
 def test_beginning_and_end_together(site: Site) -> None:
