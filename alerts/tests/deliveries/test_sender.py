@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.db.models import Q
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -18,6 +19,7 @@ from alerts.deliveries.models import TEST, Delivery
 from alerts.deliveries.sender import A_FEW, Sender
 from alerts.incidents.happening import OPENED
 from alerts.incidents.models import Incident
+from alerts.incidents.services import acknowledge
 from alerts.subscriptions.services import send_test
 from alerts.tests.conftest import mail_by
 from alerts.tests.fleet import MINUTE, Fleet
@@ -230,3 +232,36 @@ def test_from_a_machine_that_dies_to_the_mail(
     town.go_on(2 * MINUTE)
     ((subject, lines),) = sent_at(town.truth + MINUTE, sender, mailbox)
     assert subject == "Over: Outlet silent: Outlet 1"
+
+
+def test_from_one_to_the_next_until_somebody_acknowledges(
+    fleet: Callable[..., Fleet], sender: Sender, mailbox: SmtpSink
+) -> None:
+    """Two machines die. One is acknowledged after five minutes; of the other the next person hears after a quarter of
+    an hour, and the last when nobody has acknowledged it for ALERT_ESCALATION_MINUTES."""
+    town = fleet(1, 1, 1)
+    for name, minutes in (("olga", 0), ("vera", 15), ("sue", None)):
+        channel(User.objects.create_user(name, is_staff=True), town.truth, after_minutes=minutes)
+    came, at = [], None
+    for _ in range(45):
+        town.go_on(MINUTE, without=town.devices[1:])
+        before = len(mailbox.letters)
+        with time_machine.travel(town.truth + MINUTE / 2):
+            step(sender, lambda: not is_any_due(timezone.now()))
+        one = Incident.objects.filter(outlet=town.outlets[2]).first()
+        at = at if at is not None or one is None else town.truth
+        if one is not None and at is not None:
+            passed = (town.truth - at) // MINUTE
+            came += [(letter["To"], letter["Subject"], passed) for letter in mailbox.letters[before:]]
+            if passed == 5:
+                acknowledge(incident=one, note="On my way", actor=None, now=town.truth)
+    assert came == [
+        ("olga@example.com", "2 alerts: 2 new", 0),
+        ("vera@example.com", "Silent: m1-0 at Outlet 1", 15),
+        ("sue@example.com", "Not acknowledged: Silent: m1-0 at Outlet 1", 30),
+    ]
+
+
+def is_any_due(now: datetime) -> bool:
+    due = Q(state="sending") | Q(state="waiting", next_try__lte=now)
+    return Delivery.objects.filter(due).exists()
