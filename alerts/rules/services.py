@@ -48,12 +48,22 @@ def set_rule(
         defaults={"is_on": is_on, "changed_at": now, **bounds},
     )
     if not is_on:
-        about = {"device": rule.device_id, "outlet": rule.outlet_id}
-        over = Incident.objects.filter(kind=kind, ended_at=None, **{name: at for name, at in about.items() if at})
         # Not in here, nor in a form's transaction around it: of a large fleet they are thousands.
-        transaction.on_commit(lambda: end_incidents(over.values_list("id", flat=True), now), robust=True)
+        transaction.on_commit(lambda: end_incidents(_held_by(rule).values_list("id", flat=True), now), robust=True)
     _changed(rule, now)
     return rule
+
+
+def _held_by(rule: Rule) -> "QuerySet[Incident]":
+    """What is open by it, and not by a nearer one."""
+    about = {"device": rule.device_id, "outlet": rule.outlet_id, "facts__field": rule.field}
+    found = Incident.objects.filter(kind=rule.kind, ended_at=None, **{name: at for name, at in about.items() if at})
+    nearer = Rule.objects.filter(kind=rule.kind)
+    if not rule.device_id:
+        found = found.exclude(device__in=nearer.filter(device__isnull=False).values("device"))
+        if not rule.outlet_id:
+            found = found.exclude(outlet__in=nearer.filter(outlet__isnull=False).values("outlet"))
+    return found
 
 
 @transaction.atomic

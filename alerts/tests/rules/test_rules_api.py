@@ -74,6 +74,27 @@ def test_off_ends_what_is_open(site: Site) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_off_leaves_what_is_not_by_it(site: Site) -> None:
+    """What a nearer rule holds, and the readings of another field."""
+    now = timezone.now()
+    for device in (site.device, site.other_device):
+        for key, facts in (("silent", {}), ("reading", {"field": "voltage"}), ("reading", {"field": "current"})):
+            Incident.objects.create(
+                kind=key, subject_key=f"device:{device.pk}:{facts.get('field')}", subject="m", device=device,
+                since=now, opened_at=now, told_at=now, facts=facts,
+            )  # fmt: skip
+    Rule.objects.create(kind="silent", device=site.device, seconds=900, changed_at=now)
+    assert site.olga.post(PATH, {"kind": "silent", "is_on": False}).status == 200
+    assert site.olga.post(PATH, {"kind": "reading", "field": "current", "is_on": False}).status == 200
+    still = Incident.objects.filter(ended_at=None).values_list("device", "kind", "facts__field")
+    assert set(still) == {
+        (site.device.pk, "silent", None),
+        (site.device.pk, "reading", "voltage"),
+        (site.other_device.pk, "reading", "voltage"),
+    }
+
+
+@pytest.mark.django_db(transaction=True)
 def test_off_for_all_ends_thousands_some_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever writes beside it waits for one portion, never for all of them."""
     now = timezone.now()
