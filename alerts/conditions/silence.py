@@ -111,7 +111,7 @@ class Thresholds:
 
     @property
     def default(self) -> Threshold:
-        return Threshold(timedelta(seconds=options().STATUS_IDLE_SECONDS), DEFAULT)
+        return Threshold(max(timedelta(seconds=options().STATUS_IDLE_SECONDS), LEAST), DEFAULT)
 
     def of(self, one: Watched) -> Threshold:
         found, source = self._rules.nearest(one.device, one.outlet)
@@ -120,7 +120,7 @@ class Thresholds:
         if found and found[0].seconds is not None:
             return Threshold(max(timedelta(seconds=found[0].seconds), LEAST), source)
         learnt = Threshold(USUALS * one.usual, LEARNT)
-        return max(learnt, self.default, key=lambda threshold: threshold.after or LEAST)
+        return max(learnt, self.default, key=lambda threshold: threshold.after or timedelta(0))
 
 
 def threshold_of(device: int, now: datetime) -> tuple[Threshold, timedelta | None]:

@@ -44,6 +44,21 @@ def test_it_works(fleet: Make) -> None:
     assert len(some.announced()) == 2
 
 
+@pytest.mark.parametrize("seconds", [120, 300])
+def test_nothing_shorter_than_five_minutes_is_told(fleet: Make, settings: Any, seconds: int) -> None:
+    """However soon devices are called offline; of one outlet all at once, and of another one machine."""
+    some = fleet(4, 8)
+    settings.STATUS_IDLE_SECONDS = seconds
+    dead = some.devices[:5]
+    some.go_on(MINUTE)
+    some.go_on(4 * MINUTE, without=dead)
+    assert some.told == []
+    some.go_on(2 * MINUTE, without=dead)
+    assert sorted(some.announced()) == [("opened", "Outlet silent: Outlet 0"), ("opened", "Silent: m1-0 at Outlet 1")]
+    some.go_on(MINUTE)
+    assert sorted(kind for kind, _ in some.announced()) == ["ended", "ended", "opened", "opened"]
+
+
 def test_an_outlet_is_one_alert(fleet: Make) -> None:
     """Of a router that dies; one of its machines stays away when it is back."""
     some = fleet(4, 3)
