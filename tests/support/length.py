@@ -1,7 +1,9 @@
 """The short form of a long test, as every run has it, and the long form of `make nightly`."""
 
 import os
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import pytest
 
 T = TypeVar("T")
 IS_LONG = os.environ.get("LONG_TESTS") == "1"
@@ -10,3 +12,8 @@ IS_LONG = os.environ.get("LONG_TESTS") == "1"
 def length(short: T, nightly: T) -> T:
     """The first, or with LONG_TESTS=1 the second."""
     return nightly if IS_LONG else short
+
+
+def first_on_postgresql(count: int, cases: list[tuple[Any, ...]]) -> list[Any]:
+    """All of them on SQLite; by day the first `count` on PostgreSQL, which is asked the same by each."""
+    return [*cases[:count], *(pytest.param(*case, marks=pytest.mark.alike) for case in cases[count:])]

@@ -70,6 +70,7 @@ def outages(chance: Random, start: datetime, down: tuple[datetime, datetime]) ->
 
 
 @pytest.mark.thorough
+@pytest.mark.alike
 def test_nothing_is_missed_and_nothing_invented(fleet: Make) -> None:
     some = fleet(*[MACHINES] * OUTLETS)
     start = some.truth
