@@ -120,7 +120,7 @@ def test_form_of_the_admin_site_needs_djangos_token(olga: User) -> None:
 
 
 def test_our_own_fault(signed_in: SignIn, vera: User) -> None:
-    with patch("pages.dashboard.views.overview", side_effect=ZeroDivisionError("secret words")):
+    with patch("pages.dashboard.fleet.overview", side_effect=ZeroDivisionError("secret words")):
         reply = signed_in(vera).get("/")
     assert reply.status_code == 500
     assert is_page(reply, "Something failed on our side")
@@ -128,7 +128,7 @@ def test_our_own_fault(signed_in: SignIn, vera: User) -> None:
 
 
 def test_database_away(signed_in: SignIn, vera: User) -> None:
-    with patch("pages.dashboard.views.overview", side_effect=OperationalError("database is locked")):
+    with patch("pages.dashboard.fleet.overview", side_effect=OperationalError("database is locked")):
         reply = signed_in(vera).get("/")
     assert reply.status_code == 503
     assert int(reply["Retry-After"]) > 0
@@ -195,6 +195,6 @@ def test_an_error_page_of_nobody_offers_to_sign_in(client: Client) -> None:
 
 
 def test_where_the_database_fails_the_page_asks_it_nothing(signed_in: SignIn, vera: User) -> None:
-    with patch("pages.dashboard.views.overview", side_effect=OperationalError("database is locked")):
+    with patch("pages.dashboard.fleet.overview", side_effect=OperationalError("database is locked")):
         html = signed_in(vera).get("/").content.decode()
     assert "<nav" not in html
