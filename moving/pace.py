@@ -1,7 +1,7 @@
 """How fast a move may go beside a serving system: short steps, between which the devices' writer gets its turn.
 
-On SQLite one process writes at a time. No step begins while somebody shows that they wait (`give_way`), and between
-two there is a pause as long as they are, for others write as much as we.
+On SQLite one process writes at a time. The writer looks for its turn every few milliseconds (`begun`), so what lies
+between two steps need only be longer than that, and as long as they are where others write as much as we.
 """
 
 import gc
@@ -14,7 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, connection
 
 from moving.sources import Row, Source, walk
 from ozone.intake.sql import keep_no_log
-from ozone.intake.turns import LOOK_MILLISECONDS, begun, give_way
+from ozone.intake.turns import LOOK_MILLISECONDS, begun
 
 READ_AT_ONCE: Final = 2048
 """Rows of a history that are read, and sorted into steps."""
@@ -39,7 +39,6 @@ class _Pace:
         """A transaction."""
         if connection.vendor == "sqlite":
             time.sleep(max(0.0, self._next - time.monotonic()))
-            give_way(connection)
         _wait(LOOK_MILLISECONDS)
         began = time.monotonic()
         try:

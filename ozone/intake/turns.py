@@ -5,22 +5,19 @@ Inside one process a queue is possible. The writer has the turn for the whole of
 has it until its own transaction has begun; then the writer is the one that finds the lock taken, and not for long.
 
 Between processes there is none, and whoever has the turn looks more often (`begun`, `_soon`): the others of its own
-process wait behind it. It also shows that it waits, by a shared lock of the database's folder, which ends with its
-holder: a process that writes in many steps begins none before whoever waits has had their turn (`give_way`).
+process wait behind it.
 """
 
-import fcntl
 import os
 import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
-from django.db import OperationalError, connections, transaction
+from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
@@ -30,8 +27,6 @@ SECONDS: Final = 3.0
 """Who has waited this long goes on without a turn: then SQLite itself decides, as it does between processes."""
 LOOK_MILLISECONDS: Final = 2
 """How long SQLite itself waits for a lock where we look again: it looks after 1 ms, and once more."""
-GIVE_WAY_SECONDS: Final = 1.0
-"""For which nobody is given way to any longer: whoever shows that they wait may have been stopped."""
 _READS: Final = ("SELECT", "PRAGMA", "EXPLAIN", "VACUUM INTO")
 
 
@@ -96,62 +91,15 @@ def begun(using: str, seconds: float) -> Iterator[None]:
     """
     until = time.monotonic() + seconds
     with ExitStack() as stack:
-        with _Waiting(connections[using]) as waiting:
-            while True:
-                try:
-                    stack.enter_context(transaction.atomic(using=using, durable=True))
-                    break
-                except OperationalError as error:
-                    if not _is_locked(error) or time.monotonic() > until:
-                        raise
-                    clear_frames(error)
-                    waiting.show()
-        yield
-
-
-def give_way(connection: BaseDatabaseWrapper) -> None:
-    """Waits until nobody shows that they wait to write to this SQLite database, GIVE_WAY_SECONDS at most."""
-    until = time.monotonic() + GIVE_WAY_SECONDS
-    with suppress(OSError), _opened_folder(connection) as folder:
-        while time.monotonic() < until:
+        while True:
             try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                time.sleep(0.0005)
-
-
-class _Waiting:
-    """Somebody who waits to write, whom other processes see from `show` to the end of the block."""
-
-    def __init__(self, connection: BaseDatabaseWrapper) -> None:
-        self._connection = connection
-        self._stack = ExitStack()
-        self._folder: int | None = None
-
-    def __enter__(self) -> "_Waiting":
-        return self
-
-    def show(self) -> None:
-        """As often as one likes: whoever just looks whether somebody waits is in the way for that moment. Without a
-        descriptor to spare, or where folders cannot be locked, nobody sees it."""
-        with suppress(OSError):
-            if self._folder is None:
-                self._folder = self._stack.enter_context(_opened_folder(self._connection))
-            fcntl.flock(self._folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-
-@contextmanager
-def _opened_folder(connection: BaseDatabaseWrapper) -> Iterator[int]:
-    """Of the database. Not its file: to close that would end the locks that SQLite has of it in this process."""
-    folder = os.open(Path(connection.settings_dict["NAME"]).parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield folder
-    finally:
-        os.close(folder)
+                stack.enter_context(transaction.atomic(using=using, durable=True))
+                break
+            except OperationalError as error:
+                if not _is_locked(error) or time.monotonic() > until:
+                    raise
+                clear_frames(error)
+        yield
 
 
 def _is_locked(error: OperationalError) -> bool:
@@ -181,15 +129,13 @@ def _soon(execute: Callable[..., Any], sql: Any, params: Any, many: bool, contex
     until = time.monotonic() + before / 1000
     raw.execute(f"PRAGMA busy_timeout = {LOOK_MILLISECONDS}")
     try:
-        with _Waiting(context["connection"]) as waiting:
-            while True:
-                try:
-                    return execute(sql, params, many, context)
-                except OperationalError as error:
-                    if not _is_locked(error) or time.monotonic() > until:
-                        raise
-                    clear_frames(error)
-                    waiting.show()
+        while True:
+            try:
+                return execute(sql, params, many, context)
+            except OperationalError as error:
+                if not _is_locked(error) or time.monotonic() > until:
+                    raise
+                clear_frames(error)
     finally:
         raw.execute(f"PRAGMA busy_timeout = {before}")
 

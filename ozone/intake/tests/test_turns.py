@@ -1,22 +1,18 @@
 """Writers of one process get at SQLite in the order in which they came, however busy the writer's thread is."""
 
-import fcntl
-import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from ozone.intake import Writer
 from ozone.intake.tests.conftest import row, stored
-from ozone.intake.turns import LOOK_MILLISECONDS, Turns, begun, give_way
+from ozone.intake.turns import Turns
 
 sqlite_only = pytest.mark.skipif(
     "sqlite" not in settings.DATABASES["default"]["ENGINE"], reason="PostgreSQL has a queue of its own"
@@ -196,68 +192,3 @@ def test_the_child_of_a_fork_waits_for_nobody() -> None:
         assert turns._owner == threading.get_ident()
     done.set()
     thread.join(5)
-
-
-class WithoutAPause:
-    """Somebody of another process, whose steps follow each other at once, but who gives way."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._write)
-
-    def _write(self) -> None:
-        other = sqlite3.connect(connection.settings_dict["NAME"], timeout=5, isolation_level=None)
-        while not self._end.is_set():
-            give_way(connection)
-            other.execute("BEGIN IMMEDIATE")
-            self.steps += 1
-            time.sleep(0.02)
-            other.execute("COMMIT")
-        other.close()
-
-    def __enter__(self) -> "WithoutAPause":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-
-def _a_statement(number: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("INSERT INTO intake_test (id, text) VALUES (%s, %s)", row(number)[:2])
-
-
-def _a_transaction(number: int) -> None:
-    connection.cursor().execute(f"PRAGMA busy_timeout = {LOOK_MILLISECONDS}")
-    with begun(DEFAULT_DB_ALIAS, 10):
-        _a_statement(number)
-
-
-@sqlite_only
-@pytest.mark.parametrize("write", [_a_statement, _a_transaction])
-def test_no_step_begins_while_somebody_waits(writer: Writer, write: Callable[[int], None]) -> None:
-    met = 0
-    try:
-        with WithoutAPause() as other:
-            for number in range(1, 21):
-                while other.steps < number:
-                    time.sleep(0.001)
-                before = other.steps
-                write(number)
-                met += other.steps - before
-    finally:
-        connection.close()
-    assert met <= 40  # each the step under way, and what may begin before it has looked
-    assert stored() == list(range(1, 21))
-
-
-@sqlite_only
-def test_who_has_been_stopped_while_they_waited_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ozone.intake.turns.GIVE_WAY_SECONDS", 0.05)
-    folder = os.open(Path(connection.settings_dict["NAME"]).parent, os.O_RDONLY)
-    fcntl.flock(folder, fcntl.LOCK_SH)
-    give_way(connection)
-    os.close(folder)
