@@ -1,6 +1,6 @@
 """Writing what was found: only rows that differ are written, and rows that stay keep their ids."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,12 +12,13 @@ from ledger.epochs.found import LONG_AGO, FoundEpoch, FoundLine
 from ledger.epochs.models import Epoch
 from ledger.lines.models import Kind, Line
 from ledger.lines.settling import Settlements
-from ozone.intake.sql import insert_all
+from ozone.intake.sql import insert_all, upsert
 from telemetry.events.quarantine import CONFLICT, members
 from telemetry.events.storing import Bindings
 from telemetry.models import QuarantinedEvent
 from telemetry.treatments import TREATMENTS
 
+_EPOCH_KEY = ("device", "treatment", "number")
 _EPOCH_FIELDS = ("cause", "command_id", "machine_id", "started_at", "ended_at", "base", "last", "presses", "pressed_at")
 _LINE_FIELDS = ("last", "count", "machine_id", "outlet_id", "settlement_id")
 
@@ -34,18 +35,18 @@ class Changes:
         nothing to go on with."""
         self._device = device
         self._conflicts_since = since
-        self._epochs = _Rows(_EPOCH_FIELDS)
-        self._lines = _Rows(_LINE_FIELDS)
+        self._epochs, self._lines = _Rows(), _Rows()
         for one in found.accounts:
             self._conflicts_since = min(self._conflicts_since, one.start.at if one.start else LONG_AGO)
             self._compare(one, found.until)
 
     def write(self) -> None:
         """In the transaction of the caller, who holds the device's lock and knows that nothing it was made of is
-        different now. Raises IntegrityError where rows of the ledger have gone meanwhile."""
-        self._epochs.write()
-        self._lines.write()
-        _conflicts(self._device, self._conflicts_since).write()
+        different now. Epochs that are being forgotten may come once more, and go with the device's status."""
+        self._epochs.delete()
+        upsert([*self._epochs.changed, *self._epochs.new], unique=_EPOCH_KEY, update=_EPOCH_FIELDS)
+        _write_lines(self._lines)
+        _write_lines(_conflicts(self._device, self._conflicts_since))
 
     def _compare(self, account: Account, until: datetime | None) -> None:
         start = account.start
@@ -85,11 +86,10 @@ class Changes:
 class _Rows:
     """Rows of one table that go, change or come."""
 
-    def __init__(self, fields: Sequence[str]) -> None:
+    def __init__(self) -> None:
         self.gone: list[Any] = []
         self.changed: list[Any] = []
         self.new: list[Any] = []
-        self._fields = [name.removesuffix("_id") for name in fields]
 
     def set(self, row: Any, values: Mapping[str, Any]) -> None:
         """It is to have these; where it has others it is written."""
@@ -99,13 +99,9 @@ class _Rows:
         if different:
             self.changed.append(row)
 
-    def write(self) -> None:
+    def delete(self) -> None:
         if self.gone:
             type(self.gone[0])._default_manager.filter(pk__in=[row.pk for row in self.gone]).delete()
-        if self.changed:
-            type(self.changed[0])._default_manager.bulk_update(self.changed, self._fields, batch_size=500)
-        if self.new:
-            insert_all(self.new)
 
 
 def _unexplained(epoch: Epoch, until: datetime) -> int:
@@ -134,6 +130,15 @@ def _values(found: FoundEpoch, unexplained: int) -> dict[str, Any]:
         "presses": found.last - found.base - unexplained,
         "pressed_at": found.pressed_at,
     }
+
+
+def _write_lines(lines: _Rows) -> None:
+    lines.delete()
+    if lines.changed:
+        Line.objects.bulk_update(lines.changed, [name.removesuffix("_id") for name in _LINE_FIELDS], batch_size=500)
+    for line in lines.new:
+        line.epoch_id = line.epoch.pk  # it may have come with it
+    insert_all(lines.new)
 
 
 def _compare_lines(
@@ -177,7 +182,7 @@ def _conflicts(device: int, since: datetime) -> _Rows:
         line = FoundLine(Kind.CONFLICT, number, number, 1, at, holder.machine_id or None, holder.outlet_id or None)
         settled = settlements.setdefault(epoch.treatment, Settlements(device, epoch.treatment))
         found[epoch.pk, number, at] = epoch, line, settled.of_line(line)
-    changes = _Rows(_LINE_FIELDS)
+    changes = _Rows()
     _compare_lines(changes, Line.objects.filter(device=device, kind=Kind.CONFLICT, at__gte=since), found.values())
     return changes
 

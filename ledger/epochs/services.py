@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F, QuerySet
 
 from ledger.epochs.account import account
@@ -51,8 +51,6 @@ def look_into(device: int) -> bool:
                 return False
             changes.write()
         return found.until is None
-    except IntegrityError:  # what is being forgotten
-        return False
     except Contradiction as error:
         logger.warning("ledger of device %s made anew: its rows contradict each other (%s)", device, error)
         begin_again([device])

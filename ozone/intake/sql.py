@@ -323,12 +323,9 @@ def insert(row: models.Model) -> None:
 
 
 def insert_all(rows: Sequence[models.Model]) -> None:
-    """Inserts rows of one model, none of which is there, and sets their keys; those of foreign keys are set by then."""
-    for row in rows:
-        row._prepare_related_fields_for_save(operation_name="insert_all")  # type: ignore[attr-defined]
-    returned = _write(rows, _inserting(type(rows[0]), "", ("pk",)))
-    for row, (pk,) in zip(rows, returned, strict=True):
-        row.pk = pk
+    """Inserts rows of one model, none of which is there; their keys stay unset."""
+    if rows:
+        _write(rows, _inserting(type(rows[0]), "", ()))
 
 
 def insert_missing(rows: Sequence[models.Model], *, unique: Sequence[str]) -> int:
