@@ -70,12 +70,12 @@ class _Place:
         """By the clock that nobody sets; by the one that all nodes share."""
 
     def find(self, find: Callable[[], Fleet]) -> Fleet:
+        """One that is not large any more is not kept, nor is the one before it."""
         began = time.monotonic()
         fleet = find()
-        if fleet.is_large:
-            self.found_at = time.monotonic()
-            self.due = _next_step(self.found_at - began)
-            self.fleet = fleet
+        self.fleet = fleet if fleet.is_large else None
+        self.found_at = time.monotonic()
+        self.due = _next_step(self.found_at - began)
         return fleet
 
     def known(self) -> Fleet | None:

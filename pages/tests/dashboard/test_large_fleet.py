@@ -65,6 +65,13 @@ def devices(kept: Kept, find: Callable[[], Fleet]) -> int:
     return kept.get(KEY, find).overview.devices
 
 
+def join() -> None:
+    """Until nobody looks through a fleet."""
+    for thread in threading.enumerate():
+        if thread.name == "large-fleet":
+            thread.join(WAIT)
+
+
 @pytest.mark.usefixtures("large")
 def test_what_was_found_stays_for_a_while() -> None:
     kept, find = Kept(), Finder()
@@ -88,10 +95,17 @@ def test_who_looks_does_not_wait_for_what_is_found_anew() -> None:
     assert [thread.name for thread in threading.enumerate()].count("large-fleet") == 1
     find.may.set()
     assert find.done.acquire(timeout=WAIT)
-    for thread in threading.enumerate():
-        if thread.name == "large-fleet":
-            thread.join(WAIT)
+    join()
     assert devices(kept, find) == 4
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_is_large_no_more_is_found_at_each_look() -> None:
+    kept = Kept()
+    assert devices(kept, lambda: of(3)) == 3
+    assert devices(kept, lambda: of(2)) == 3
+    join()
+    assert [devices(kept, lambda number=number: of(number)) for number in (1, 0)] == [1, 0]  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(("took", "seconds"), [(0.0, 30), (3.0, 30), (3.1, 60), (6.0, 60), (10.0, 120), (100.0, 1920)])
@@ -136,9 +150,7 @@ def test_a_search_that_fails_leaves_what_there_was(caplog: pytest.LogCaptureFixt
     assert devices(kept, lambda: of(3)) == 3
     assert devices(kept, fail) == 3
     assert done.wait(WAIT)
-    for thread in threading.enumerate():
-        if thread.name == "large-fleet":
-            thread.join(WAIT)
+    join()
     assert "what was found before stays" in caplog.text
     assert devices(kept, lambda: of(4)) == 3
 
