@@ -119,10 +119,6 @@ class Kept:
                 del self._places[next(iter(self._places))]
         return fleet
 
-    def clear(self) -> None:
-        with self._lock:
-            self._places.clear()
-
 
 def _again(place: _Place, find: Callable[[], Fleet]) -> None:
     try:
