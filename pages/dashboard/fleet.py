@@ -104,7 +104,10 @@ class Kept:
         if place is None or (fleet := place.known()) is None:
             return self._first(key, find)
         if time.time() >= place.due and place.finding.acquire(blocking=False):
-            threading.Thread(target=_again, args=(place, find), name="large-fleet", daemon=True).start()
+            try:
+                threading.Thread(target=_again, args=(place, find), name="large-fleet", daemon=True).start()
+            except RuntimeError:
+                place.finding.release()  # no thread is to be had now: one of the next looks begins it
         return fleet
 
     def _first(self, key: tuple[Scope, Span], find: Callable[[], Fleet]) -> Fleet:

@@ -155,6 +155,22 @@ def test_a_search_that_fails_leaves_what_there_was(caplog: pytest.LogCaptureFixt
     assert devices(kept, lambda: of(4)) == 3
 
 
+@pytest.mark.usefixtures("at_once")
+def test_without_a_thread_a_later_look_begins_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, find = Kept(), Finder()
+
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    assert devices(kept, find) == 3
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fail)
+        assert devices(kept, find) == 3
+    assert devices(kept, find) == 3
+    join()
+    assert find.found == 4
+
+
 @pytest.mark.django_db
 @pytest.mark.usefixtures("large")
 def test_the_page_says_since_when(signed_in: SignIn, olga: User, vera: User, meter: Device, pump: Device) -> None:
