@@ -121,6 +121,18 @@ def test_a_meter_has_no_counters_and_a_chart_of_each_number(
     assert sorted(charts) == ["kwh in the last 3 readings", "voltage in the last 3 readings"]
 
 
+def test_of_large_readings_the_page_shows_fewer(
+    page: Callable[..., str], meter: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred of them may be 25 MB, at each look."""
+    monkeypatch.setattr("ozone.webapi.sizes.MOST", 1_000)
+    for minute in range(5):
+        at = NOON + timedelta(minutes=minute)
+        payload = {"kwh": minute, "text": "x" * 450}
+        DeviceTelemetry.objects.create(device=meter, occurred_at=at, received_at=at, payload=payload)
+    assert re.findall(r"\bkwh (\d) · text x", page(f"/devices/{meter.device_id}/")) == ["4", "3"]
+
+
 def test_events_by_when_they_happened_suspect_ones_by_arrival(
     page: Callable[..., str], signed_in: SignIn, olga: User, unit: Device
 ) -> None:
