@@ -29,14 +29,30 @@ pytestmark = [
 ]
 
 
-def run(program: str, *arguments: str, heap: str = "4m") -> subprocess.CompletedProcess[str]:
-    command = [str(needs.micropython()), "-X", f"heapsize={heap}", str(PROGRAMS / program), str(CLIENT), *arguments]
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = needs.micropython("mpy-cross")
+    if compiler is None:
+        pytest.skip("SKIPPED: mpy-cross is not here")
+    into = tmp_path_factory.mktemp("compiled")
+    make = ["make", "-s", "micropython", f"COMPILED={into}", f"MPY_CROSS={compiler}", f"PYTHON={sys.executable}"]
+    subprocess.run(make, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return into
+
+
+@pytest.fixture(params=["source", "compiled"])
+def client(request: pytest.FixtureRequest) -> Path:
+    return CLIENT if request.param == "source" else Path(request.getfixturevalue("compiled"))
+
+
+def run(program: str, *arguments: str, client: Path = CLIENT) -> subprocess.CompletedProcess[str]:
+    command = [str(needs.micropython()), "-X", "heapsize=4m", str(PROGRAMS / program), str(client), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
-def test_torn_writes_lose_nothing() -> None:
+def test_torn_writes_lose_nothing(client: Path) -> None:
     count = length(40, 1000)
-    done = run("cuts.py", str(count))
+    done = run("cuts.py", str(count), client=client)
     assert done.returncode == 0, done.stdout + done.stderr
     assert int(done.stdout.split()[3]) > count // 3
 
@@ -142,18 +158,12 @@ def executed(operator: Operator, command_id: str) -> bool:
 @pytest.mark.real_server
 @pytest.mark.skipif(not IS_LONG, reason="32 bits by night only")
 @pytest.mark.skipif(needs.nginx() is None, reason="nginx is not here")
-@pytest.mark.parametrize(("form", "heap"), [("source", "38k"), ("compiled", "32k")])
-def test_all_of_it_lives_in_so_much_heap_of_32_bits(tmp_path: Path, form: str, heap: str) -> None:
+@pytest.mark.parametrize(("client", "heap"), [("source", "38k"), ("compiled", "32k")], indirect=["client"])
+def test_all_of_it_lives_in_so_much_heap_of_32_bits(tmp_path: Path, client: Path, heap: str) -> None:
     """As on a chip, over TLS: it waits, is assigned, sends a queue, hears of commands."""
     interpreter = needs.micropython_of_32_bits()
-    compiler = needs.micropython("mpy-cross")
-    if interpreter is None or compiler is None:
+    if interpreter is None:
         pytest.skip("SKIPPED: MicroPython for 32 bits is not here")
-    client = CLIENT
-    if form == "compiled":
-        client = tmp_path / "compiled"
-        make = ["make", "-s", "micropython", f"COMPILED={client}", f"MPY_CROSS={compiler}", f"PYTHON={sys.executable}"]
-        subprocess.run(make, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     with (
         fresh_database() as url,
         live_server(url) as server,
