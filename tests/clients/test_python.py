@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -20,7 +19,6 @@ from ozone_telemetry_client import (
     Device,
     Operator,
     Queue,
-    QueueFailed,
     QueueFull,
     Refused,
     Result,
@@ -29,12 +27,11 @@ from ozone_telemetry_client import (
 )
 from ozone_telemetry_client.conversation import Answer, Conversation
 
-from tests.clients.devices import until
+from tests.clients.conversations import Clock, conversation, welcome
+from tests.clients.devices import MAC, until
 from tests.support.length import length
 from tests.support.server import ADMIN, PASSWORD, ROOT, LiveServer, fresh_database, live_server
 
-MAC = "EC:E3:34:46:2B:C0"
-OTHER_MAC = "EC:E3:34:46:2B:C1"
 SECONDS = 60.0
 PATIENCE = 330.0
 """As long as a device may wait before it tries again."""
@@ -43,23 +40,6 @@ pytestmark = pytest.mark.sqlite_only
 
 
 # --------------------------------------------------------------------------- without a network
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def conversation(folder: Path, clock: Clock, **settings: Any) -> Conversation:
-    return Conversation(Queue(folder / "queue.sqlite3"), Settings(mac=MAC, **settings), clock)
-
-
-def welcome(talk: Conversation, *, assigned: bool = True) -> None:
-    request = talk.next_request()
-    assert request is not None and request.path == "/api/handshake/"
-    talk.answered(request, Answer(200, {"device_id": "m1", "token": "secret-token", "assigned": assigned}))
 
 
 def test_ids_are_never_used_twice(tmp_path: Path) -> None:
@@ -209,73 +189,6 @@ def test_a_result_that_is_no_json_is_a_failure_of_its_command(tmp_path: Path) ->
     assert report is not None and report.body["success"] is False and "ValueError" in report.body["message"]
 
 
-def full(queue: Queue) -> None:
-    """No page more than it has, as on a full disk."""
-    (pages,) = queue._database.execute("PRAGMA page_count").fetchone()
-    queue._database.execute(f"PRAGMA max_page_count = {pages}")
-
-
-def roomy(queue: Queue) -> None:
-    queue._database.execute("PRAGMA max_page_count = 100000")
-
-
-def presses_until_refused(talk: Conversation) -> list[str]:
-    taken: list[str] = []
-
-    def presses() -> None:
-        while True:
-            taken.append(talk.press("BASIC", len(taken)))
-
-    with pytest.raises(QueueFailed, match="full"):
-        presses()
-    return taken
-
-
-def test_a_full_disk_refuses_and_all_that_was_taken_is_there(tmp_path: Path) -> None:
-    talk = conversation(tmp_path, Clock())
-    welcome(talk)
-    full(talk.queue)
-    taken = presses_until_refused(talk)
-    assert len(talk.queue) == len(taken) > 1
-    with pytest.raises(QueueFailed):
-        talk.press("BASIC", 1)
-    talk.queue.drop_oldest, talk.queue.capacity = True, len(taken)
-    with pytest.raises(QueueFailed):
-        talk.reading({"long": "x" * 20_000})
-    assert (len(talk.queue), talk.queue.dropped) == (len(taken), 0)
-    assert [record.body["event_id"] for record in talk.queue.oldest(1000)] == taken
-    roomy(talk.queue)
-    talk.reading({"long": "x" * 20_000})
-    assert (len(talk.queue), talk.queue.dropped) == (len(taken), 1)
-
-
-def test_a_command_on_a_full_disk_is_not_begun_and_one_that_was_done_is_told(tmp_path: Path) -> None:
-    done: list[str] = []
-
-    def reset(command: Command) -> Result:
-        done.append(command.command_id)
-        return Result(True, "x" * 200_000)
-
-    talk = conversation(tmp_path, Clock(), handlers={"RESET_COUNTERS": reset})
-    welcome(talk)
-    full(talk.queue)
-    poll = talk.next_request()
-    assert poll is not None
-    commands = [{"command_id": name, "command_type": "RESET_COUNTERS"} for name in ("c1", "c2" * 5000)]
-    talk.answered(poll, Answer(200, {"commands": commands}))
-    talk.answered(poll, Answer(200, {"commands": commands}))
-    assert done == ["c1"]
-    assert talk.next_request() is None
-    roomy(talk.queue)
-    told = []
-    for _ in commands:
-        report = talk.next_request()
-        assert report is not None and report.job == "result"
-        told.append((report.about.command_id, report.body["success"]))
-        talk.answered(report, Answer(200, {"status": "updated"}))
-    assert told == [("c1", True), ("c2" * 5000, False)]
-
-
 # --------------------------------------------------------------------------- with the real server
 
 
@@ -348,31 +261,6 @@ def test_a_meter_on_an_event_loop(server: LiveServer, operator: Operator, tmp_pa
 
     asyncio.run(lives())
     assert Counter(row["payload"]["voltage"] for row in operator.readings(made)) == Counter(range(50))
-
-
-@pytest.mark.real_server
-def test_a_thread_outlives_a_disk_that_takes_nothing(server: LiveServer, operator: Operator, tmp_path: Path) -> None:
-    """Locked by another process; `why` says so, and what was taken before goes out after."""
-    queue = Queue(tmp_path / "queue.sqlite3")
-    queue._database.execute("PRAGMA busy_timeout = 0")
-    other = sqlite3.connect(tmp_path / "queue.sqlite3", isolation_level=None)
-    device = Device(server.url, queue, Settings(mac=OTHER_MAC, hello_seconds=0.2))
-    device.press("BASIC", 1)
-    other.execute("BEGIN IMMEDIATE")
-    with device:
-        until(lambda: "locked" in device.why)
-        with pytest.raises(QueueFailed, match="locked"):
-            device.press("BASIC", 2)
-        assert device.state is not State.ONLINE
-        other.execute("ROLLBACK")
-        assign(operator, OTHER_MAC)
-        device.press("BASIC", 3)
-        until(lambda: not len(queue))
-        assert device.state is State.ONLINE and "locked" not in device.why
-    assert sorted(event["counter"] for event in operator.events(device_id=OTHER_MAC)) == [1, 3]
-    queue.close()
-    with pytest.raises(QueueFailed):
-        device.press("BASIC", 4)
 
 
 _PRESSES = """
