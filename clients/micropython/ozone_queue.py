@@ -45,6 +45,8 @@ class Queue:
             return
         self._acked = key
         self.queued = max(0, self.queued - count)
+        if not self.queued:  # it may be that a record which could not be written stands there, and was not counted
+            self.queued = sum(1 for _ in self._store.after(key, 1))
         self._moved = time.ticks_ms()
         if self._store.due(count):
             self._write_ack()
@@ -59,7 +61,7 @@ class Queue:
 
     def _anchor(self, utc):  # decided once and kept: sent again, a record must say the same time
         if self._undated and not self._anchored:
-            kept = {boot: at for boot, at in self._anchors.items() if int(boot) >= self._acked[0]}
+            kept = {boot: at for boot, at in self._anchors.items() if int(boot) >= self._written[0]}
             if len(kept) < 8:
                 kept[str(self._me["boot"])] = utc - self._tenths // 10 if utc else 0
                 if self._store.keep("anchors", kept):  # else they stay undated, now and when they are sent again
