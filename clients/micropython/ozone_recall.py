@@ -23,8 +23,7 @@ def recall(device, folder):
     device._due, device._fails = {}, {}
     device._batch = BATCH
     device._clock = None  # (UTC seconds, ticks) by a reply's Date
-    device._began = device._ticked = time.ticks_ms()
+    device._moved = device._ticked = time.ticks_ms()
     device._tenths = device._rest = 0
-    device._moved = device._began
     device._sock = device._raw = None
     device._exchange = None
