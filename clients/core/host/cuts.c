@@ -2,7 +2,7 @@
  *
  *     cuts [SEED]        says `cuts N promised N stored N`, and ends with 1 and a sentence where something is missing
  *
- * Now and then a reply gets lost. What happens to a write during which the power goes: flash.h.
+ * Now and then a reply gets lost. Before it, once, a flash without room. What happens to a write during which the power goes: flash.h.
  */
 #include <setjmp.h>
 #include <stdio.h>
@@ -75,6 +75,25 @@ static oz_device device;
 static oz_files files;
 static oz_store store;
 
+static oz_file_system flash;
+static bool full; /* until something goes: makes files, and writes nothing into them */
+
+static int append_if(void *self, const char *name, const void *head, size_t head_length, const void *body, size_t length) {
+    if (!full) return flash.append(self, name, head, head_length, body, length);
+    flash.append(self, name, head, 0, body, 0);
+    return OZ_FULL;
+}
+
+static int replace_if(void *self, const char *name, const void *head, size_t head_length, const void *body, size_t length) {
+    return full ? OZ_FULL : flash.replace(self, name, head, head_length, body, length);
+}
+
+static int remove_and_have_room(void *self, const char *name) {
+    char one;
+    if (flash.read(self, name, 0, &one, 1) == 1) full = false;
+    return flash.remove(self, name);
+}
+
 static void start(void) {
     oz_file_system system;
     static const oz_transport net = {NULL, open_net, write_net, read_net, close_net};
@@ -89,9 +108,40 @@ static void start(void) {
     settings.mac = "EC:E3:34:46:2B:C0";
     settings.ack_every = 5;
     settings.capacity = 200;
-    flash_mount(&system);
+    flash_mount(&flash);
+    system = flash;
+    system.append = append_if;
+    system.replace = replace_if;
+    system.remove = remove_and_have_room;
     oz_files_begin(&files, &system, 8, &store);
     if (oz_begin(&device, &settings, &platform, &store, &net) != OZ_OK) exit(3);
+}
+
+static void run(void) {
+    for (int ticks = 0; ticks < 3000 && !(device.me.token[0] && oz_can_sleep(&device)); ticks++) {
+        clock_ms += 5000;
+        oz_tick(&device, 50);
+    }
+}
+
+/* What it refuses uses up none of its eight segments, and what the server has makes room. */
+static void without_room(void) {
+    int taken = 0, refused = 0;
+    flash_new(0);
+    start();
+    run(); /* it has a token */
+    while (taken < PRESSES && oz_press(&device, OZ_BASIC, 1, NULL) == OZ_OK) taken++;
+    full = true;
+    while (refused < 20 && oz_press(&device, OZ_BASIC, 1, NULL) == OZ_FULL) refused++;
+    full = false;
+    bool again = oz_press(&device, OZ_BASIC, 1, NULL) == OZ_OK;
+    full = true;
+    run();
+    if (taken < PRESSES || refused < 20 || !again || stored_count != taken + 1 || !oz_can_sleep(&device)) {
+        printf("without room: %d taken, %d refused, %d again, %d stored, %u queued, %d\n", taken, refused, again, stored_count,
+               oz_queued(&device), oz_can_sleep(&device));
+        exit(1);
+    }
 }
 
 static long life(long cut, unsigned with) {
@@ -112,10 +162,7 @@ static long life(long cut, unsigned with) {
             oz_tick(&device, 40);
         }
     }
-    for (int ticks = 0; ticks < 3000 && !oz_can_sleep(&device); ticks++) {
-        clock_ms += 5000;
-        oz_tick(&device, 50);
-    }
+    run();
     for (unsigned press = 1; press <= PRESSES; press++) {
         unsigned found = 0;
         for (int i = 0; i < stored_count; i++) found += stored[i].counter == press;
@@ -131,6 +178,7 @@ static long life(long cut, unsigned with) {
 int main(int count, char **words) {
     unsigned first = count > 1 ? (unsigned)atoi(words[1]) : 1, seeds = count > 2 ? (unsigned)atoi(words[2]) : 3;
     long cuts = 0;
+    without_room();
     for (unsigned with = first; with < first + seeds; with++) {
         long all = life(0, with);
         for (long cut = 1; cut <= all; cut++, cuts++) life(cut, with);
