@@ -144,6 +144,26 @@ static void without_room(void) {
     }
 }
 
+/* Where nothing can be written down, the oldest is not dropped for a press that is refused all the same. */
+static void nothing_dropped_in_vain(void) {
+    unsigned taken = 0, refused = 0;
+    flash_new(0);
+    start();
+    device.set.drop_oldest = true;
+    run();
+    stored_count = 0;
+    while (taken < 5 && oz_press(&device, OZ_BASIC, 1, NULL) == OZ_OK) taken++;
+    full = true;
+    while (refused < 20 && oz_press(&device, OZ_BASIC, 1, NULL) == OZ_FULL) refused++;
+    unsigned dropped = oz_dropped(&device), queued = oz_queued(&device);
+    full = false;
+    run();
+    if (taken < 5 || refused < 20 || dropped || queued != taken || stored_count != (int)taken) {
+        printf("in vain: %u taken, %u refused, %u dropped, %u queued, %d stored\n", taken, refused, dropped, queued, stored_count);
+        exit(1);
+    }
+}
+
 static long life(long cut, unsigned with) {
     static unsigned promised[PRESSES + 1];
     static volatile unsigned counter;
@@ -179,6 +199,7 @@ int main(int count, char **words) {
     unsigned first = count > 1 ? (unsigned)atoi(words[1]) : 1, seeds = count > 2 ? (unsigned)atoi(words[2]) : 3;
     long cuts = 0;
     without_room();
+    nothing_dropped_in_vain();
     for (unsigned with = first; with < first + seeds; with++) {
         long all = life(0, with);
         for (long cut = 1; cut <= all; cut++, cuts++) life(cut, with);

@@ -64,11 +64,15 @@ static int number_boot(oz_device *device) {
     return result;
 }
 
+static bool is_under_way(const oz_device *device, oz_key key) {
+    return device->phase && device->job == OZ_SEND && !oz_after(key, device->upto);
+}
+
 static bool drop_oldest(oz_device *device) {
     oz_key oldest = oz_first_after(device, device->acked);
     if (!device->set.drop_oldest || !oldest.boot) return false;
-    if (device->phase && device->job == OZ_SEND && device->batch && !oz_after(oldest, device->upto)) {
-        device->batch--; /* it is under way as well */
+    if (device->batch && is_under_way(device, oldest)) {
+        device->batch--;
         device->fewer = true;
     }
     oz_queue_passed(device, oldest, 1);
@@ -89,10 +93,17 @@ int oz_queue_append(oz_device *device, uint8_t kind, uint8_t *record, size_t len
     put_u32(record + 10, device->tenths);
     oz_key key = {device->me.boot, device->last.boot == device->me.boot ? device->last.number + 1 : 1};
     for (int tries = 0;; tries++) {
+        oz_key acked = device->acked;
         result = device->store.append(device->store.self, key, record, length);
         if (result != OZ_FULL || tries == 200 || !drop_oldest(device)) break;
         oz_queue_write_ack(device); /* the flash itself is full: let it forget, perhaps a segment of the shortest records */
-        if (oz_after(device->acked, device->written)) break; /* it cannot even write that: to drop more wins nothing */
+        if (oz_after(device->acked, device->written)) { /* it cannot even write that: what was dropped won nothing */
+            if (is_under_way(device, device->acked)) device->batch++;
+            device->acked = acked;
+            device->queued++;
+            device->dropped--;
+            break;
+        }
     }
     device->last = key; /* used up in any case: what could not be written may stand on the flash after all */
     if (result != OZ_OK) return result;
