@@ -26,6 +26,10 @@ MICROPYTHON = ROOT / "clients" / "micropython"
 PROGRAMS = ROOT / "tests" / "clients"
 BASIC = 25
 """A button's pin."""
+IN_PREFERENCES = {
+    "#include <OzoneLittleFS.h>": "#include <OzonePreferences.h>",
+    r"OzoneLittleFS store\(LittleFS\)": 'OzonePreferences store("ozone")',
+}
 PRESSES = 100
 """More than fit into what is left of a file's last block."""
 
@@ -209,8 +213,9 @@ def test_a_full_disk_costs_no_press_that_was_taken(
 @by_night
 @pytest.mark.real_server
 @pytest.mark.skipif(needs.arduino() is None, reason="arduino-builder is not here")
-def test_nor_does_it_cost_a_sketch_one(tmp_path: Path) -> None:
-    program = Builder(tmp_path / "arduino").build("TreatmentMachine", {})
+@pytest.mark.parametrize("edits", [{}, IN_PREFERENCES], ids=["LittleFS", "Preferences"])
+def test_nor_does_it_cost_a_sketch_one(edits: dict[str, str], tmp_path: Path) -> None:
+    program = Builder(tmp_path / "arduino").build("TreatmentMachine", edits)
     with small_disk() as disk, fresh_database() as url, live_server(url) as server:
         operator = Operator(server)
         board = Sketch(program, disk / "flash", server.port)
