@@ -29,6 +29,9 @@ from ozone.wire.work import computing
 
 logger = logging.getLogger("ozone.leading")
 
+MOVE: Final = "move_in"
+"""The lease of a move under way: what is worked out of a past waits until all of it has come."""
+
 LEASE: Final = timedelta(seconds=8)
 """Another leads within ten seconds, also where looking for it takes one."""
 RENEWED: Final = 3.0
@@ -64,6 +67,11 @@ class Lease(models.Model):
             return False
         Lease.objects.bulk_create([Lease(name=name, **mine)], ignore_conflicts=True)
         return cls.objects.filter(name=name, holder=holder).exists()
+
+    @classmethod
+    def is_taken(cls, name: str) -> bool:
+        """By whomever."""
+        return cls.objects.filter(name=name, until__gt=Now()).exists()
 
     @classmethod
     def give_back(cls, name: str, holder: str) -> None:

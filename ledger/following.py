@@ -1,16 +1,21 @@
 """What keeps the ledger: one process looks into every device that was touched, some seconds after it was."""
 
+from datetime import timedelta
 from typing import Final
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
-from device_gateway.leading import Leading
+from device_gateway.leading import MOVE, Leading, Lease
 from ledger.epochs.services import look_into, touched_devices
 from telemetry.models import DeviceStatus
 
 AT_ONCE: Final = 50
 """Devices among which those with the newest presses come first; one of the others has its turn with them, so that a
 history that was moved in neither waits for ever nor holds up the day."""
+
+PAST: Final = timedelta(hours=1)
+"""What happened before that waits while a past moves in: each step of the move would have it looked into anew."""
 
 
 class _Waiting:
@@ -30,10 +35,13 @@ def step() -> bool:
 
 
 def _found() -> list[int]:
-    newest = _numbers(touched_devices().order_by("-touched_from"), AT_ONCE)
+    touched = touched_devices()
+    if Lease.is_taken(MOVE):
+        touched = touched.filter(touched_from__gte=timezone.now() - PAST)
+    newest = _numbers(touched.order_by("-touched_from"), AT_ONCE)
     if len(newest) < AT_ONCE:
         return newest[::-1]
-    oldest = _numbers(touched_devices().order_by("touched_from"), 1)
+    oldest = _numbers(touched.order_by("touched_from"), 1)
     return [*(number for number in oldest if number not in newest), *newest[::-1]]
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from django.db import DEFAULT_DB_ALIAS, connection
 
+from device_gateway.leading import MOVE, RENEWED, Lease
 from moving.sources import Row, Source, walk
 from ozone.intake.sql import keep_no_log
 from ozone.intake.turns import LOOK_MILLISECONDS, begun
@@ -23,7 +24,13 @@ WRITTEN_AT_ONCE: Final = 128
 STEP_SECONDS: Final = 0.01
 """After which a transaction takes no further row, where rows are written one by one."""
 BETWEEN: Final = 0.005
-"""Seconds from the end of one step to the beginning of the next, at least; and as long as the step itself took."""
+"""Seconds from the end of one step to the beginning of the next, at least; and TIMES_A_STEP as long as it took."""
+TIMES_A_STEP: Final = 2
+"""Whoever was held up by a step has more to write after it, for as long as the step took and longer."""
+CHECKPOINT_STEPS: Final = 16
+"""After so many steps what stands in SQLite's log is written to the file, between two of them. Else the commit that
+finds the log full does it, mostly one of the devices' writer, and readings wait for that."""
+_NEVER: Final = float("inf")
 _WAITS: Final = 30.0
 """Seconds for which a step waits for its turn."""
 
@@ -33,11 +40,16 @@ class _Pace:
 
     def __init__(self) -> None:
         self._next = 0.0
+        self._steps = 0
+        self._told = _NEVER
 
     @contextmanager
     def step(self) -> Iterator[None]:
         """A transaction."""
         if connection.vendor == "sqlite":
+            self._steps += 1
+            if self._steps % CHECKPOINT_STEPS == 0 and not connection.in_atomic_block:
+                connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
             time.sleep(max(0.0, self._next - time.monotonic()))
         _wait(LOOK_MILLISECONDS)
         began = time.monotonic()
@@ -45,15 +57,35 @@ class _Pace:
             with begun(DEFAULT_DB_ALIAS, _WAITS):
                 began = time.monotonic()
                 _wait(int(_WAITS * 1000))
+                self._tell(began)
                 gc.disable()  # after it, not while everybody waits: there is much to look through
                 yield
         finally:
             gc.enable()
             ended = time.monotonic()
-            self._next = ended + max(BETWEEN, ended - began)
+            self._next = ended + max(BETWEEN, TIMES_A_STEP * (ended - began))
+
+    def _tell(self, now: float) -> None:
+        """That a move is under way. Else the server's ledger would look into every device anew after each of its steps,
+        in one process with whoever takes in what devices send."""
+        if now - self._told >= RENEWED:
+            Lease.take(MOVE, MOVE)
+            self._told = now
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Steps say so; at the end it is over at once, and some seconds after a move was killed."""
+        self._told = float("-inf")
+        try:
+            yield
+        finally:
+            self._told = _NEVER
+            Lease.give_back(MOVE, MOVE)
 
 
-step: Final = _Pace().step
+_pace: Final = _Pace()
+step: Final = _pace.step
+under_way: Final = _pace.under_way
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Moving in: everything an earlier system's database holds, in the order in which one thing needs another."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ from device_gateway.models import Device
 from device_gateway.versions import EVERYONE, RegistryVersion
 from moving.cells import first, text, whole
 from moving.generations import generation_of
-from moving.pace import forced_at_the_end, unlogged
+from moving.pace import forced_at_the_end, under_way, unlogged
 from moving.report import Report
 from moving.sources import NoSource, Source, count, walk
 from moving.state import Move
@@ -37,7 +38,7 @@ def move_in(
     check_data_key(move)
     _check_retention(move)
     move.remembered()
-    with unlogged(), nullcontext() if is_dry else forced_at_the_end():
+    with unlogged(), nullcontext() if is_dry else _written():
         move_people(move)
         move_outlets(move)
         move_devices(move)
@@ -52,6 +53,12 @@ def move_in(
         if not is_dry:
             _finish()
     return move.report
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    with forced_at_the_end(), under_way():
+        yield
 
 
 def _check_retention(move: Move) -> None:

@@ -4,7 +4,9 @@ import time
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
+from device_gateway.leading import MOVE, Lease
 from ledger.epochs.services import touched_devices
 from ledger.following import follower, step
 from ledger.models import Epoch
@@ -22,6 +24,21 @@ def test_it_works() -> None:
     assert step()
     assert Epoch.objects.count() == 2
     assert not step()
+    assert not touched_devices().exists()
+
+
+@pytest.mark.django_db
+def test_while_a_past_moves_in_only_what_is_pressed_now_is_looked_into() -> None:
+    site = Site.make()
+    now = timezone.now()
+    store_once(connection, [event(site.device, NOON, counter=1), event(site.other_device, now, counter=1)])
+    assert Lease.take(MOVE, MOVE)
+    assert step()
+    assert not step()
+    assert list(Epoch.objects.values_list("device", flat=True)) == [site.other_device.pk]
+    Lease.give_back(MOVE, MOVE)
+    assert step()
+    assert Epoch.objects.count() == 2
     assert not touched_devices().exists()
 
 

@@ -18,7 +18,7 @@ from ozone.intake.sql import read_moment
 from ozone.wire import jsonio
 from ozone.wire.times import Told, believed
 from telemetry.events.payloads import MAX_EVENT_ID, TREATMENTS, Event
-from telemetry.events.storing import find_events, is_suspect, store_past
+from telemetry.events.storing import Past, find_events, is_suspect
 from telemetry.models import DeviceStatus
 from telemetry.statuses.payloads import NO_FLAGS, Flags
 
@@ -147,8 +147,9 @@ def _move_events(move: Move, table: str, moved: list[Moved]) -> None:
     if move.is_dry:
         new = by_key.keys() - _stored(connection, by_key).keys()
     else:
+        past = Past(connection, {key: item.event for key, item in by_key.items()})
         with step():
-            new = store_past(connection, {key: item.event for key, item in by_key.items()})
+            new = past.store()
     counted.added += len(new)
     counted.there += len(moved) - len(new)
     if move.is_dry:

@@ -1,18 +1,19 @@
 """How a move spares the server beside it: what is set while it goes on, and set back after it."""
 
 import gc
-from collections.abc import Mapping
+import sqlite3
+from contextlib import closing
 
 import pytest
 from django.db import connection
-from django.db.backends.base.base import BaseDatabaseWrapper
 from pytest_django import Settings
 
+from device_gateway.leading import MOVE, Lease
 from moving.pace import forced_at_the_end, step
 from moving.tests.conftest import move
 from moving.tests.old import MACS, TOKENS, Old, press
-from telemetry.events.payloads import Event
-from telemetry.events.storing import store_past
+from telemetry.events.storing import Past
+from telemetry.models import Outlet
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite_only]
 
@@ -56,6 +57,45 @@ def test_nothing_is_collected_while_everybody_waits() -> None:
     assert gc.isenabled()
 
 
+def test_the_log_is_written_to_the_file_between_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No writer's commit has to do it, which devices wait for."""
+    monkeypatch.setattr("moving.pace.CHECKPOINT_STEPS", 3)
+    monkeypatch.setattr("moving.pace._pace._steps", 0)
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def in_the_file() -> set[str]:
+        """Without what stands in the log."""
+        with closing(sqlite3.connect(f"file:{connection.settings_dict['NAME']}?immutable=1", uri=True)) as file:
+            return {name for (name,) in file.execute("SELECT name FROM telemetry_outlet")}
+
+    for name in ("One", "Two"):
+        with step():
+            Outlet.objects.create(name=name)
+    assert not in_the_file()
+    with step():
+        Outlet.objects.create(name="Three")
+    assert in_the_file() == {"One", "Two"}
+
+
+def test_it_is_known_that_a_move_is_under_way(first: Old, monkeypatch: pytest.MonkeyPatch) -> None:
+    first.add("telemetry_device", {"id": 1, "mac": MACS[0], "device_id": "D1", "token": TOKENS[0], "assigned": 1})
+    first.add("telemetry_telemetryevent", press(1, "D1", "BASIC", "2025-06-02 01:00:00"))
+    seen: list[bool] = []
+
+    class Seen(Past):
+        def store(self) -> set[tuple[int, str]]:
+            seen.append(Lease.is_taken(MOVE))
+            return super().store()
+
+    monkeypatch.setattr("moving.steps.histories.Past", Seen)
+    move(first, is_dry=True)
+    assert not Lease.objects.filter(name=MOVE).exists()
+    move(first)
+    assert seen == [True]
+    assert not Lease.is_taken(MOVE)
+
+
 def test_a_step_writes_few_devices_each_in_its_order(
     first: Old, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,11 +111,12 @@ def test_a_step_writes_few_devices_each_in_its_order(
     )
     steps: list[list[tuple[int, int]]] = []
 
-    def store(connection: BaseDatabaseWrapper, events: Mapping[tuple[int, str], Event]) -> set[tuple[int, str]]:
-        steps.append([(event.device_id, event.counter or 0) for event in events.values()])
-        return store_past(connection, events)
+    class Seen(Past):
+        def store(self) -> set[tuple[int, str]]:
+            steps.append([(event.device_id, event.counter or 0) for event in self._events.values()])
+            return super().store()
 
-    monkeypatch.setattr("moving.steps.histories.store_past", store)
+    monkeypatch.setattr("moving.steps.histories.Past", Seen)
     connection.queries_log.clear()
     report = move(first)
     assert not [query for query in connection.queries_log if "telemetryevent" in query["sql"]]

@@ -20,6 +20,7 @@ from telemetry.statuses.storing import (
     LockedStatus,
     lock_devices,
     lock_statuses,
+    registrations,
     save_statuses,
     select_of,
     touch_statuses,
@@ -150,27 +151,55 @@ def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> None
     _note_repeats(connection, repeats)
 
 
-def store_past(connection: BaseDatabaseWrapper, events: Mapping[tuple[int, str], Event]) -> set[tuple[int, str]]:
-    """Stores those of the events that are new, in their order, with the counts by hour and day. Returns their keys.
+class Past:
+    """Events, by (device, event_id), that were told to another system, which has judged their clocks (one that is
+    suspect has no `told`); what they did to their device's counters is past.
 
-    They were told to another system, which has judged their clocks (one that is suspect has no `told`); what they did
-    to their device's counters is past. By (device, event_id).
+    What is written of them is made out beforehand: on SQLite nobody else writes while they are stored.
     """
-    registered = lock_devices(connection, sorted({device for device, _ in events}))
-    bindings = Bindings(connection, registered)
-    new = _insert_new(
-        connection,
-        {
-            key: _place(bindings, event, is_suspect(event, registered[event.device_id], None))
-            for key, event in events.items()
-        },
-    )
-    touched: dict[int, datetime] = {}
-    for device, event_id in new:
-        said_at = _said_at(events[device, event_id], registered[device])
-        touched[device] = min(said_at, touched.get(device, said_at))
-    touch_statuses(connection, touched)
-    return new
+
+    def __init__(self, connection: BaseDatabaseWrapper, events: Mapping[tuple[int, str], Event]) -> None:
+        self._connection = connection
+        self._events = events
+        self._devices = sorted({device for device, _ in events})
+        self._registered = registrations(connection, self._devices)
+        self._bindings = Bindings(connection, self._devices)
+        if len(self._registered) == len(self._devices):
+            self._make_out()
+
+    def _make_out(self) -> None:
+        self._placed = {
+            key: _place(self._bindings, event, is_suspect(event, self._registered[event.device_id], None))
+            for key, event in self._events.items()
+        }
+        self._rows = _rows(self._connection, self._placed)
+        self._count = _tally(self._placed, self._placed.keys()).prepare(self._connection)
+        self._touched = self._touch(self._placed.keys())
+
+    def _touch(self, keys: Collection[tuple[int, str]]) -> dict[int, datetime]:
+        """Since when each device's account is to be looked at anew."""
+        touched: dict[int, datetime] = {}
+        for device, event_id in keys:
+            said_at = _said_at(self._events[device, event_id], self._registered[device])
+            touched[device] = min(said_at, touched.get(device, said_at))
+        return touched
+
+    def store(self) -> set[tuple[int, str]]:
+        """Stores those that are new, in their order, with the counts by hour and day, inside the caller's transaction.
+        Returns their keys."""
+        registered = lock_devices(self._connection, self._devices)
+        bindings = Bindings(self._connection, self._devices)
+        if (registered, bindings.spans) != (self._registered, self._bindings.spans):  # changed in between
+            self._registered, self._bindings = registered, bindings
+            self._make_out()
+        new = set(_insert.run(self._connection, self._rows))
+        if len(new) == len(self._events):
+            self._count()
+            touch_statuses(self._connection, self._touched)
+        elif new:
+            _tally(self._placed, new).store(self._connection)
+            touch_statuses(self._connection, self._touch(new))
+        return new
 
 
 def _place(bindings: "Bindings", event: Event, suspect: bool) -> _Placed:
@@ -182,18 +211,27 @@ def _place(bindings: "Bindings", event: Event, suspect: bool) -> _Placed:
 def _insert_new(connection: BaseDatabaseWrapper, placed: Mapping[tuple[int, str], _Placed]) -> set[tuple[int, str]]:
     """Inserts and counts what is not there. Returns the keys of that. In the order told: no two processes wait for
     each other's ids, as both would first have locked the device's status."""
+    new = set(_insert.run(connection, _rows(connection, placed)))
+    _tally(placed, new).store(connection)
+    return new
+
+
+def _rows(connection: BaseDatabaseWrapper, placed: Mapping[tuple[int, str], _Placed]) -> list[tuple[Any, ...]]:
     written: dict[datetime, Any] = {}
     for event, occurred_at, *_ in placed.values():
         for at in (occurred_at, event.received_at):
             if at not in written:
                 written[at] = moment(connection, at)
-    new = set(_insert.run(connection, [_row(item, written) for item in placed.values()]))
+    return [_row(item, written) for item in placed.values()]
+
+
+def _tally(placed: Mapping[tuple[int, str], _Placed], keys: Collection[tuple[int, str]]) -> Tally:
+    """The presses among these keys."""
     tally = Tally()
     for key, (event, occurred_at, _, held) in placed.items():
-        if event.treatment is not None and key in new:
+        if event.treatment is not None and key in keys:
             tally.add(held, event.treatment, occurred_at)
-    tally.store(connection)
-    return new
+    return tally
 
 
 def _take(status: LockedStatus, event: Event, at: datetime, said_at: datetime) -> None:
@@ -237,16 +275,16 @@ def _row(placed: _Placed, written: Mapping[datetime, Any]) -> tuple[Any, ...]:
 
 
 class Bindings:
-    """Which machine and outlet held which of some devices when."""
+    """Which machine and outlet held which of some devices when: `spans`, by device, with their beginnings and ends."""
 
     def __init__(self, connection: BaseDatabaseWrapper, devices: Collection[int]) -> None:
-        self._spans: dict[int, list[tuple[datetime, datetime | None, Attribution]]] = {}
+        self.spans: dict[int, list[tuple[datetime, datetime | None, Attribution]]] = {}
         for device, machine, outlet, start, end in select_of(connection, _SELECT_BINDINGS, devices):
             span = (read_moment(start), read_moment(end), Attribution(device, machine, outlet or 0))
-            self._spans.setdefault(device, []).append(span)  # type: ignore[arg-type]
+            self.spans.setdefault(device, []).append(span)  # type: ignore[arg-type]
 
     def holder(self, device: int, at: datetime) -> Attribution:
-        for start, end, held in self._spans.get(device, ()):
+        for start, end, held in self.spans.get(device, ()):
             if start <= at and (end is None or at < end):
                 return held
         return Attribution(device, 0, 0)

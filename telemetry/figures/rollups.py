@@ -4,7 +4,7 @@ A row is keyed by the instant at which the local hour or day of STATS_TIME_ZONE 
 hour has its own hours, and an hour that daylight saving repeats is two.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -52,8 +52,17 @@ class Tally:
 
     def store(self, connection: BaseDatabaseWrapper) -> None:
         """Inside the caller's transaction; in one order always."""
-        _hours.run(connection, _rows(connection, self._hours))
-        _days.run(connection, _rows(connection, self._days))
+        self.prepare(connection)()
+
+    def prepare(self, connection: BaseDatabaseWrapper) -> Callable[[], None]:
+        """What `store` does, with its rows made out now."""
+        hours, days = _rows(connection, self._hours), _rows(connection, self._days)
+
+        def store() -> None:
+            _hours.run(connection, hours)
+            _days.run(connection, days)
+
+        return store
 
 
 def _rows(

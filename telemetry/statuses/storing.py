@@ -145,6 +145,12 @@ def lock_devices(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> dic
     return _locked(connection, _SELECT_REGISTERED, devices, lambda row: read_moment(row[0]))
 
 
+def registrations(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> dict[int, datetime]:
+    """The same without a lock, of those that have a row of DeviceStatus."""
+    found = select_of(connection, _SELECT_REGISTERED, devices)
+    return {device: read_moment(at) for at, device in found}  # type: ignore[misc]
+
+
 def save_statuses(connection: BaseDatabaseWrapper, statuses: Sequence[LockedStatus]) -> None:
     """Writes locked rows back, and the firmware that their devices have told; sorted by device."""
     _save.run(connection, [status.row(connection) for status in statuses])
