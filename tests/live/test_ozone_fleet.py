@@ -71,7 +71,8 @@ def run(folder: Path, devices: int, seconds: int, presses_per_minute: int, *opti
                 time.sleep(1)
                 server.start()
             said, _ = simulator.communicate(timeout=240)
-        assert simulator.returncode == 0, said[-6000:]
+        # Its last sentence is why; first here, for a long message may be cut anywhere after its beginning.
+        assert simulator.returncode == 0, f"{said.strip().splitlines()[-1:]}\n{said[-6000:]}"
     found: dict[str, Any] = json.loads(verdict.read_text())
     assert found["failures"] == []
     assert found["presses"]["stored"] > devices * 5
