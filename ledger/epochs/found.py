@@ -81,8 +81,9 @@ class FoundEpoch:
 def in_order(presses: Iterable[Press], resets: Iterable[Reset] = (), before: int | None = None) -> list[Press]:
     """By time, then as told; but those of one moment that are one unbroken run of numbers go by number, because whole
     seconds hold several presses, and one of them may come late. What has no time of its own stays where it was put.
-    With a known reset near, 2 and 1 after a 1 were told as they were pressed, unless a 3 follows. `before`: the number
-    that the first of them followed."""
+    With a known reset near, what goes on in its moment comes before what begins anew, unless the press that follows
+    goes on too; and 2 and 1 after a 1 were told as they were pressed, unless a 3 follows. `before`: the number that the
+    first of them followed."""
     ordered = sorted(presses, key=lambda press: (press.at, press.order))
     near = [reset.at for reset in resets if not reset.is_exact]
     start = 0
@@ -94,17 +95,35 @@ def in_order(presses: Iterable[Press], resets: Iterable[Reset] = (), before: int
         if len(dated) > 1:
             told = [ordered[place] for place in dated]
             some = sorted(told, key=lambda press: press.number)
-            is_run = all(one.number + 1 == other.number for one, other in pairwise(some))
-            if is_run and not (
-                before is not None
-                and before == _fall(told)
-                and any(abs(reset - told[0].at) <= DOUBT for reset in near)
-                and (end == len(ordered) or ordered[end].number != some[-1].number + 1)
-            ):
-                for place, press in zip(dated, some, strict=True):
-                    ordered[place] = press
+            following = ordered[end].number if end < len(ordered) else None
+            is_near = any(abs(reset - told[0].at) <= DOUBT for reset in near)
+            if not _is_run(some):
+                told = (_begun_anew(told, before, following) if is_near and before is not None else []) or told
+            elif not (is_near and before is not None and before == _fall(told) and following != some[-1].number + 1):
+                told = some
+            for place, press in zip(dated, told, strict=True):
+                ordered[place] = press
         before, start = ordered[end - 1].number, end
     return ordered
+
+
+def _is_run(presses: Sequence[Press]) -> bool:
+    return all(one.number + 1 == other.number for one, other in pairwise(presses))
+
+
+def _begun_anew(told: Sequence[Press], before: int, following: int | None) -> list[Press]:
+    """Presses as they were pressed where a counter that was at `before` went on, and began at 1 within the moment; none
+    where it did not, as far as their numbers and the one that follows show, or where nothing is missing as told."""
+    some = sorted(told, key=lambda press: press.number)
+    if len({press.number for press in some}) < len(some):
+        return []
+    if all(other in (1, one + 1) for one, other in pairwise([before, *(press.number for press in told)])):
+        return []
+    anew = [press for press in some if press.number <= before]
+    on = [press for press in some if press.number > before]
+    if not anew or not on or anew[0].number != 1 or not _is_run(anew):
+        return []
+    return [*on, *anew] if following is None or following < on[0].number else []
 
 
 def _fall(told: Sequence[Press]) -> int | None:

@@ -18,6 +18,7 @@ from typing import Final
 
 from ledger.epochs.found import (
     BACK,
+    CLEARED,
     DOUBT,
     FIRST,
     LATE,
@@ -116,7 +117,8 @@ class History:
         """Whether the epoch has begun with this reset, which was told a while later or by another clock, as it seems
         from the press after both."""
         epoch = self.epochs[-1]
-        began = epoch.first_at or (epoch.started_at if reset.cause == ZERO else None)
+        tells_zero = reset.cause == ZERO or (reset.cause == CLEARED and reset.base == 0)
+        began = epoch.first_at or (epoch.started_at if tells_zero else None)
         if reset.is_exact or began is None or began < reset.at - DOUBT:
             return False
         if epoch.cause == RESTART and (press is None or press.number > epoch.last):
@@ -144,7 +146,7 @@ class History:
             self._begin_elsewhere(press, held)
         elif pending is None:
             self._count(press)
-        elif press.number > epoch.last and _may_be_before(press, pending, epoch.last):
+        elif press.number > epoch.last and self._may_be_before(press, pending):
             self._raise(press)
         elif self._lower is not None and _near(pending, self._lower[0]) and self._lower[0].number < press.number:
             self._pending = None
@@ -156,6 +158,16 @@ class History:
         else:
             self._pending = None
             self._begin_after(pending, press)
+
+    def _may_be_before(self, press: Press, reset: Reset) -> bool:
+        """Whether a press that goes on after the reset may be of before it: it waited in the device, or both
+        are of one second, and it is the next one, or the counter is known to have been reset near."""
+        if not press.is_dated:
+            return True
+        if not reset.is_exact or press.at != reset.at:
+            return False
+        following = self._following()
+        return press.number == self.epochs[-1].last + 1 or (following is not None and _near(following, press))
 
     def _count(self, press: Press) -> None:
         """A press of an epoch that no known reset has ended."""
@@ -333,9 +345,3 @@ def _line(kind: str, press: Press, first: int, last: int) -> FoundLine:
 def _near(reset: Reset, press: Press) -> bool:
     """Whether a press that seems to be before the reset may have been after it."""
     return not reset.is_exact and reset.at - DOUBT <= press.at
-
-
-def _may_be_before(press: Press, reset: Reset, last: int) -> bool:
-    """Whether a press that comes after the reset may have been pressed before it: it waited in the device, or both are
-    of one second and it is the next one."""
-    return not press.is_dated or (reset.is_exact and press.at == reset.at and press.number == last + 1)

@@ -149,6 +149,37 @@ def test_no_clock_and_a_counter_that_was_told_as_0() -> None:
     assert shown(account([waited, *told(2, 3, since=9)], zero, cleared)) == [("first", 0, 1, []), ("cleared", 1, 3, [])]
 
 
+def test_no_clock_and_a_memory_that_was_cleared_at_0() -> None:
+    """CLEAR_MEMORY, whose result tells 0, and then presses without a clock."""
+    waited = [Press(at(0.1 * number), number, number, is_dated=False, machine=1) for number in (1, 2, 3)]
+    presses = [*waited, *told(4, 5, since=0.5)]
+    assert shown(account(presses, reset(0, "cleared", None), reset(0.01, "zero"))) == [("first", 0, 5, [])]
+
+
+def zero_of_its_own(minutes: float) -> Reset:
+    """Told by the device with a press of another treatment."""
+    return Reset(at(minutes), "zero", 0, is_exact=True)
+
+
+def test_what_goes_on_in_the_second_of_a_told_0_was_before_it() -> None:
+    """9 is lost; then 10, a reset, and a press of another treatment, which tells the 0, in one second."""
+    presses = [*told(7, 8), Press(at(2), 2, 10, machine=1), *told(1, 2, since=3)]
+    assert shown(account(presses, zero_of_its_own(2), reset(2.01))) == [
+        ("first", 6, 10, ["missing 9"]),
+        ("reset", 0, 2, []),
+    ]
+
+
+@pytest.mark.parametrize("resets", [(reset(2.01),), (zero_of_its_own(2), reset(2.01))])
+def test_what_goes_on_in_the_second_of_a_reset_and_comes_late(resets: tuple[Reset, ...]) -> None:
+    """8 and 9 are lost; 10 comes after the 1 of its second."""
+    presses = [*told(6, 7), Press(at(2), 5, 10, machine=1), Press(at(2), 2, 1, machine=1), *told(2, 3, since=3)]
+    assert [(base, last, lines) for _, base, last, lines in shown(account(presses, *resets))] == [
+        (5, 10, ["missing 8–9"]),
+        (0, 3, []),
+    ]
+
+
 def test_a_press_that_waited_without_a_clock_is_of_the_epoch_before() -> None:
     waited = Press(at(2), 2, 7, is_dated=False, machine=1)
     presses = [*told(5, 6), waited, *told(1, 2, since=30)]
