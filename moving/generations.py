@@ -32,6 +32,11 @@ class Generation:
         named = (self.people, self.outlets, self.devices, self.machines, self.bindings, self.statuses)
         return [table for table in (*named, self.tokens, self.commands, self.events, self.readings) if table]
 
+    @property
+    def histories(self) -> list[str]:
+        """Of which only a part may come."""
+        return [table for table in (self.events, self.readings) if table]
+
 
 FIRST: Final = Generation(
     "ozone1",

@@ -35,6 +35,8 @@ class Report:
     stored: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """The same presses, as they stand here afterwards."""
 
+    in_source: dict[str, int] = field(default_factory=dict)
+    """Rows of those tables that were to come as a whole, as the source counts them."""
     days: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """The source's presses by device, local day and treatment."""
 
@@ -58,6 +60,11 @@ class Report:
             f"{name}: {table.rows} rows, but {table.added} added, {table.there} there, {table.refused} refused"
             for name, table in self.tables.items()
             if not table.adds_up
+        ]
+        found += [
+            f"{name}: {rows} rows in the source, {self.table(name).rows} read"
+            for name, rows in self.in_source.items()
+            if self.table(name).rows < rows
         ]
         if not self.is_dry:
             found += [

@@ -16,7 +16,7 @@ from moving.cells import first, text, whole
 from moving.generations import generation_of
 from moving.pace import forced_at_the_end, under_way, unlogged
 from moving.report import Report
-from moving.sources import NoSource, Source, count, walk
+from moving.sources import NoSource, Source, count, find_keys, walk
 from moving.state import Move
 from moving.steps.fleet import check_data_key, move_devices, move_statuses, move_tokens
 from moving.steps.histories import Progress, move_events, move_readings
@@ -35,8 +35,10 @@ def move_in(
     """
     generation = generation_of(source)
     move = Move(source, generation, Report(generation.name, is_dry), zone, timezone.now(), since)
+    find_keys(source, filter(None, (*generation.tables(), "auth_user", generation.derived)))
     check_data_key(move)
     _check_retention(move)
+    before = _counted_rows(move)
     move.remembered()
     with unlogged(), nullcontext() if is_dry else _written():
         move_people(move)
@@ -52,7 +54,16 @@ def move_in(
         _compare_derived(move)
         if not is_dry:
             _finish()
+    # A source in use may get rows meanwhile, or lose some.
+    move.report.in_source = {table: min(before.get(table, 0), rows) for table, rows in _counted_rows(move).items()}
     return move.report
+
+
+def _counted_rows(move: Move) -> dict[str, int]:
+    """Of the tables whose rows are all to come."""
+    some = move.generation.histories if move.since is not None else []
+    there = [table for table in move.generation.tables() if table in move.source.columns and table not in some]
+    return {table: count(move.source, table) for table in there}
 
 
 @contextmanager

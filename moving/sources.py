@@ -1,7 +1,7 @@
 """An earlier system's database, opened so that nothing can be written to it: a SQLite file or a PostgreSQL URL."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import quote
@@ -20,10 +20,12 @@ class NoSource(Exception):
 
 
 class Source(Protocol):
-    """`columns`: table -> its columns; `keys`: table -> the column of its primary key."""
+    """`columns`: table -> its columns; `keys`: table -> the column of its primary key, where it has one of one column;
+    `row_key`: what names a row of any table, if anything does."""
 
     columns: dict[str, Sequence[str]]
     keys: dict[str, str]
+    row_key: str | None
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """The rows of a SELECT with `?` for values."""
@@ -41,15 +43,33 @@ def open_source(where: str) -> Source:
     return SqliteSource(path)
 
 
+def find_keys(source: Source, tables: Iterable[str]) -> None:
+    """For tables that have lost their primary keys, as copies of tables do: the first column, where it names each row
+    once, else what names any row. Raises NoSource where there is neither."""
+    for table in tables:
+        if table not in source.columns or table in source.keys:
+            continue
+        column = source.columns[table][0]
+        (found,) = source.query(f'SELECT COUNT(*) AS n, COUNT(DISTINCT "{column}") AS names FROM "{table}"')
+        key = column if found["n"] == found["names"] else source.row_key
+        if key is None:
+            raise NoSource(
+                f"{table} has no primary key, and {column} does not name each of its rows once. Move from a copy with"
+                f" one: ALTER TABLE {table} ADD COLUMN moved_id bigserial PRIMARY KEY"
+            )
+        source.keys[table] = key
+
+
 def walk(source: Source, table: str, step: int = STEP) -> Iterator[list[Row]]:
     """All rows of a table in the order of its key, in pieces; none where there is no such table."""
     if table not in source.columns:
         return
-    key = source.keys.get(table, source.columns[table][0])
+    key = source.keys[table]
+    cells = "*" if key in source.columns[table] else f'"{key}" AS "{key}", *'
     after: Any = None
     while True:
         condition, values = ("", ()) if after is None else (f' WHERE "{key}" > ?', (after,))
-        rows = source.query(f'SELECT * FROM "{table}"{condition} ORDER BY "{key}" LIMIT {step}', values)
+        rows = source.query(f'SELECT {cells} FROM "{table}"{condition} ORDER BY "{key}" LIMIT {step}', values)
         if not rows:
             return
         yield rows
@@ -61,6 +81,8 @@ def count(source: Source, table: str) -> int:
 
 
 class SqliteSource:
+    row_key: str | None = "rowid"
+
     def __init__(self, path: Path) -> None:
         try:
             self._connection = open_read_only(path)
@@ -73,7 +95,9 @@ class SqliteSource:
             for name in (row["name"] for row in tables):
                 info = self.query(f'PRAGMA table_info("{name}")')
                 self.columns[name] = [column["name"] for column in info]
-                self.keys.update((name, column["name"]) for column in info if column["pk"] == 1)
+                keys = [column["name"] for column in info if column["pk"]]
+                if len(keys) == 1:
+                    self.keys[name] = keys[0]
         except sqlite3.Error as error:
             raise NoSource(f"{path} cannot be read as a SQLite database: {error}.") from None
 
@@ -104,6 +128,8 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 
 class PostgresSource:
+    row_key: str | None = None
+
     def __init__(self, url: str) -> None:
         try:
             self._connection = psycopg.connect(url, autocommit=True, row_factory=dict_row, connect_timeout=10)

@@ -75,7 +75,7 @@ class Move:
         return self.devices.get(first) or self.devices.get(second)
 
     def key_of(self, table: str) -> str:
-        return self.source.keys.get(table, self.source.columns[table][0])
+        return self.source.keys[table]
 
     def all_devices(self) -> Iterator[MovedDevice]:
         return iter({id(device): device for device in self.devices.values()}.values())

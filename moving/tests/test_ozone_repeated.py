@@ -1,13 +1,15 @@
-"""What the source has changed between the rehearsal and the day of the move, and names that look like keys."""
+"""What the source has changed between the rehearsal and the day of the move; names that look like keys, and no keys."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from device_gateway.models import Credential, Device
 from device_gateway.secret import hash_secret
+from moving.sources import walk
 from moving.tests.conftest import move
-from moving.tests.old import MACS, Old, at, press
+from moving.tests.old import FIRST, MACS, TOKENS, Old, at, press
 from telemetry.models import Machine, MachineDevice, Outlet
 from telemetry.models import TelemetryEvent as Event
 
@@ -137,3 +139,27 @@ def test_a_number_that_is_none(first: Old, told: Any) -> None:
     first.add("telemetry_outlet", {"id": 1, "name": "North", "average_intage_services": told})
     assert move(first).differences() == []
     assert Outlet.objects.get().average_intage_services is None
+
+
+def test_tables_that_have_lost_their_keys(tmp_path: Path) -> None:
+    """As in a copy by CREATE TABLE … AS, where rows came together that had one number."""
+    copy = Old(tmp_path / "copy.sqlite3", [statement.replace(" PRIMARY KEY", "") for statement in FIRST])
+    copy.add("telemetry_device", {"id": 1, "mac": MACS[0], "device_id": "A", "token": TOKENS[0], "assigned": 1})
+    copy.add("telemetry_machine", {"id": 8, "name": "M"})
+    copy.add("telemetry_machinedevice", {"id": 1, "machine_id": 8, "device_id": "A", "assigned_date": "2025-06-01"})
+    copy.fill(
+        "telemetry_telemetryevent",
+        (press(n // 3, "A", "BASIC", f"2025-06-02 01:{n // 60:02}:{n % 60:02}") for n in range(2100)),
+    )
+    report = move(copy)
+    assert report.differences() == []
+    assert report.tables["telemetry_telemetryevent"].added == Event.objects.count() == 2100
+    assert [binding.machine.name for binding in MachineDevice.objects.all()] == ["M"]
+    again = move(copy)
+    assert (again.differences(), again.tables["telemetry_telemetryevent"].there) == ([], 2100)
+
+
+def test_rows_that_were_not_read_are_missed(first: Old, monkeypatch: pytest.MonkeyPatch) -> None:
+    first.add("telemetry_device", *({"id": n, "mac": mac, "device_id": f"D{n}"} for n, mac in enumerate(MACS)))
+    monkeypatch.setattr("moving.pace.walk", lambda *where: (rows[1:] for rows in walk(*where)))
+    assert move(first).differences() == ["telemetry_device: 3 rows in the source, 2 read"]

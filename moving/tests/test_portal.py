@@ -198,6 +198,28 @@ def test_a_source_on_postgresql(furnished: Old) -> None:
     assert Device.objects.create(name="new").pk > 503
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="a source on PostgreSQL needs one")
+@pytest.mark.django_db(transaction=True)
+def test_a_table_on_postgresql_whose_rows_have_no_names(furnished: Old) -> None:
+    to_postgres(furnished, "old")
+    settings = connection.settings_dict
+    url = f"postgresql://{settings['USER']}@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "ALTER TABLE old.device_gateway_devicetelemetry DROP CONSTRAINT device_gateway_devicetelemetry_pkey"
+        )
+        cursor.execute("UPDATE old.device_gateway_devicetelemetry SET id = 1")
+    source = open_source(f"{url}?options=-csearch_path%3Dold")
+    try:
+        with pytest.raises(NoSource, match="device_gateway_devicetelemetry has no primary key"):
+            move_in(source, zone=ZoneInfo("Asia/Kuala_Lumpur"), progress=lambda *_: None)
+    finally:
+        source.close()
+        with connection.cursor() as cursor:
+            cursor.execute("DROP SCHEMA old CASCADE")
+    assert not Device.objects.exists()
+
+
 def to_postgres(old: Old, schema: str) -> None:
     """Copies the tables of a SQLite source into a schema of the test's database, typed as Django types them."""
     types = {"payload": "jsonb", "metadata": "jsonb", "received_at": "timestamptz", "created_at": "timestamptz"}
