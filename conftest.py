@@ -14,15 +14,18 @@ from django.conf import settings as django_settings
 from hypothesis import HealthCheck, settings
 
 from tests.support.doors import AsgiDoor, DjangoDoor, Door
+from tests.support.server import MIGRATED_FILE, migrated_file
 
 settings.register_profile("of this suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("of this suite")
 """How long an example takes is this machine's affair: beside other runs it may stand still for seconds."""
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     if folder := _own_folder():
         folder.mkdir(mode=0o700)
+    if getattr(config.option, "numprocesses", None) and _is_sqlite():  # its workers inherit it
+        os.environ.setdefault(MIGRATED_FILE, str(migrated_file()))
 
 
 def pytest_collection_finish() -> None:
@@ -42,6 +45,10 @@ def _own_folder() -> Path | None:
     return folder if folder.name == f"ozone-tests-{os.getpid()}" else None
 
 
+def _is_sqlite() -> bool:
+    return bool(django_settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two doors where they may differ, on one database: behind them is one handler."""
     items[:] = [item for item in items if _is_through_the_front(item) or _is_of_both_doors(item)]
@@ -53,7 +60,7 @@ def _is_through_the_front(item: pytest.Item) -> bool:
 
 
 def _is_of_both_doors(item: pytest.Item) -> bool:
-    if django_settings.DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3":
+    if not _is_sqlite():
         return False
     is_first = getattr(item, "originalname", "") == "test_it_works"
     return is_first or item.get_closest_marker("both_doors") is not None
@@ -80,6 +87,35 @@ def _emptied() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         for table in tables_with_rows():
             cursor.execute(f"DELETE FROM {table}")
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_modify_db_settings: None) -> bool:
+    """Whether the tables are there: on SQLite a copy of the file that tests/run.py has migrated for all runs."""
+    if MIGRATED_FILE not in os.environ or not _is_sqlite():
+        return False
+    shutil.copy(migrated_file(), django_settings.DATABASES["default"]["TEST"]["NAME"])
+    return True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_chain_of_middleware(django_test_environment: None) -> None:
+    """One for all clients, until a setting changes: each would make its own, and most ask for one page only."""
+    from django.core.signals import setting_changed
+    from django.test.client import ClientHandler
+
+    made: dict[str, Any] = {}
+    make = ClientHandler.load_middleware
+
+    def load(handler: ClientHandler, is_async: bool = False) -> None:
+        if not made:
+            before = set(vars(handler))
+            make(handler, is_async)
+            made.update({name: value for name, value in vars(handler).items() if name not in before})
+        vars(handler).update(made)
+
+    ClientHandler.load_middleware = load  # type: ignore[method-assign, assignment]
+    setting_changed.connect(lambda **_: made.clear(), weak=False)
 
 
 @pytest.fixture(autouse=True)

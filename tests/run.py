@@ -61,6 +61,9 @@ ON_POSTGRESQL = (
 AT_NIGHT = ("ozone/webapi", "pages")
 # Wire formats, checks and texts, and what speaks HTTP only.
 ON_SQLITE_ALONE = ("ozone/wire", "ozontelemetry", "simulators")
+# Servers and browsers only: to import the clients of a browser and of a fuzzer takes seconds, which the others save.
+WITH_SERVERS = ("tests/browser", "tests/ha", "tests/live", "tests/nodes")
+_UNREAD = tuple(f"--ignore={folder}" for folder in WITH_SERVERS)
 
 # The longest first. A run names its folders where it can: to read and compile all tests takes half a minute.
 RUNS = (
@@ -71,7 +74,7 @@ RUNS = (
         ("tests/live", "tests/clients", "moving", "ozontelemetry", "stations", "--ignore-glob=tests/live/test_[a-m]*"),
     ),
     Run("browser", "browser", ("tests/browser",)),
-    Run("SQLite", "not browser and not real_server"),
+    Run("SQLite", "not browser and not real_server", _UNREAD),
     Run(
         "live servers on PostgreSQL",
         f"real_server and not sqlite_only{'' if IS_LONG else ' and not alike'}",
@@ -81,7 +84,7 @@ RUNS = (
     Run(
         "PostgreSQL",
         f"not browser and not real_server and not sqlite_only{'' if IS_LONG else ' and not alike'}",
-        (*ON_POSTGRESQL, *(AT_NIGHT if IS_LONG else ())),
+        (*ON_POSTGRESQL, *(AT_NIGHT if IS_LONG else ()), *_UNREAD),
         postgres=True,
     ),
 )

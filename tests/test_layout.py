@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.run import AT_NIGHT, ON_POSTGRESQL, ON_SQLITE_ALONE, RUNS
+from tests.run import AT_NIGHT, ON_POSTGRESQL, ON_SQLITE_ALONE, RUNS, WITH_SERVERS
 
 pytestmark = pytest.mark.sqlite_only
 
@@ -70,6 +70,17 @@ def test_every_live_test_is_in_a_run() -> None:
         )
     ]
     assert missed == []
+
+
+def test_nothing_else_stands_where_servers_are() -> None:
+    """The other runs do not read those folders."""
+    files = [file for file in of_tests() if is_within(file, WITH_SERVERS)]
+    assert {str(file.parent) for file in files} == set(WITH_SERVERS)
+    for file in files:
+        text = (ROOT / file).read_text()
+        marked = re.findall(r"^@pytest\.mark\.(?:real_server|browser)$", text, re.M)
+        is_whole = re.search(r"^pytestmark = [^@]*?mark\.(real_server|browser)\b", text, re.M) is not None
+        assert is_whole or len(marked) == len(re.findall(r"^ *def test_", text, re.M)), file
 
 
 def test_every_room_is_on_postgresql_or_is_said_not_to_be() -> None:

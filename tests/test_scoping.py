@@ -4,7 +4,8 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from pytest_django import Settings
 
 from ozone.accounts.tokens import issue
 from ozone.webapi.view import NothingHere
+from tests.support import costly
 from tests.support.doors import Answer, DjangoDoor
 from tests.support.estate import STATION_WORD, Estate, settle, station
 from tests.support.scoping import CALLERS, WITH_TOKEN, Row, rows
@@ -73,6 +75,13 @@ def test_a_row_is_written_once() -> None:
     assert len(set(named)) == len(named)
 
 
+def test_every_address_has_its_costliest_requests() -> None:
+    """Which tests/live/test_fairness.py sends."""
+    named = {plain(line.path) for line in costly.lines()}
+    assert sorted(PATHS - named) == [], "tests/support/costly.py says nothing of these: add a line for each"
+    assert sorted(named - PATHS) == [], "lines of addresses that are gone"
+
+
 # --- who gets what ---
 
 
@@ -104,10 +113,7 @@ class Scene:
         return re.sub(r"<(\w+)>", lambda found: self.named[found[1]], text)
 
     def ask(self, caller: str, method: str, path: str, body: str = "", *, with_token: bool = False) -> Answer:
-        shown = (caller, with_token)
-        if shown not in self.shown:
-            self.shown[shown] = self.credential(caller, with_token=with_token)
-        headers = dict(self.shown[shown])
+        headers = dict(self.shown[caller, with_token])
         if body or method not in ("GET", "DELETE"):
             headers["Content-Type"] = "application/json"
         return DjangoDoor().send(method, self.fill(path), self.fill(body).encode(), headers)
@@ -144,9 +150,12 @@ def scene(write_path: None, settings: Settings, kept: sqlite3.Connection, made: 
     if made:
         kept.backup(connection.connection)
     else:
-        made.append(new_scene())
+        scene = new_scene()
+        for caller, with_token in product(CALLERS, (False, True)):
+            scene.shown[caller, with_token] = scene.credential(caller, with_token=with_token)
+        made.append(scene)
         connection.connection.backup(kept)
-    return replace(made[0], shown={})
+    return made[0]
 
 
 def new_scene() -> Scene:
@@ -196,8 +205,11 @@ def test_who_may_do_what(scene: Scene, row: Row) -> None:
 def test_no_other_method(scene: Scene) -> None:
     """Whatever a route takes stands in the table, with a row for each method."""
     wrong = []
+    methods: dict[str, set[str]] = {}
+    for row in ROWS:
+        methods.setdefault(plain(row.path), set()).add(row.method)
     for path in sorted({row.path for row in ROWS}):
-        taken = {row.method for row in ROWS if plain(row.path) == plain(path)}
+        taken = methods[plain(path)]
         for method in sorted(METHODS - taken):
             answer = scene.ask("staff", method, path, with_token=path.startswith(WITH_TOKEN))
             if answer.status != 405 or not set(answer.headers["allow"].split(", ")) >= taken:

@@ -1,7 +1,8 @@
 """Presence in its three forms, at each threshold and a second either side."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from django.db import connection
@@ -21,6 +22,7 @@ from telemetry.presence import (
     presence_is,
     presence_order,
 )
+from tests.support.kept import Kept
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -52,16 +54,29 @@ def before_noon(silence: timedelta | None) -> datetime | None:
     return None if silence is None else NOON - silence
 
 
+@dataclass
+class States:
+    """A device in a machine for each combination of silences, by its number."""
+
+    silences: dict[int, tuple[timedelta | None, timedelta | None]]
+
+    @classmethod
+    def make(cls) -> "States":
+        made = {}
+        for poll, seen in HEARD:
+            device = Device.objects.create(name="unit", assigned=True)
+            DeviceState.objects.filter(device=device).update(last_poll=before_noon(poll), last_seen=before_noon(seen))
+            Machine.objects.create(name="machine", device=device)
+            made[device.pk] = (poll, seen)
+        return cls(made)
+
+
+_KEPT: Final = Kept(States.make)
+
+
 @pytest.fixture
 def states(db: None) -> dict[int, tuple[timedelta | None, timedelta | None]]:
-    """A device in a machine for each combination of silences, by its number."""
-    made = {}
-    for poll, seen in HEARD:
-        device = Device.objects.create(name="unit", assigned=True)
-        DeviceState.objects.filter(device=device).update(last_poll=before_noon(poll), last_seen=before_noon(seen))
-        Machine.objects.create(name="machine", device=device)
-        made[device.pk] = (poll, seen)
-    return made
+    return _KEPT.lay().silences
 
 
 def in_sql(expression: str) -> dict[int, Any]:

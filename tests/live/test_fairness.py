@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.urls import get_resolver
 
 from bench import attack
 from bench.fairness import LIMIT_MS, TIMES, session, signed_in
@@ -24,7 +23,6 @@ from tests.support.costly import Caller, lines, requests_to
 from tests.support.length import IS_LONG, length
 from tests.support.server import ADMIN, PASSWORD, ROOT, LiveServer, fresh_database, live_server
 from tests.support.staff import Staff
-from tests.test_scoping import is_nothing, plain, walk
 
 SECONDS = float(os.environ.get("FAIRNESS_SECONDS", length(8, 300)))
 REQUESTS = int(os.environ.get("FAIRNESS_REQUESTS", length(1_500, 50_000)))
@@ -41,13 +39,6 @@ NO_LIMITS: dict[str, Any] = {f"LIMIT_{name}": "1000000/10" for name in _LIMITS}
 """What is to hold is the server's work for a caller, not the limits that would send him away."""
 
 LINES = lines()
-
-
-def test_every_address_has_its_costliest_requests() -> None:
-    paths = {path for path, view in walk(get_resolver().url_patterns) if not is_nothing(view)}
-    missing = sorted(paths - {plain(line.path) for line in LINES})
-    assert missing == [], "tests/support/costly.py says nothing of these: add a line for each"
-    assert sorted({plain(line.path) for line in LINES} - paths) == [], "lines of addresses that are gone"
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 A table of one line a route, and as long as there are routes.
 
-`test_fairness.py` holds the table against the URL map: a new route needs a line here, with the kinds of its requests.
+`test_scoping.py` holds the table against the URL map: a new route needs a line here, with the kinds of its requests.
 
     name       names in the path: long, of characters that are slow to normalise, of digits
     query      a thousand parameters, long values, wrong encodings, the widest spans
