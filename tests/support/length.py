@@ -1,6 +1,7 @@
 """The short form of a long test, as every run has it, and the long form of `make nightly`."""
 
 import os
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import pytest
@@ -14,6 +15,7 @@ def length(short: T, nightly: T) -> T:
     return nightly if IS_LONG else short
 
 
-def first_on_postgresql(count: int, cases: list[tuple[Any, ...]]) -> list[Any]:
+def first_on_postgresql(count: int, cases: Sequence[Any]) -> list[Any]:
     """All of them on SQLite; by day the first `count` on PostgreSQL, which is asked the same by each."""
-    return [*cases[:count], *(pytest.param(*case, marks=pytest.mark.alike) for case in cases[count:])]
+    later = (case if isinstance(case, tuple) else (case,) for case in cases[count:])
+    return [*cases[:count], *(pytest.param(*case, marks=pytest.mark.alike) for case in later)]

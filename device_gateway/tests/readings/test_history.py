@@ -249,6 +249,7 @@ class TestBuckets:
         keep(other_meter, (0, {"n": 1}))
         assert fetch(bucket="hour", fields="n").json()["results"] == []
 
+    @pytest.mark.sqlite_only
     @pytest.mark.parametrize(
         ("query", "wrong"),
         [

@@ -115,6 +115,7 @@ def test_shares(site: Site) -> None:
     assert site.olga.read(f"{SHARES}?outlet_id={site.other_outlet.pk}") == []
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     ("change", "field"),
     [({"percent": 30}, "percent"), ({"percent": "100.5"}, "percent"), ({"outlet": None}, "outlet"), ({"x": 1}, "x")],

@@ -151,6 +151,7 @@ def test_beside_the_same_weekdays(priced: Site) -> None:
     assert (found["total"]["revenue"], found["total"]["prev_revenue"]) == ("14.00", "5.00")
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     ("query", "field"),
     [
