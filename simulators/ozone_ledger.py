@@ -54,9 +54,10 @@ def compare_ledger(
 ) -> Withheld:
     """A machine's presses beside the lines of its ledger, before and after the withheld ones came.
 
-    Two things nobody can know (docs/ledger.md). A reset whose result did not come is known by the numbers after it, so
-    one of them may seem to be told twice, or a step back; `unheard`: the lives that began so. And of a press without a
-    clock nobody knows on which side of a reset it was, so it may seem to be missing on the other.
+    Three things nobody can know (docs/ledger.md). A reset whose result did not come is known by the numbers after it,
+    so one of them may seem to be told twice, or a step back; `unheard`: the lives that began so. Of a press without a
+    clock nobody knows on which side of a reset it was, so it may seem to be missing on the other. And one that its
+    machine has cleared while a copy of it was on its way comes out of turn: without a clock a step back, and missing.
     """
     stored = {str(row.get("event_id")) for row in rows}
     numbers: dict[tuple[str, int], list[int]] = {}
@@ -68,9 +69,10 @@ def compare_ledger(
             withheld[press.treatment, press.counter] += 1
         elif press.event_id in stored:
             numbers.setdefault((press.treatment, press.life), []).append(press.counter)
-            if press.blind and was_reset:
+            is_out_of_turn = press.blind and press.fate is Fate.CLEARED
+            if press.blind and (was_reset or is_out_of_turn):
                 unstored[press.treatment, press.counter] += 1
-            if press.life in unheard:
+            if press.life in unheard or is_out_of_turn:
                 again.add((press.treatment, press.counter))
         else:
             unstored[press.treatment, press.counter] += 1

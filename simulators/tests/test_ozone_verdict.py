@@ -187,3 +187,16 @@ def test_a_number_told_again_after_a_reset_that_nobody_heard_of(kind: str) -> No
     assert compare_ledger("m", presses, rows, lines, lines, {1}).untrue == []
     assert len(compare_ledger("m", presses, rows, lines, lines).untrue) == 2
     assert len(compare_ledger("m", presses, rows, [line(kind, 1)], [], {1}).untrue) == 1
+
+
+def test_what_was_cleared_and_came_nevertheless_is_out_of_turn_without_a_clock() -> None:
+    presses = pressed(1, 2, 3, without=(2,))
+    rows = [{"event_id": one.event_id} for one in presses]
+    lines = [line("missing", 2), line("back", 2)]
+    assert len(compare_ledger("m", presses, rows, lines, lines).untrue) == 3
+    for one in presses:
+        one.blind = True
+    assert compare_ledger("m", presses, rows, lines, lines).untrue == []
+    assert compare_ledger("m", presses, rows, lines, lines).unclosed == []
+    assert len(compare_ledger("m", presses, rows, [line("back", 3)], [line("missing", 3)]).untrue) == 1
+    assert len(compare_ledger("m", presses, rows, [line("back", 3)], [line("missing", 3)]).unclosed) == 1
