@@ -1,6 +1,8 @@
 """Finding: the search of each list, and the box in the menu, in every script, whatever the database and its locale."""
 
 import re
+from dataclasses import dataclass
+from typing import Final
 from unicodedata import normalize
 
 import pytest
@@ -15,6 +17,7 @@ from stations.models import PowerBank, Station
 from telemetry.machines.bindings import add_machine, archive_machine, archive_outlet, assign_device
 from telemetry.models import Machine, Outlet
 from telemetry.tests.cast import NOON
+from tests.support.kept import Kept
 from tests.support.length import first_on_postgresql
 
 LISTS = ("/devices/", "/machines/", "/outlets/", "/find/")
@@ -63,9 +66,14 @@ def test_case_and_composition_make_no_difference(staff: Client, name: str, query
         assert [found(staff, path, normalize(form, query)) for form in ("NFC", "NFD")] == [shown] * 2, path
 
 
-@pytest.fixture
-def unit(db: None) -> Device:
+@dataclass
+class Furnished:
     """It was called OZ-OLD; it stands in the machine Kabine 2 of Север, Nord."""
+
+    unit: Device
+
+
+def furnished() -> Furnished:
     device = Device.objects.create(
         name="Säule", device_id="OZ-OLD", mac="EC:E3:34:46:2B:C0", location="Halle Süd", firmware="1.4.2-Beta"
     )
@@ -73,7 +81,15 @@ def unit(db: None) -> Device:
     outlet = Outlet.objects.create(name="Север", region="Nord", address="Straße 1", contact_person="José")
     assign_device(machine=Machine.objects.create(name="Kabine 2", outlet=outlet), device=device)
     furnish("Beside it")
-    return device
+    return Furnished(device)
+
+
+_KEPT: Final = Kept(furnished)
+
+
+@pytest.fixture
+def unit(db: None) -> Device:
+    return _KEPT.lay().unit
 
 
 @pytest.mark.parametrize("query", first_on_postgresql(10, [

@@ -24,7 +24,7 @@ from telemetry.events.storing import store_once
 from telemetry.figures.statistics import Filters, statistics
 from telemetry.models import Machine, MachineDevice, Outlet
 from telemetry.treatments import TREATMENTS
-from tests.support.length import first_on_postgresql
+from tests.support.length import first_on_postgresql, length
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 NAMES = ("basic", "standard", "premium")
@@ -163,7 +163,9 @@ def assert_counted(place: Place, told: Told, filters: Filters, now: datetime, wh
 
 @pytest.mark.django_db
 @pytest.mark.thorough
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=length(30, 300), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data(), centre=st.sampled_from(CENTRES), presses=PRESSES, kept=ZONES, zone=ZONES)
 def test_they_are_a_plain_count(data: Any, centre: datetime, presses: list[Any], kept: str, zone: str) -> None:
     with transaction.atomic(), override_settings(STATS_TIME_ZONE=kept):
