@@ -27,9 +27,6 @@ BETWEEN: Final = 0.005
 """Seconds from the end of one step to the beginning of the next, at least; and TIMES_A_STEP as long as it took."""
 TIMES_A_STEP: Final = 2
 """Whoever was held up by a step has more to write after it, for as long as the step took and longer."""
-CHECKPOINT_STEPS: Final = 16
-"""After so many steps what stands in SQLite's log is written to the file, between two of them. Else the commit that
-finds the log full does it, mostly one of the devices' writer, and readings wait for that."""
 _NEVER: Final = float("inf")
 _WAITS: Final = 30.0
 """Seconds for which a step waits for its turn."""
@@ -40,16 +37,12 @@ class _Pace:
 
     def __init__(self) -> None:
         self._next = 0.0
-        self._steps = 0
         self._told = _NEVER
 
     @contextmanager
     def step(self) -> Iterator[None]:
         """A transaction."""
         if connection.vendor == "sqlite":
-            self._steps += 1
-            if self._steps % CHECKPOINT_STEPS == 0 and not connection.in_atomic_block:
-                connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
             time.sleep(max(0.0, self._next - time.monotonic()))
         _wait(LOOK_MILLISECONDS)
         began = time.monotonic()

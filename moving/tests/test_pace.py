@@ -1,8 +1,6 @@
 """How a move spares the server beside it: what is set while it goes on, and set back after it."""
 
 import gc
-import sqlite3
-from contextlib import closing
 
 import pytest
 from django.db import connection
@@ -13,7 +11,6 @@ from moving.pace import forced_at_the_end, step
 from moving.tests.conftest import move
 from moving.tests.old import MACS, TOKENS, Old, press
 from telemetry.events.storing import Past
-from telemetry.models import Outlet
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite_only]
 
@@ -55,27 +52,6 @@ def test_nothing_is_collected_while_everybody_waits() -> None:
     with pytest.raises(CutOff), step():
         raise CutOff
     assert gc.isenabled()
-
-
-def test_the_log_is_written_to_the_file_between_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No writer's commit has to do it, which devices wait for."""
-    monkeypatch.setattr("moving.pace.CHECKPOINT_STEPS", 3)
-    monkeypatch.setattr("moving.pace._pace._steps", 0)
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def in_the_file() -> set[str]:
-        """Without what stands in the log."""
-        with closing(sqlite3.connect(f"file:{connection.settings_dict['NAME']}?immutable=1", uri=True)) as file:
-            return {name for (name,) in file.execute("SELECT name FROM telemetry_outlet")}
-
-    for name in ("One", "Two"):
-        with step():
-            Outlet.objects.create(name=name)
-    assert not in_the_file()
-    with step():
-        Outlet.objects.create(name="Three")
-    assert in_the_file() == {"One", "Two"}
 
 
 def test_it_is_known_that_a_move_is_under_way(first: Old, monkeypatch: pytest.MonkeyPatch) -> None:
