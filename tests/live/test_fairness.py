@@ -70,7 +70,11 @@ def placed(server: LiveServer) -> Place:
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
-    with fresh_database() as url, live_server(url, slow_hashes=True, start=False, **NO_LIMITS) as server:
+    # As strangers meet it: development answers what is not there with all addresses, which costs more than all else.
+    with (
+        fresh_database() as url,
+        live_server(url, production=True, slow_hashes=True, start=False, **NO_LIMITS) as server,
+    ):
         run_module("bench.history", str(HISTORY), env=server.environment)
         server.start()
         yield placed(server)
@@ -79,7 +83,7 @@ def place() -> Iterator[Place]:
 @pytest.fixture(scope="module")
 def twin() -> Iterator[Place]:
     """A second server, which nobody attacks: what the machine's own load does, it does to both."""
-    with fresh_database() as url, live_server(url, **NO_LIMITS) as server:
+    with fresh_database() as url, live_server(url, production=True, **NO_LIMITS) as server:
         yield placed(server)
 
 
