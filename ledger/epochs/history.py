@@ -68,6 +68,9 @@ class History:
         self._lower: tuple[Press, FoundLine] | None = None
         self._repeats: dict[tuple[str, int], FoundLine] = {}
         """Lines of presses since the last one that raised the counter."""
+        self._moment: datetime | None = None
+        self._of_moment: dict[tuple[str, int], FoundLine] = {}
+        """Those before it, of its moment: a second line of the same number could not be told from the first."""
         self._runs: dict[str, FoundLine] = {line.kind: line for line in resumed.lines} if resumed else {}
         """Lines of several presses, to which the next may belong."""
 
@@ -195,6 +198,9 @@ class History:
         epoch.pressed_at = press.at
         epoch.first_at = epoch.first_at or (press.at if press.is_dated else None)
         self._lower = None
+        if self._moment != press.at:
+            self._moment, self._of_moment = press.at, {}
+        self._of_moment.update((key, line) for key, line in self._repeats.items() if line.at == press.at)
         self._repeats.clear()
         self._run(UNPLACED, press, is_so=press.machine is None)
         self._run(LATE, press, is_so=press.is_late)
@@ -301,6 +307,7 @@ class History:
         self.epochs.append(FoundEpoch(cause, machine, since, base, base, reset.command if reset else None))
         self._doubt = self._lower = None
         self._repeats.clear()
+        self._of_moment.clear()
         self._runs.clear()
 
     def _end_when_moved(self, epoch: FoundEpoch) -> None:
@@ -321,11 +328,15 @@ class History:
         return line
 
     def _repeat(self, kind: str, press: Press) -> FoundLine:
-        line = self._repeats.get((kind, press.number))
+        key = kind, press.number
+        line = self._repeats.get(key)
+        if line is None and self._moment == press.at:
+            line = self._of_moment.get(key)
         if line is None:
-            line = self._repeats[kind, press.number] = self._line(kind, press, press.number, press.number)
+            line = self._line(kind, press, press.number, press.number)
         else:
             line.count += 1
+        self._repeats[key] = line
         return line
 
     def _run(self, kind: str, press: Press, *, is_so: bool) -> None:

@@ -1,0 +1,86 @@
+"""Counters that step to and fro, many presses of one moment: a broken board's, or of somebody who means harm."""
+
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from django.db import connection
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from device_gateway.models import Device
+from ledger.epochs import account as accounts
+from ledger.epochs.services import begin_again, look_through
+from ledger.models import Epoch, Line
+from telemetry.events.storing import store_once
+from telemetry.models import Machine, MachineDevice
+from telemetry.tests.cast import DAY, NOON, event
+from tests.support.length import length
+
+MINUTE = timedelta(minutes=1)
+_numbers: "count[int]" = count(1)
+
+presses = st.lists(st.tuples(st.sampled_from(["BASIC", "BASIC", "PREMIUM"]), st.integers(1, 12)), max_size=6)
+batches = st.lists(st.tuples(st.sampled_from([0, 1, 1, 1, 30]), presses), min_size=1, max_size=10)
+"""Minutes since the one before, and what the batch tells."""
+
+
+def device_of(name: str, *, held: bool) -> Device:
+    device = Device.objects.create(device_id=name, name="", created_at=NOON - 100 * DAY)
+    if held:
+        machine = Machine.objects.create(name=name)
+        MachineDevice.objects.create(machine=machine, device=device, assigned_date=NOON - 100 * DAY)
+    return device
+
+
+def shown(device: Device) -> list[Any]:
+    of_epochs = Epoch.objects.filter(device=device).order_by("treatment", "number")
+    of_lines = Line.objects.filter(device=device).order_by("treatment", "epoch__number", "at", "kind", "first")
+    return [
+        *of_epochs.values_list("treatment", "number", "cause", "started_at", "ended_at", "base", "last", "presses"),
+        *of_lines.values_list("treatment", "epoch__number", "kind", "first", "last", "count", "at"),
+    ]
+
+
+@pytest.mark.django_db
+@settings(max_examples=length(15, 400), deadline=None)
+@given(batches, st.booleans(), st.sampled_from([2, 7, 5_000]))
+def test_step_by_step_it_is_what_it_is_at_once(told: list[Any], held: bool, at_once: int) -> None:
+    device = device_of(f"wild-{next(_numbers)}", held=held)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "EVENTS_AT_ONCE", at_once)
+        at = NOON
+        for minutes, batch in told:
+            at += minutes * MINUTE
+            events = [event(device, at, received_at=at, treatment=name, counter=number) for name, number in batch]
+            store_once(connection, events)
+            look_through(device.pk)
+        followed = shown(device)
+        patch.setattr(accounts, "EVENTS_AT_ONCE", 5_000)
+        begin_again([device.pk])
+        look_through(device.pk)
+    assert shown(device) == followed
+
+
+@pytest.mark.django_db
+def test_back_at_one_number_twice_in_a_moment() -> None:
+    device = device_of("wild", held=True)
+    store_once(connection, [event(device, NOON, received_at=NOON, counter=number) for number in (6, 4, 8, 4)])
+    look_through(device.pk)
+    backs = Line.objects.filter(device=device, kind="back")
+    assert [(line.first, line.count) for line in backs] == [(4, 2)]
+
+
+@pytest.mark.django_db
+def test_back_at_a_number_of_the_moment_before() -> None:
+    device = device_of("wild", held=True)
+    for minute, numbers in ((0, (6, 4, 8)), (1, (4,))):
+        at = NOON + minute * MINUTE
+        store_once(connection, [event(device, at, received_at=at, counter=number) for number in numbers])
+        look_through(device.pk)
+    followed = shown(device)
+    assert [(line.first, line.count) for line in Line.objects.filter(kind="back").order_by("at")] == [(4, 1), (4, 1)]
+    begin_again([device.pk])
+    look_through(device.pk)
+    assert shown(device) == followed
