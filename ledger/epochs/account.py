@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Final, NamedTuple
 
-from django.db.models import Q
+from django.db.models import Q, Sum
 
 from ledger.epochs.found import DOUBT, LONG_AGO, RESTART, FoundEpoch, FoundLine, Press, Reset, in_order
 from ledger.epochs.history import History
@@ -28,9 +28,10 @@ from ledger.lines.models import Kind, Line
 from telemetry.treatments import TREATMENTS
 
 EVENTS_AT_ONCE: Final = 5_000
-FEWER_AT_ONCE: Final = 1_000
-"""Where a step would write more than ROWS_AT_ONCE: a counter that steps to and fro has a line or an epoch a press."""
-ROWS_AT_ONCE: Final = 1_500
+FEWER_AT_ONCE: Final = 500
+"""At first, and where more of the kind would write more than ROWS_AT_ONCE: a counter that steps to and fro has a line
+or an epoch a press."""
+ROWS_AT_ONCE: Final = 500
 _MOMENT: Final = timedelta(microseconds=1)
 _CANDIDATES: Final = (40, 2_000)
 """Presses among which one is looked for with which to begin, at first and then."""
@@ -42,12 +43,20 @@ class Start(NamedTuple):
     epoch: Epoch
     number: int
     at: datetime
+    is_last: bool = False
+    """It is the last press of its moment: the others of it came before."""
 
     def runs(self) -> "list[Line]":
-        """Lines of several presses that may go on after it."""
+        """Lines of several presses that may go on after it: the one that reaches it, in all the parts into which
+        settlements have cut it. Others of its moment have ended."""
         of_several = Line.objects.filter(epoch=self.epoch, kind__in=[Kind.UNPLACED, Kind.LATE])
-        reaching = list(of_several.filter(first__lte=self.number, last__gte=self.number))
-        return list(of_several.filter(at__in=[line.at for line in reaching])) if reaching else []
+        found: list[Line] = []
+        for one in of_several.filter(first__lte=self.number, last__gte=self.number):
+            parts = list(of_several.filter(kind=one.kind, at=one.at).order_by("first"))
+            breaks = [place for place, (part, after) in enumerate(pairwise(parts), 1) if part.last + 1 != after.first]
+            bounds = pairwise([0, *breaks, len(parts)])
+            found += next(parts[start:end] for start, end in bounds if one in parts[start:end])
+        return found
 
     def resumed(self) -> FoundEpoch:
         epoch = self.epoch
@@ -99,10 +108,12 @@ class Found(NamedTuple):
 def account(facts: DeviceFacts, since: datetime) -> Found:
     """Of those treatments of which something may have changed since, for some EVENTS_AT_ONCE; fewer where there is
     much to write, for meanwhile nobody else does."""
-    found = _account_for(facts, since, EVENTS_AT_ONCE)
-    if found.rows > ROWS_AT_ONCE and EVENTS_AT_ONCE > FEWER_AT_ONCE:
-        found = _account_for(facts, since, FEWER_AT_ONCE)
-    return found
+    number = min(FEWER_AT_ONCE, EVENTS_AT_ONCE)
+    few = _account_for(facts, since, number)
+    if few.until is None or number == EVENTS_AT_ONCE or few.rows * EVENTS_AT_ONCE > ROWS_AT_ONCE * number:
+        return few
+    many = _account_for(facts, since, EVENTS_AT_ONCE)
+    return many if many.rows <= ROWS_AT_ONCE else few
 
 
 def _account_for(facts: DeviceFacts, since: datetime, number: int) -> Found:
@@ -185,37 +196,52 @@ def _start(facts: DeviceFacts, treatment: str, newest: Epoch | None, since: date
         near = facts.resets(treatment, before - 2 * DOUBT)
         before = min([before, *(reset.at - DOUBT for reset in near if reset.at - DOUBT < before)])
     facts.resets(treatment, LONG_AGO)  # all at once
-    for epoch in of_treatment.filter(pressed_at__lt=before).order_by("-number").iterator(100):
-        assert epoch.pressed_at is not None
-        for start in _candidates(facts, treatment, epoch.pressed_at + _MOMENT, 2):
+    moments = of_treatment.filter(pressed_at__lt=before).order_by("-number").values_list("pressed_at", flat=True)
+    for pressed_at, _ in groupby(moments.iterator(100)):
+        assert pressed_at is not None
+        for start in _candidates(facts, treatment, pressed_at + _MOMENT, 2):
             if _holds(facts, start):
                 return start
     return None
 
 
 def _candidates(facts: DeviceFacts, treatment: str, before: datetime, number: int) -> Iterator[Start]:
-    """Of each moment the press that comes last, the latest first."""
-    latest = latest_presses(facts, treatment, before, number)
-    moments = [list(some) for _, some in groupby(latest, key=lambda told: told.at)]
-    if len(latest) == number:
+    """Of each moment the press that comes last, the latest first; more than `number` where that are all of one."""
+    moments: list[list[Told]] = []
+    while not moments:
+        latest = latest_presses(facts, treatment, before, number)
+        moments = [list(some) for _, some in groupby(latest, key=lambda told: told.at)]
+        if len(latest) < number:
+            break
         moments.pop()  # which may be cut
+        number *= 10
     of_treatment = Epoch.objects.filter(device=facts.device, treatment=treatment, pressed_at__isnull=False)
     for some in moments:
         last = in_order(Press(told.at, told.order, told.number or 0) for told in some)[-1]
         epoch = of_treatment.filter(started_at__lte=last.at).order_by("-number").first()
         if epoch is not None:
-            yield Start(epoch, last.number, last.at)
+            yield Start(epoch, last.number, last.at, is_last=True)
 
 
 def _holds(facts: DeviceFacts, start: Start) -> bool:
     epoch = start.epoch
     if not epoch.base < start.number <= epoch.last or (epoch.ended_at is not None and epoch.ended_at < start.at):
         return False
-    if epoch.cause == RESTART and epoch.started_at == start.at and start.number > 1:
+    is_restart = epoch.cause == RESTART and epoch.started_at == start.at and start.number > 1
+    if is_restart and (not start.is_last or _is_first(start)):
         return False  # the press after it has shown that it was one
     near = facts.resets(epoch.treatment, start.at - DOUBT)
     if any(reset.at <= start.at + DOUBT for reset in near):
         return False
     # What came at its time after it, or was itself a repeat, is told by lines. A repeat that came later is found anew.
-    same = Q(first=start.number, at__lt=start.at) | Q(at=start.at)
+    same = Q(first=start.number, at__lte=start.at)
+    if not start.is_last:
+        same |= Q(at=start.at)
     return not Line.objects.filter(same, epoch=epoch, kind__in=[Kind.TWICE, Kind.BACK]).exists()
+
+
+def _is_first(start: Start) -> bool:
+    """Whether all that its epoch has below it is missing."""
+    below = Line.objects.filter(epoch=start.epoch, kind=Kind.MISSING, at=start.at, last__lt=start.number)
+    missing = below.aggregate(missing=Sum("count"))["missing"] or 0
+    return bool(missing == start.number - 1 - start.epoch.base)
