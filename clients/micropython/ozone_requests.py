@@ -1,27 +1,21 @@
 # What is said next.
-import binascii
 import json
 import struct
 import time
 
 from ozone_replies import ONLINE, WAITING_FOR_OPERATOR
-from ozone_wire import instant
+from ozone_wire import instant, name
 
 
 class Requests:
     def _record(self, key, record):  # as the server takes it
-        kind, random, utc, tenths = struct.unpack_from("<B4sII", record)
+        kind, _, utc, tenths = struct.unpack_from("<B4sII", record)
         anchor = self._anchors.get(str(key[0]))
         if not utc and anchor:
             utc = anchor + tenths // 10
         text = record[13:].decode()
         text += "" if text == "{" else ","
-        text += '"%s":"%s-%d-%d"' % (
-            "message_id" if kind else "event_id",
-            binascii.hexlify(random).decode(),
-            key[0],
-            key[1],
-        )
+        text += '"%s":"%s"' % ("message_id" if kind else "event_id", name(key, record))
         if utc:
             text += ',"%s":"%s"' % ("timestamp" if kind else "ts", instant(utc))
         return text + "}"
@@ -78,9 +72,9 @@ class Requests:
         path = "?wait=%d&queue_length=%d" % (held, self.queued)
         told = list(self.vitals.items())
         told += (("firmware", self.firmware), ("reset_reason", self.reset_reason))
-        for name, value in told:
+        for word, value in told:
             if value:
-                path += "&%s=%s" % (name, str(value).replace("%", "%25").replace("&", "%26").replace(" ", "%20"))
+                path += "&%s=%s" % (word, str(value).replace("%", "%25").replace("&", "%26").replace(" ", "%20"))
         return path
 
     def _several(self):  # records of one kind: [the last one's key, how many, the kind], and the body

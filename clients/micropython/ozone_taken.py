@@ -2,7 +2,7 @@
 import time
 
 from ozone_replies import BATCH, ONLINE, WAITING_FOR_OPERATOR
-from ozone_wire import NO_FLASH, NONSENSE, Failed
+from ozone_wire import NO_FLASH, NONSENSE, Failed, name
 
 
 def _plain(word, but=b""):  # what may stand in a request's head
@@ -12,11 +12,11 @@ def _plain(word, but=b""):  # what may stand in a request's head
 
 class Taken:
     def _welcomed(self, told):
-        token, name = told.get("token" if self.mac else "api_key"), told.get("device_id")
-        if not (_plain(token) and (not self.mac or _plain(name, b"/?#%\\"))):
+        token, me = told.get("token" if self.mac else "api_key"), told.get("device_id")
+        if not (_plain(token) and (not self.mac or _plain(me, b"/?#%\\"))):
             raise Failed(NONSENSE)
         new = dict(self._me)
-        new["token"], new["device_id"] = token, str(name)
+        new["token"], new["device_id"] = token, str(me)
         if new != self._me:
             if not self._store.keep("me", new):  # the token would be gone with the power
                 raise Failed(NO_FLASH)
@@ -51,15 +51,15 @@ class Taken:
         key, count, reading = about
         if "status" not in told if reading else told.get("ack") is not True:
             results = told.get("results")
-            if reading or not isinstance(results, list) or len(results) != count or one["fewer"]:
+            found = None if reading or one["fewer"] else self._match(results, count)
+            if not found:
                 if count == 1 and not one["fewer"]:
                     raise Failed(NONSENSE)
                 self._batch = 1  # one by one, so that it is known which
                 self._fine("send", 0)
                 return
-            found = [key for key, _ in self._store.after(self._acked, count)]
             for at, item in enumerate(results):
-                if not (isinstance(item, dict) and item.get("ack") is True):
+                if item.get("ack") is not True:
                     self._refuse(found[at])
         self._turn(ONLINE, "online")
         self._batch = min(BATCH, self._batch * 2)  # again as many as there is memory for
@@ -67,6 +67,19 @@ class Taken:
         if told.get("commands"):
             self._due["poll"] = time.ticks_ms()
         self._fine("send", 0)
+
+    def _match(self, results, count):  # the keys, if each is named: else nobody has said a word of them
+        if not isinstance(results, list) or len(results) != count:
+            return None
+        found = []
+        for key, record in self._store.after(self._acked, count):
+            item = results[len(found)]
+            if not (isinstance(item, dict) and item.get("event_id") == name(key, record)):
+                return None
+            if item.get("ack") is not True and item.get("ack") is not False:
+                return None
+            found.append(key)
+        return found if len(found) == count else None
 
     def _refuse(self, key):
         self.refused += 1

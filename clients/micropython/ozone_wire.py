@@ -1,4 +1,5 @@
 # Replies of HTTP, and dates.
+import binascii
 import time
 
 _EPOCH = 946684800 if time.gmtime(0)[0] == 2000 else 0  # many chips count from 2000
@@ -22,6 +23,10 @@ def date(text):  # of a Date header, as UTC seconds; 0 when it is none
         return days * 86400 + int(text[17:19]) * 3600 + int(text[20:22]) * 60 + int(text[23:25])
     except ValueError:
         return 0
+
+
+def name(key, record):  # its id
+    return "%s-%d-%d" % (binascii.hexlify(record[1:5]).decode(), key[0], key[1])
 
 
 def instant(utc):

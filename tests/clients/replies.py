@@ -29,7 +29,10 @@ KEY = _reply(
     201, {"device_id": 1, "api_key": "k" * 43, "ingest_url": "http://a/b", "encryption_key_b64": "A" * 43 + "="}
 )
 ACKED = _reply(200, {"ack": True, "event_id": "07070707-1-1", "commands": 1})
-SOME = _reply(200, {"ack": False, "results": [{"ack": True}, {"ack": False, "code": "invalid"}, {"ack": True}]})
+SOME = _reply(
+    200,
+    {"ack": False, "results": [{"event_id": f"07070707-1-{number}", "ack": number != 2} for number in (1, 2, 3)]},
+)
 NONE = _reply(200, _commands())
 TWO = _reply(
     200,

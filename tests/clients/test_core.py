@@ -130,7 +130,7 @@ def test_a_server_that_misbehaves_costs_no_tick_its_budget(objects: Path, tmp_pa
     assert done.stdout.startswith("ticks ")
 
 
-@pytest.mark.parametrize(("name", "trials"), [("edges", 14), ("words", 12)])
+@pytest.mark.parametrize(("name", "trials"), [("edges", 16), ("words", 12)])
 def test_what_happens_once_in_a_life_is_survived(objects: Path, tmp_path: Path, name: str, trials: int) -> None:
     """`edges`: of flash, clock and queue; `words`: what a server may say."""
     program = build(tmp_path / name, objects, f"{name}.c", "fake_server.c")

@@ -139,8 +139,9 @@ static void dropped_while_it_is_sent(void) {
 }
 
 static void refused_while_another_makes_room(void) { /* what is refused is none of those that are left */
-    static const char results[] = "HTTP/1.1 200 OK\r\nContent-Length: 57\r\n\r\n"
-                                  "{\"ack\":false,\"results\":[{\"ack\":false},{\"ack\":true}]}      ";
+    static const char results[] = "HTTP/1.1 200 OK\r\nContent-Length: 104\r\n\r\n"
+                                  "{\"ack\":false,\"results\":["
+                                  "{\"event_id\":\"07070707-1-1\",\"ack\":false},{\"event_id\":\"07070707-1-2\",\"ack\":true}]}";
     anew();
     run(2000);
     settings.drop_oldest = true;
@@ -159,6 +160,45 @@ static void refused_while_another_makes_room(void) { /* what is refused is none 
     slow = false;
     run(60000);
     CHECK(has(2) && has(3) && oz_can_sleep(&device) && !oz_refused(&device));
+}
+
+static void answered(const char *body) { /* three in one request */
+    static char said[400];
+    anew();
+    run(2000);
+    reachable = false;
+    for (unsigned i = 1; i <= 3; i++) press(i);
+    snprintf(said, sizeof said, "HTTP/1.1 200 OK\r\nContent-Length: %u\r\n\r\n%s", (unsigned)strlen(body), body);
+    instead = said;
+    to = "POST /api/device/events";
+    times = 1;
+    reachable = true;
+    run(60000);
+    CHECK(!times && oz_can_sleep(&device));
+}
+
+static void results_that_name_no_record(void) { /* nobody's word: neither stored nor refused */
+    static const char *const bodies[] = {"{\"ack\":false,\"results\":[{},{\"event_id\":7},{\"ack\":true}]}",
+                                         "{\"ack\":false,\"results\":[{},{},{}]}",
+                                         "{\"ack\":false,\"results\":[{\"ack\":false},{\"ack\":false},{\"ack\":false}]}",
+                                         "{\"ack\":false,\"results\":[{\"event_id\":\"x-1-1\",\"ack\":false},"
+                                         "{\"event_id\":\"x-1-2\",\"ack\":false},{\"event_id\":\"x-1-3\",\"ack\":true}]}"};
+    for (int i = 0; i < 4; i++) {
+        answered(bodies[i]);
+        CHECK(has(1) && has(2) && has(3) && !oz_refused(&device));
+    }
+}
+
+static void one_of_three_is_refused(void) {
+    char body[300], id[9];
+    anew();
+    for (int i = 0; i < 4; i++) snprintf(id + 2 * i, 3, "%02x", device.me.nonce[i]);
+    snprintf(body, sizeof body,
+             "{\"ack\":false,\"results\":[{\"event_id\":\"%s-1-1\",\"ack\":true},{\"event_id\":\"%s-1-2\",\"ack\":false},"
+             "{\"event_id\":\"%s-1-3\",\"ack\":true}]}",
+             id, id, id);
+    answered(body);
+    CHECK(!stored_count && oz_refused(&device) == 1);
 }
 
 static void a_head_that_does_not_fit(void) {
@@ -209,7 +249,8 @@ int main(void) {
     void (*const all[])(void) = {idle_for_a_month, without_a_server_for_two_months, dated_again_as_before,
                                  written_and_said_not_to_be, takes_nothing, lost_what_was_counted, not_even_read,
                                  an_identity_of_rubbish,
-                                 dropped_while_it_is_sent, refused_while_another_makes_room, a_head_that_does_not_fit,
+                                 dropped_while_it_is_sent, refused_while_another_makes_room,
+                                 results_that_name_no_record, one_of_three_is_refused, a_head_that_does_not_fit,
                                  archived, a_welcome_that_breaks_the_head, strings_with_blanks};
     return all_of("edges", all, sizeof all / sizeof all[0]);
 }

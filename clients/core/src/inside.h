@@ -79,6 +79,8 @@ int oz_queue_begin(oz_device *device);
 /* `record`: OZ_HEAD bytes, filled in here, and the JSON behind them without its end; `length` of both. */
 int oz_queue_append(oz_device *device, uint8_t kind, uint8_t *record, size_t length);
 /* Writes the body of a request: as many records as fit, at most `most`. Their number; 0 when nothing is there. */
+/* Whether `id`, as JSON, is the record's, of a store that never lost its identity. */
+bool oz_queue_is(const oz_device *device, oz_key key, oz_slice id);
 uint16_t oz_queue_compose(oz_device *device, oz_writer *out, uint16_t most);
 void oz_queue_passed(oz_device *device, oz_key upto, uint32_t count);
 void oz_queue_refuse(oz_device *device, oz_key key); /* keeps a copy of it aside; it is passed by the caller */

@@ -122,12 +122,20 @@ static uint32_t dated(const oz_device *device, oz_key key, const uint8_t *record
 }
 
 /* `"<random>-<boot>-<number>`: never a clock, never a counter. */
-static void put_id(oz_writer *out, const uint8_t *record, oz_key key) {
+static void put_id(oz_writer *out, const uint8_t *random, oz_key key) {
     oz_put(out, "\"");
-    oz_put_hex(out, record + 2, 4);
+    oz_put_hex(out, random, 4);
     oz_put_member(out, "-", key.boot);
     oz_put_member(out, "-", key.number);
     oz_put(out, "\"");
+}
+
+bool oz_queue_is(const oz_device *device, oz_key key, oz_slice id) {
+    char ours[40];
+    oz_writer out = {ours, ours + sizeof ours - 1, false};
+    put_id(&out, device->me.nonce, key);
+    *out.at = 0;
+    return oz_json_is(id, ours);
 }
 
 static void put_base64(oz_writer *out, const uint8_t *bytes, size_t length) {
@@ -179,7 +187,7 @@ static void put_record(oz_device *device, oz_writer *out, const uint8_t *record,
     oz_put_bytes(out, (const char *)record + OZ_HEAD, length - OZ_HEAD);
     oz_put(out, out->at[-1] == '{' ? "" : ",");
     oz_put(out, reading ? "\"message_id\":" : "\"event_id\":");
-    put_id(out, record, key);
+    put_id(out, record + 2, key);
     if (utc) {
         oz_put(out, reading ? ",\"timestamp\":" : ",\"ts\":");
         oz_put_instant(out, utc);

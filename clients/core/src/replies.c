@@ -95,15 +95,18 @@ static void not_let_in(oz_device *device) {
 /* A batch of which the server took some: those that it refused are set aside, the next go on. */
 static bool took_all_but(oz_device *device) {
     oz_slice results, item, value;
-    oz_key key = device->acked;
-    const char *at;
-    uint16_t count = 0;
     if (device->reply.cut || !oz_json_get(body_of(device), "results", &results)) return false;
-    for (at = results.at; oz_json_each(results, &at, &item);) count++;
-    if (device->fewer || count != device->batch) return false;
-    for (at = results.at; oz_json_each(results, &at, &item);) {
-        key = oz_first_after(device, key);
-        if (oz_json_get(item, "ack", &value) && !oz_json_true(value)) oz_queue_refuse(device, key);
+    for (int sure = 0; sure < 2; sure++) { /* first whether each names its record: else nobody has said a word of it */
+        oz_key key = device->acked;
+        const char *at = results.at;
+        uint16_t count = 0;
+        for (; oz_json_each(results, &at, &item); count++) {
+            key = oz_first_after(device, key);
+            if (!oz_json_get(item, "event_id", &value) || !oz_queue_is(device, key, value)) return false;
+            if (!oz_json_get(item, "ack", &value)) return false;
+            if (sure && !oz_json_true(value)) oz_queue_refuse(device, key);
+        }
+        if (count != device->batch) return false;
     }
     return true;
 }

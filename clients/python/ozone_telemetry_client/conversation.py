@@ -340,7 +340,8 @@ def _is_ours(request: Request, body: Any) -> bool:
         case "send" if request.about[0].kind == "event":
             results = body.get("results")
             answered = results if isinstance(results, list) else []
-            ids = [item.get("event_id") for item in answered if isinstance(item, dict)]
+            of_one = [item for item in answered if isinstance(item, dict) and isinstance(item.get("ack"), bool)]
+            ids = [item.get("event_id") for item in of_one]
             return body.get("ack") is True or ids == [record.body["event_id"] for record in request.about]
     return "status" in body
 
