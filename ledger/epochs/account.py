@@ -48,10 +48,11 @@ class Start(NamedTuple):
 
     def runs(self) -> "list[Line]":
         """Lines of several presses that may go on after it: the one that reaches it, in all the parts into which
-        settlements have cut it. Others of its moment have ended."""
+        settlements have cut it. Others of its moment have ended, and those that begin after it are of what the step
+        before has left in its row, which may have been another epoch's."""
         of_several = Line.objects.filter(epoch=self.epoch, kind__in=[Kind.UNPLACED, Kind.LATE])
         found: list[Line] = []
-        for one in of_several.filter(first__lte=self.number, last__gte=self.number):
+        for one in of_several.filter(first__lte=self.number, last__gte=self.number, at__lte=self.at):
             parts = list(of_several.filter(kind=one.kind, at=one.at).order_by("first"))
             breaks = [place for place, (part, after) in enumerate(pairwise(parts), 1) if part.last + 1 != after.first]
             bounds = pairwise([0, *breaks, len(parts)])

@@ -97,6 +97,20 @@ def test_a_line_goes_with_its_epoch(device: Device, monkeypatch: pytest.MonkeyPa
     assert kept(device) == ["first 6–8", "restart 0–3", "missing 2"]
 
 
+def test_a_run_that_begins_later_is_not_gone_on_with(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was the second epoch is the third, and its line still in the row of the second when a look goes on."""
+    monkeypatch.setattr(accounts, "EVENTS_AT_ONCE", 2)
+    MachineDevice.objects.all().delete()
+    for hours in (2, 4):
+        tell(device, NOON + hours * HOUR, 1)
+    look_through(device.pk)
+    tell(device, NOON + HOUR, 1)
+    look_through(device.pk)
+    lines = Line.objects.order_by("epoch__number", "at").values_list("epoch__number", "kind", "at")
+    assert list(lines) == [(place, "unplaced", NOON + hours * HOUR) for place, hours in ((1, 1), (2, 2), (3, 4))]
+    assert kept(device) == ["first 0–1", "restart 0–1", "restart 0–1", *["unplaced 1"] * 3]
+
+
 def test_what_is_gone_leaves_no_line(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though the step that comes to it meets no press of its treatment any more."""
     monkeypatch.setattr(accounts, "EVENTS_AT_ONCE", 2)
