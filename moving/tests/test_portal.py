@@ -3,6 +3,8 @@
 import base64
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +21,7 @@ from pytest_django import Settings
 from device_gateway.models import Device, DeviceTelemetry, ProvisioningToken
 from device_gateway.secret import hash_secret
 from moving.services import move_in
-from moving.sources import NoSource, open_source
+from moving.sources import NoSource, Source, open_source
 from moving.tests.conftest import move
 from moving.tests.old import FIRST, Old, person
 from tests.support.doors import Door
@@ -178,18 +180,10 @@ class TestCommand:
 @pytest.mark.django_db(transaction=True)
 def test_a_source_on_postgresql(furnished: Old) -> None:
     """The portal's other database: times with zones, JSON as values."""
-    to_postgres(furnished, "old")
-    settings = connection.settings_dict
-    url = f"postgresql://{settings['USER']}@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
-    source = open_source(f"{url}?options=-csearch_path%3Dold")
-    try:
+    with on_postgresql(furnished) as source:
         report = move_in(source, zone=ZoneInfo("Asia/Kuala_Lumpur"), progress=lambda *_: None)
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             source.query("DELETE FROM device_gateway_device RETURNING id")
-    finally:
-        source.close()
-        with connection.cursor() as cursor:
-            cursor.execute("DROP SCHEMA old CASCADE")
     assert report.differences() == []
     assert report.tables["device_gateway_devicetelemetry"].added == 3
     first, second, _ = DeviceTelemetry.objects.order_by("pk")
@@ -201,23 +195,34 @@ def test_a_source_on_postgresql(furnished: Old) -> None:
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="a source on PostgreSQL needs one")
 @pytest.mark.django_db(transaction=True)
 def test_a_table_on_postgresql_whose_rows_have_no_names(furnished: Old) -> None:
-    to_postgres(furnished, "old")
+    with (
+        on_postgresql(
+            furnished,
+            "ALTER TABLE old.device_gateway_devicetelemetry DROP CONSTRAINT device_gateway_devicetelemetry_pkey",
+            "UPDATE old.device_gateway_devicetelemetry SET id = 1",
+        ) as source,
+        pytest.raises(NoSource, match="device_gateway_devicetelemetry has no primary key"),
+    ):
+        move_in(source, zone=ZoneInfo("Asia/Kuala_Lumpur"), progress=lambda *_: None)
+    assert not Device.objects.exists()
+
+
+@contextmanager
+def on_postgresql(old: Old, *changes: str) -> Iterator[Source]:
+    """A source whose tables are a schema `old` of the test's database, for as long; changed so before it is opened."""
+    to_postgres(old, "old")
     settings = connection.settings_dict
     url = f"postgresql://{settings['USER']}@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
     with connection.cursor() as cursor:
-        cursor.execute(
-            "ALTER TABLE old.device_gateway_devicetelemetry DROP CONSTRAINT device_gateway_devicetelemetry_pkey"
-        )
-        cursor.execute("UPDATE old.device_gateway_devicetelemetry SET id = 1")
+        for change in changes:
+            cursor.execute(change)
     source = open_source(f"{url}?options=-csearch_path%3Dold")
     try:
-        with pytest.raises(NoSource, match="device_gateway_devicetelemetry has no primary key"):
-            move_in(source, zone=ZoneInfo("Asia/Kuala_Lumpur"), progress=lambda *_: None)
+        yield source
     finally:
         source.close()
         with connection.cursor() as cursor:
             cursor.execute("DROP SCHEMA old CASCADE")
-    assert not Device.objects.exists()
 
 
 def to_postgres(old: Old, schema: str) -> None:
