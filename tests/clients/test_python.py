@@ -124,6 +124,10 @@ def test_one_that_is_refused_is_set_aside_and_the_next_go_on(tmp_path: Path) -> 
         talk.press("BASIC", counter)
     request = talk.next_request()
     assert request is not None and len(request.body) == 3
+    for strange in ({"ack": False}, {"event_id": "x", "ack": False}):
+        talk.answered(request, Answer(200, {"ack": False, "results": [strange] * 3}))
+    talk.answered(request, Answer(200, {"ack": False, "results": [{"event_id": b["event_id"]} for b in request.body]}))
+    assert (len(talk.queue), talk.queue.refused) == (3, 0)
     results = [{"event_id": body["event_id"], "ack": index != 1} for index, body in enumerate(request.body)]
     talk.answered(request, Answer(200, {"ack": False, "results": results}))
     assert (len(talk.queue), talk.queue.refused) == (0, 1)

@@ -182,8 +182,10 @@ static void results_that_name_no_record(void) { /* nobody's word: neither stored
                                          "{\"ack\":false,\"results\":[{},{},{}]}",
                                          "{\"ack\":false,\"results\":[{\"ack\":false},{\"ack\":false},{\"ack\":false}]}",
                                          "{\"ack\":false,\"results\":[{\"event_id\":\"x-1-1\",\"ack\":false},"
-                                         "{\"event_id\":\"x-1-2\",\"ack\":false},{\"event_id\":\"x-1-3\",\"ack\":true}]}"};
-    for (int i = 0; i < 4; i++) {
+                                         "{\"event_id\":\"x-1-2\",\"ack\":false},{\"event_id\":\"x-1-3\",\"ack\":true}]}",
+                                         "{\"ack\":false,\"results\":[{\"event_id\":\"07070707-1-1\"},"
+                                         "{\"event_id\":\"07070707-1-2\"},{\"event_id\":\"07070707-1-3\"}]}"};
+    for (int i = 0; i < 5; i++) {
         answered(bodies[i]);
         CHECK(has(1) && has(2) && has(3) && !oz_refused(&device));
     }

@@ -102,11 +102,41 @@ def mutated(said):
     return said
 
 
+def reply(body):
+    return b"HTTP/1.1 200 \r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+def batch_answered(results):  # of three: how many wait still, how many were refused
+    for name in os.listdir(FOLDER):
+        os.remove(FOLDER + "/" + name)
+    machine = Machine("http://server", FOLDER, mac="EC:E3:34:46:2B:C0")
+    machine._me["token"], machine._me["device_id"] = "a-token", "m1"
+    ids = [machine.press("BASIC", counter) for counter in range(3)]
+    told = ", ".join(result.replace("#", ids[at]) for at, result in enumerate(results))
+    for body in (b"{}", b'{"ack": false, "results": [' + told.encode() + b"]}"):  # first it asks for the time
+        machine.left = reply(body)
+        while machine.left:
+            machine.tick(0)
+    return machine.queued, machine.refused
+
+
+os.mkdir(FOLDER)
+NAMED = '{"event_id": "#", "ack": %s}'
+for results, outcome in (
+    ((NAMED % "true", NAMED % "false", NAMED % "true"), (0, 1)),
+    (("{}", '{"event_id": 7}', '{"ack": true}'), (3, 0)),
+    (('{"ack": false}',) * 3, (3, 0)),
+    (('{"event_id": "#"}',) * 3, (3, 0)),
+    (('{"event_id": "x#", "ack": true}',) * 3, (3, 0)),
+):
+    found = batch_answered(results)
+    if found != outcome:
+        print("results", results, "left (waiting, refused)", found)
+        sys.exit(1)
 seeds = []
 for name in sys.argv[4:]:
     with open(name, "rb") as file:
         seeds.append(file.read()[1:])
-os.mkdir(FOLDER)
 for run in range(COUNT):
     for name in os.listdir(FOLDER):
         os.remove(FOLDER + "/" + name)
