@@ -6,8 +6,7 @@ from itertools import islice
 from typing import Any, Final
 
 from alerts.conditions.found import Facts, Found, Moment, Watched, clock
-from alerts.conditions.models import Rule
-from alerts.conditions.rules import Rules
+from alerts.conditions.rules import Bounds, Rules
 from device_gateway.models import DeviceState
 from device_gateway.readings.queries import pieces
 from ozone.wire.times import iso
@@ -43,19 +42,19 @@ def readings(watched: Sequence[Watched], moment: Moment) -> list[Found]:
     return found
 
 
-def _value(rule: Rule, payload: Any) -> float | None:
+def _value(rule: Bounds, payload: Any) -> float | None:
     value = payload.get(rule.field) if isinstance(payload, dict) else None
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _is_wrong(rule: Rule, payload: Any) -> bool:
+def _is_wrong(rule: Bounds, payload: Any) -> bool:
     value = _value(rule, payload)
     if value is None:
         return rule.low is None and rule.high is None
     return (rule.low is not None and value < rule.low) or (rule.high is not None and value > rule.high)
 
 
-def _since(rule: Rule, device: int, moment: Moment) -> datetime | None:
+def _since(rule: Bounds, device: int, moment: Moment) -> datetime | None:
     """Since when all of its readings are so; None: not for long enough."""
     since = None
     for occurred_at, payload in _newest(device, moment.now):

@@ -5,9 +5,9 @@ there at an outlet fell silent within a minute, it is the outlet that is silent:
 at all is heard, it is the server that hears nothing.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.db.models import BooleanField, ExpressionWrapper, Max, Min, Q, QuerySet
 
@@ -15,6 +15,8 @@ from alerts.conditions.found import Facts, Found, Moment, Watched, clock, counte
 from alerts.conditions.models import Watch
 from alerts.conditions.rules import Rules
 from device_gateway.states import newest_heard
+from ozone.intake.sql import read_moment
+from ozone.intake.written import Among, written
 from ozone.wire.conf import options
 from ozone.wire.times import iso, people_zone
 from ozone.wire.words import duration
@@ -31,6 +33,8 @@ LEARNT: Final = "learnt"
 DEFAULT: Final = "default"
 
 SAME_MINUTE: Final = timedelta(seconds=60)
+AT_ONCE: Final = 500
+"""Devices of one look."""
 USUALS: Final = 2
 """Usual silences, after which one is unusual."""
 LEARNT_FOR: Final = timedelta(days=1)
@@ -77,28 +81,54 @@ def is_waited_for(device: str = "") -> Q:
     return Q(**{f"{device}assigned": True, f"{device}archived_at": None}) & ~is_spare(device)
 
 
-def due(now: datetime, most: int) -> list[Watched]:
-    return _watched(Watch.objects.filter(alert_after__lte=now).order_by("alert_after")[:most])
+def due(now: datetime) -> list[Watched]:
+    """AT_ONCE at most."""
+    return _watched(_due(now))
 
 
-def watched_after(device: int, most: int) -> list[Watched]:
-    """All, in the order of their numbers, so many at a time."""
-    return _watched(Watch.objects.filter(device__gt=device).order_by("device_id")[:most])
+def watched_after(device: int) -> list[Watched]:
+    """All, in the order of their numbers, AT_ONCE at a time."""
+    return _watched(_after(device))
 
 
-def _watched(watches: "QuerySet[Watch]") -> list[Watched]:
+@written
+def _due(now: datetime) -> "QuerySet[Any, Any]":
+    return _rows(Watch.objects.filter(alert_after__lte=now).order_by("alert_after")[:AT_ONCE])
+
+
+@written
+def _after(device: int) -> "QuerySet[Any, Any]":
+    return _rows(Watch.objects.filter(device__gt=device).order_by("device_id")[:AT_ONCE])
+
+
+@written
+def _one(device: int) -> "QuerySet[Any, Any]":
+    return _rows(Watch.objects.filter(device=device))
+
+
+@written
+def _at_outlets(outlets: Collection[int]) -> "QuerySet[Any, Any]":
+    there = Watch.objects.filter(Among("device__machine__outlet", outlets), alert_after__isnull=False)
+    return _rows(there.order_by("device_id"))
+
+
+def _rows(watches: "QuerySet[Watch]") -> "QuerySet[Any, Any]":
     machine = "device__machine__"
-    rows = watches.annotate(spare=ExpressionWrapper(is_spare("device__"), BooleanField())).values_list(
+    return watches.annotate(spare=ExpressionWrapper(is_spare("device__"), BooleanField())).values_list(
         "device_id", "device__device_id", "device__name", "device__assigned", "device__archived_at", "spare",
         "device__state__last_poll", "device__state__last_seen", "usual_seconds", "learnt_at",
         f"{machine}id", f"{machine}name", f"{machine}outlet_id", f"{machine}outlet__name",
         f"{machine}outlet__opening_hours",
     )  # fmt: skip
+
+
+def _watched(rows: Iterable[tuple[Any, ...]]) -> list[Watched]:
     found = []
-    for number, device_id, name, assigned, archived, is_put_away, polled, seen, usual, learnt, held_by, *place in rows:
-        is_there = assigned and archived is None
-        what = (is_there and not is_put_away, is_there and is_put_away)
-        found.append(Watched(number, device_id or "", name, *what, polled, seen, usual, learnt, held_by, *place))
+    for number, device_id, name, assigned, archived, is_put_away, polled, seen, usual, learnt, *place in rows:
+        is_there = bool(assigned) and archived is None
+        what = (is_there and not is_put_away, is_there and bool(is_put_away))
+        heard = (read_moment(polled), read_moment(seen))
+        found.append(Watched(number, device_id or "", name, *what, *heard, usual, read_moment(learnt), *place))
     return found
 
 
@@ -125,7 +155,7 @@ class Thresholds:
 
 def threshold_of(device: int, now: datetime) -> tuple[Threshold, timedelta | None]:
     """What holds of it now, and its longest silence on a usual day, where it has one: learnt at this moment."""
-    one = next(iter(_watched(Watch.objects.filter(device=device))), None)
+    one = next(iter(_watched(_one(device))), None)
     thresholds = Thresholds([one] if one else [])
     if one is None:
         return thresholds.default, None
@@ -224,9 +254,8 @@ def _all_at_once(silent: Sequence[Watched], moment: Moment) -> Group | None:
 def _by_outlet(silent: Sequence[Watched], moment: Moment, thresholds: Thresholds) -> tuple[list[Group], list[Watched]]:
     """Outlets of which all that was there fell silent within a minute, and the devices that did so by themselves."""
     outlets = {one.outlet for one in silent if one.outlet is not None}
-    here = Watch.objects.filter(device__machine__outlet__in=outlets, alert_after__isnull=False).order_by("device_id")
     there: dict[int, list[Watched]] = {}
-    for one in _watched(here):
+    for one in _watched(_at_outlets(outlets)):
         if one.is_waited_for and one.outlet is not None and one.heard is not None:
             there.setdefault(one.outlet, []).append(one)
     groups = [

@@ -6,10 +6,10 @@ Two runners that look at the same moment both try; the database lets one of them
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from alerts.conditions.found import Found, Moment
 from alerts.incidents.happening import ENDED, ESCALATED, OPENED, REMINDED, Happening, announce, portions
@@ -17,6 +17,7 @@ from alerts.incidents.maintenance import Windows
 from alerts.incidents.models import Incident
 from device_gateway.versions import RegistryVersion
 from ozone.intake.sql import BulkInsert, moment
+from ozone.intake.written import written
 from ozone.wire.conf import options
 from telemetry.presence import AHEAD
 
@@ -148,31 +149,47 @@ def forget_the_future(now: datetime) -> None:
 
 def release(now: datetime) -> None:
     """Tells those that were held back and still last: the maintenance is over, or the outlet is back without them."""
+    if held := [number for (number,) in _untold(now)]:
+        windows = Windows(now)
+        freed = [one.pk for one in Incident.objects.filter(pk__in=held).order_by("id") if not windows.cover(one)]
+        _claim(freed, Q(told_at=None, ended_at=None), {"told_at": now}, OPENED, now)
+
+
+@written
+def _untold(now: datetime) -> "QuerySet[Any, Any]":
+    """But for those that one of their outlet is told in place of."""
     untold = Incident.objects.filter(told_at=None, ended_at=None, calm_since=None)
-    held = list(untold.select_related("held_by").order_by("id"))
-    windows = Windows(now) if held else None
-    freed = []
-    for incident in held:
-        above = incident.held_by
-        is_below = above is not None and (above.ended_at is None or above.ended_at > now - SETTLES)
-        if not is_below and windows is not None and not windows.cover(incident):
-            freed.append(incident.pk)
-    _claim(freed, Q(told_at=None, ended_at=None), {"told_at": now}, OPENED, now)
+    is_free = Q(held_by=None) | Q(held_by__ended_at__lte=now - SETTLES)
+    return untold.filter(is_free).order_by().values_list("id")
 
 
 def escalate(now: datetime) -> None:
     """Tells the next people of what nobody has acknowledged for ALERT_ESCALATION_MINUTES; and reminds of what was put
     off until now."""
-    put_off = Q(ended_at=None, snoozed_until__lte=now)
-    _claim(_numbers(put_off), put_off, {"snoozed_until": None}, REMINDED, now)
+    _claim([number for (number,) in _put_off(now)], _is_put_off(now), {"snoozed_until": None}, REMINDED, now)
     if minutes := options().ALERT_ESCALATION_MINUTES:
-        late = Q(ended_at=None, acknowledged_at=None, escalated_at=None, snoozed_until=None, calm_since=None)
-        late &= Q(told_at__lte=now - timedelta(minutes=minutes))
-        _claim(_numbers(late), late, {"escalated_at": now}, ESCALATED, now)
+        told = now - timedelta(minutes=minutes)
+        _claim([number for (number,) in _late(told)], _is_late(told), {"escalated_at": now}, ESCALATED, now)
 
 
-def _numbers(condition: Q) -> list[int]:
-    return list(Incident.objects.filter(condition).order_by("id").values_list("id", flat=True))
+def _is_put_off(now: datetime) -> Q:
+    return Q(ended_at=None, snoozed_until__lte=now)
+
+
+def _is_late(told: datetime) -> Q:
+    """Told by then, and nobody has done anything."""
+    nobody = Q(ended_at=None, acknowledged_at=None, escalated_at=None, snoozed_until=None, calm_since=None)
+    return nobody & Q(told_at__lte=told)
+
+
+@written
+def _put_off(now: datetime) -> "QuerySet[Any, Any]":
+    return Incident.objects.filter(_is_put_off(now)).order_by("id").values_list("id")
+
+
+@written
+def _late(told: datetime) -> "QuerySet[Any, Any]":
+    return Incident.objects.filter(_is_late(told)).order_by("id").values_list("id")
 
 
 def _claim(

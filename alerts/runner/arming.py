@@ -1,10 +1,13 @@
 """Which devices are waited for: the registry says which of them have changed, and all are gone through now and then."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
+
+from django.db.models import QuerySet
 
 from alerts.conditions.arming import arm, arm_next
 from device_gateway.versions import EVERYONE, RegistryChange
+from ozone.intake.written import written
 
 AT_ONCE: Final = 5_000
 """Devices that one statement goes through."""
@@ -13,6 +16,11 @@ AGAIN_AFTER: Final = 3600.0
 """Seconds after which all are gone through in any case."""
 AT_LEAST: Final = 60.0
 """Seconds between two that changes ask for."""
+
+
+@written
+def _changes_after(number: int) -> "QuerySet[Any, Any]":
+    return RegistryChange.objects.filter(id__gt=number).order_by("id").values_list("id", "device_id")[:CHANGES]
 
 
 class Arming:
@@ -46,12 +54,10 @@ class Arming:
         return self._place is not None
 
     def _hear(self, now: datetime) -> None:
-        changes = RegistryChange.objects.order_by("id")
         if self._change is None:
-            self._change = changes.values_list("id", flat=True).last() or 0
+            self._change = RegistryChange.objects.order_by("id").values_list("id", flat=True).last() or 0
             return
-        found = list(changes.filter(id__gt=self._change).values_list("id", "device_id")[:CHANGES])
-        if found:
+        if found := _changes_after(self._change):
             self._change = found[-1][0]
             self._is_wanted = self._is_wanted or any(device in (None, EVERYONE) for _, device in found)
             arm({device for _, device in found if device}, now)

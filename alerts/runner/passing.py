@@ -6,7 +6,7 @@ costs three small queries.
 
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
@@ -24,13 +24,12 @@ from alerts.runner.arming import Arming
 from alerts.runner.models import Beat
 from alerts.runner.standing import Standing
 from device_gateway.states import last_heard, newest_heard
-from ozone.intake.sql import BulkInsert, moment
+from ozone.intake.sql import BulkInsert, moment, read_moment
+from ozone.intake.written import written
 from telemetry.presence import AHEAD
 
 logger = logging.getLogger("alerts")
 
-AT_ONCE: Final = 500
-"""Devices that one step looks at."""
 BEAT: Final = 10.0
 """Seconds between two beats."""
 GAP: Final = timedelta(seconds=90)
@@ -94,8 +93,8 @@ class Passing:
 
     def _look(self, now: datetime) -> bool:
         """At devices that could be silent for too long."""
-        watched = silence.due(now, AT_ONCE)
-        if not watched or _open(silence.NOTHING_HEARD).exists():
+        watched = silence.due(now)
+        if not watched or _nothing_heard():
             return False
         looked = silence.look(watched, Moment(now, self._counting_from))
         if looked.silent or looked.groups:
@@ -106,7 +105,7 @@ class Passing:
             _push.run(connection, rows)
             for device, usual in sorted(looked.learnt.items()):
                 Watch.objects.filter(device=device).update(usual_seconds=usual, learnt_at=now)
-        return len(watched) == AT_ONCE
+        return len(watched) == silence.AT_ONCE
 
     def _open(self, looked: silence.Looked, now: datetime) -> None:
         windows, at = Windows(now), Moment(now, self._counting_from)
@@ -122,32 +121,54 @@ class Passing:
 
     def _keep(self, now: datetime) -> None:
         """What is open: whether it is over, whether somebody is to be told now."""
-        if not Incident.objects.filter(ended_at=None).exists():
+        if not _anything():
             return
-        lasts = Q(calm_since=None) | has_stayed_away(now)
-        silent = _open(silence.SILENT).annotate(heard=last_heard("device__"))
-        nobody_waits = Q(device=None) | ~silence.is_waited_for("device__")
-        over = silent.filter(lasts).filter(nobody_waits | Q(heard=None) | ~Q(heard=F("since")))
-        for some in portions(list(over.order_by("id").values_list("id", "device_id")[:AT_ONCE])):
+        for some in portions(_heard_again(now)):
             with transaction.atomic():  # nobody would look at a device whose incident has ended and that has no time
                 end_incidents([number for number, _ in some], now)
                 arm([device for _, device in some if device], now)
-        came_back = Q(members__ended_at__isnull=False) | Q(members__calm_since__isnull=False)
-        outlets = _open(silence.OUTLET_SILENT).filter(lasts).filter(came_back).distinct()
-        end_incidents(outlets.values_list("id", flat=True), now)
+        end_incidents([number for (number,) in _came_back(now)], now)
         self._hear_again(now)
         release(now)
         escalate(now)
 
     def _hear_again(self, now: datetime) -> None:
         """Once somebody is heard, where nobody was, silence counts from then."""
-        deaf = _open(silence.NOTHING_HEARD).first()
-        if deaf is None:
-            return
-        if newest_heard(now + AHEAD) != deaf.since and end_incidents([deaf.pk], now):
-            self._counting_from = now
-            Beat.objects.filter(pk=1).update(counting_from=now)
+        for number, since in _nothing_heard():
+            if newest_heard(now + AHEAD) != read_moment(since) and end_incidents([number], now):
+                self._counting_from = now
+                Beat.objects.filter(pk=1).update(counting_from=now)
 
 
 def _open(kind: str) -> "QuerySet[Incident]":
     return Incident.objects.filter(kind=kind, ended_at=None)
+
+
+@written
+def _anything() -> "QuerySet[Any, Any]":
+    return Incident.objects.filter(ended_at=None).order_by().values_list("id")[:1]
+
+
+@written
+def _nothing_heard() -> "QuerySet[Any, Any]":
+    return _open(silence.NOTHING_HEARD).order_by().values_list("id", "since")
+
+
+@written
+def _heard_again(now: datetime) -> "QuerySet[Any, Any]":
+    """Silent devices that were heard, or that nobody waits for any more."""
+    silent = _open(silence.SILENT).annotate(heard=last_heard("device__"))
+    nobody_waits = Q(device=None) | ~silence.is_waited_for("device__")
+    over = silent.filter(_lasts(now)).filter(nobody_waits | Q(heard=None) | ~Q(heard=F("since")))
+    return over.order_by("id").values_list("id", "device_id")[: silence.AT_ONCE]
+
+
+@written
+def _came_back(now: datetime) -> "QuerySet[Any, Any]":
+    """Outlets of which a machine was heard."""
+    a_member = Q(members__ended_at__isnull=False) | Q(members__calm_since__isnull=False)
+    return _open(silence.OUTLET_SILENT).filter(_lasts(now)).filter(a_member).order_by().distinct().values_list("id")
+
+
+def _lasts(now: datetime) -> Q:
+    return Q(calm_since=None) | has_stayed_away(now)

@@ -4,25 +4,36 @@ What is found and not open yet is opened; what is open and not found any more is
 nothing of others.
 """
 
+import json
 from collections.abc import Collection, Iterator, Sequence
-from typing import Final
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
-from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 
 from alerts.conditions.found import Condition, Found, Moment, Watched
-from alerts.conditions.silence import is_waited_for, watched_after
+from alerts.conditions.silence import AT_ONCE, is_waited_for, watched_after
 from alerts.conditions.table import CONDITIONS
 from alerts.incidents.flips import end_incidents, has_stayed_away, open_incidents
 from alerts.incidents.maintenance import Windows
 from alerts.incidents.models import Incident
+from ozone.intake.written import Among, written
 
-AT_ONCE: Final = 500
-"""Devices of one look."""
 EVERY: Final = 60.0
 """Seconds after which all conditions are looked up again, at the soonest."""
 
 _WHOLE: Final = [condition for condition in CONDITIONS.values() if condition.find]
 _SWEPT: Final = [condition for condition in CONDITIONS.values() if condition.sweep]
+
+
+class _Open(NamedTuple):
+    """An incident that is open."""
+
+    pk: int
+    subject_key: str
+    facts: Any
+    is_calm: bool
+    may_end: bool
 
 
 class Standing:
@@ -66,7 +77,7 @@ class Standing:
         self._drop_unwatched()
         yield
         place = 0
-        while watched := watched_after(place, AT_ONCE):
+        while watched := watched_after(place):
             place = watched[-1].device
             for condition in _SWEPT:
                 for first in range(0, len(watched), condition.at_once):
@@ -80,17 +91,14 @@ class Standing:
 
     def _settle(self, condition: Condition, found: Sequence[Found], devices: Collection[int] | None) -> None:
         now = self._moment.now
-        may_end = ExpressionWrapper(Q(calm_since=None) | has_stayed_away(now), BooleanField())
-        incidents = Incident.objects.filter(kind=condition.kind, ended_at=None).annotate(may_end=may_end)
-        if devices is not None:
-            incidents = incidents.filter(device__in=devices)
+        rows = _open(condition.kind, now) if devices is None else _open_of(condition.kind, now, devices)
         there = {one.subject_key: one for one in found}
-        known = {incident.subject_key: incident for incident in incidents}
+        known = {key: _Open(pk, key, json.loads(facts), *flags) for pk, key, facts, *flags in rows}
         end_incidents([one.pk for key, one in known.items() if key not in there and one.may_end], now)
         for key, incident in known.items():
             if key in there and incident.facts != there[key].facts:
                 Incident.objects.filter(pk=incident.pk, ended_at=None).update(facts=dict(there[key].facts))
-        new = [one for key, one in there.items() if key not in known or known[key].calm_since is not None]
+        new = [one for key, one in there.items() if key not in known or known[key].is_calm]
         new = self._lasting(condition, new)
         if condition.is_passing and new:
             told = Incident.objects.filter(kind=condition.kind, subject_key__in=[one.subject_key for one in new])
@@ -119,3 +127,20 @@ class Standing:
         nobody_waits = Q(device=None) | ~is_waited_for("device__")
         gone = Incident.objects.filter(nobody_waits, kind__in=kinds, ended_at=None)
         end_incidents(gone.values_list("id", flat=True)[:AT_ONCE], self._moment.now)
+
+
+@written
+def _open(kind: str, now: datetime) -> "QuerySet[Any, Any]":
+    return _columns(Incident.objects.filter(kind=kind, ended_at=None), now)
+
+
+@written
+def _open_of(kind: str, now: datetime, devices: Collection[int]) -> "QuerySet[Any, Any]":
+    return _columns(Incident.objects.filter(Among("device", devices), kind=kind, ended_at=None), now)
+
+
+def _columns(incidents: "QuerySet[Incident]", now: datetime) -> "QuerySet[Any, Any]":
+    """Those of `_Open`."""
+    flags = {"is_calm": Q(calm_since__isnull=False), "may_end": Q(calm_since=None) | has_stayed_away(now)}
+    told = {name: ExpressionWrapper(flag, BooleanField()) for name, flag in flags.items()}
+    return incidents.annotate(**told).order_by().values_list("id", "subject_key", "facts", *flags)

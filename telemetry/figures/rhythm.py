@@ -6,12 +6,13 @@ from datetime import date, datetime, timedelta
 from itertools import groupby, pairwise
 from operator import itemgetter
 from statistics import median_low
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from device_gateway.models import DeviceTelemetry
-from ozone.intake.sql import plain_rows, read_moment
+from ozone.intake.sql import read_moment
+from ozone.intake.written import Among, written
 from ozone.wire.times import people_zone
 from telemetry.figures.rollups import starts
 from telemetry.models import HourlyCount, MachineDevice, TelemetryEvent
@@ -138,16 +139,21 @@ def _patience(rhythm: Rhythm | None, last: datetime | None) -> timedelta:
 
 def _last_presses(machines: Collection[Told]) -> dict[tuple[int, int], tuple[datetime, datetime | None]]:
     """By machine and device since when they are together, and when the last treatment was."""
-    own = TelemetryEvent.objects.filter(machine=OuterRef("machine"), device=OuterRef("device"), treatment__isnull=False)
-    bindings = MachineDevice.objects.filter(is_active=True, device__in=[device for _, device, _ in machines])
-    newest = Subquery(own.order_by("-occurred_at").values("occurred_at")[:1])
-    rows = bindings.order_by().values_list("machine_id", "device_id", "assigned_date", newest)
     found = {}
-    for machine, device, assigned, pressed in plain_rows(rows):
+    for machine, device, assigned, pressed in _bound([device for _, device, _ in machines]):
         since = read_moment(assigned)
         assert since is not None
         found[machine, device] = since, read_moment(pressed)
     return found
+
+
+@written
+def _bound(devices: Collection[int]) -> "QuerySet[Any, Any]":
+    """With the last treatment of each."""
+    own = TelemetryEvent.objects.filter(machine=OuterRef("machine"), device=OuterRef("device"), treatment__isnull=False)
+    bindings = MachineDevice.objects.filter(Among("device", devices), is_active=True)
+    newest = Subquery(own.order_by("-occurred_at").values("occurred_at")[:1])
+    return bindings.order_by().values_list("machine_id", "device_id", "assigned_date", newest)
 
 
 def usual_silence(device: int, now: datetime) -> timedelta | None:

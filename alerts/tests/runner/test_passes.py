@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 
 from alerts.conditions.models import Watch
@@ -15,7 +16,9 @@ from alerts.deliveries.models import Delivery
 from alerts.incidents import happening
 from alerts.incidents.happening import Happening
 from alerts.incidents.models import Maintenance
-from alerts.tests.fleet import HOUR, IDLE, MINUTE, SECOND, Fleet
+from alerts.runner import standing
+from alerts.runner.models import Beat
+from alerts.tests.fleet import HOUR, IDLE, MINUTE, NOON, SECOND, Fleet
 from alerts.tests.telling import channel
 
 Make = Callable[..., Fleet]
@@ -43,6 +46,28 @@ def test_where_nothing_is_due_two_queries_are_asked(fleet: Make, number: int) ->
     assert len(queries_of(some)) == 3  # and whether anything is open
     some.truth += 5 * SECOND
     assert len(queries_of(some)) == 5  # and the beat
+
+
+def test_a_pass_writes_no_query_out_anew(fleet: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where something is due and something is open: to write it out takes longer than to ask it."""
+    some = fleet(3, 1)
+    some.go_on(2 * IDLE + MINUTE, without=some.devices[:1])
+    due = some.truth = min(times().values()) + SECOND
+    some.hear(some.devices[1:])
+    monkeypatch.setattr(standing, "EVERY", float("inf"))
+    made: list[str] = []
+    ask = QuerySet._fetch_all
+
+    def noted(rows: "QuerySet[Any]") -> None:
+        if rows._result_cache is None and rows.model is not Beat:  # which is asked every ten seconds
+            made.append(str(rows.query))
+        ask(rows)
+
+    monkeypatch.setattr(QuerySet, "_fetch_all", noted)
+    some.runner(due, (due - NOON).total_seconds())
+    monkeypatch.undo()
+    assert min(times().values()) > due
+    assert made == []
 
 
 def test_a_device_that_speaks_is_looked_at_once_in_its_threshold(fleet: Make) -> None:
