@@ -3,7 +3,6 @@
 import logging
 import time
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from django.db import DatabaseError
 from django.db.models import QuerySet
@@ -19,6 +18,7 @@ from ozone.accounts.authentication import AccessTokenAuthentication
 from ozone.accounts.callers import address_of, headers_of, is_staff, is_superuser
 from ozone.accounts.permissions import Staff
 from ozone.webapi import view
+from ozone.webapi.paging import following
 from ozone.webapi.parameters import given
 from ozone.webapi.view import ApiView
 from ozone.wire.errors import ApiError, NotFound
@@ -204,11 +204,10 @@ class ListView(StationView):
         if asked.cursor:
             found = found.filter(serial_number__gt=asked.cursor)
         rows = list(found[: limit + 1])
-        following = None
+        more = None
         if len(rows) > limit:
-            kept = {**request.query_params.dict(), "cursor": rows[limit - 1].serial_number}
-            following = f"{request.build_absolute_uri(request.path)}?{urlencode(kept)}"
-        return Response({"results": row(rows[:limit], many=True).data, "next": following})
+            more = following(request, cursor=rows[limit - 1].serial_number)
+        return Response({"results": row(rows[:limit], many=True).data, "next": more})
 
 
 class StationListView(ListView):

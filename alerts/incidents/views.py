@@ -1,6 +1,7 @@
 """Incidents for people and for other systems, and the times in which nobody is told of them."""
 
-from urllib.parse import urlencode
+from collections.abc import Iterator
+from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -20,16 +21,20 @@ from alerts.incidents.serializers import (
 )
 from device_gateway.registry.queries import find_device, visible_devices
 from ozone.accounts.permissions import Staff, StaffWrites
+from ozone.webapi.paging import following, link_to
 from ozone.webapi.parameters import BIGGEST, Choice, Flag, Instant, QueryString, Text, Whole, given
 from ozone.webapi.resources import Resource
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView, PlainJsonRenderer
+from ozone.wire.jsonio import packed
 from telemetry.visible import find
 
 PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
 ACKNOWLEDGEMENT, SNOOZE, WINDOW = Resource(AcknowledgeRequest), Resource(SnoozeRequest), Resource(MaintenanceRequest)
 SHOWN = 500
 """In a reply, unless `limit` says otherwise."""
+AT_ONCE = 500
+"""Read and written."""
 
 
 class IncidentsQuery(QueryString):
@@ -73,13 +78,19 @@ class Incidents(ApiView):
             "id__lt": asked.before,
         }
         rows = visible_incidents(request.user).filter(**given(wanted))
-        rows = rows.select_related("device", "station", "acknowledged_by").order_by("-id")
-        found = list(rows[: asked.limit + 1])
+        numbers = list(rows.order_by("-id").values_list("id", flat=True)[: asked.limit + 1])
         headers = {}
-        if len(found) > asked.limit:
-            link = {**request.query_params.dict(), "before": found[asked.limit - 1].pk}
-            headers["Link"] = f'<{request.build_absolute_uri(request.path)}?{urlencode(link)}>; rel="next"'
-        return Response([IncidentReply.of(incident) for incident in found[: asked.limit]], headers=headers)
+        if len(numbers) > asked.limit:
+            headers = link_to(following(request, before=numbers[asked.limit - 1]))
+        return Response(packed(_told(numbers[: asked.limit])), headers=headers)
+
+
+def _told(numbers: list[int]) -> Iterator[dict[str, Any]]:
+    """Incidents as they are shown, some at a time: thousands at once would keep the collector of garbage."""
+    for start in range(0, len(numbers), AT_ONCE):
+        rows = Incident.objects.filter(pk__in=numbers[start : start + AT_ONCE]).order_by("-id")
+        for incident in rows.select_related("device", "station", "acknowledged_by"):
+            yield IncidentReply.of(incident)
 
 
 class OneIncident(ApiView):

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from device_gateway.models import Device, DeviceTelemetry, ReadingHour
 from device_gateway.readings.figures import HOUR, Figures
-from ozone.webapi.sizes import fitting
+from ozone.webapi.paging import fitting
 from ozone.wire.errors import Invalid
 from ozone.wire.times import iso
 

@@ -1,7 +1,5 @@
 """What a device has sent, for people and for the device itself: the latest reading, the history."""
 
-from urllib.parse import urlencode
-
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,8 +9,8 @@ from device_gateway.readings.authentication import DeviceOrPerson, device_for
 from device_gateway.readings.parameters import BucketsQuery, PageQuery, TimesQuery, make_cursor
 from device_gateway.readings.serializers import HistoryReply, LatestReply
 from ozone.accounts.authentication import SessionAuthentication
+from ozone.webapi.paging import fitting, following
 from ozone.webapi.serializers import Problem
-from ozone.webapi.sizes import fitting
 from ozone.webapi.view import ApiView, PlainJsonRenderer
 from ozone.wire.errors import NotFound
 from ozone.wire.jsonio import packed
@@ -67,9 +65,7 @@ class History(ApiView):
         more = None
         if fit.has_more and page:
             last = page[-1]
-            kept = {key: value for key, value in query.items() if key != "cursor"}
-            kept["cursor"] = make_cursor(last.occurred_at, last.pk)
-            more = f"{request.build_absolute_uri(request.path)}?{urlencode(kept)}"
+            more = following(request, cursor=make_cursor(last.occurred_at, last.pk))
         return Response(
             {
                 "results": [

@@ -19,7 +19,7 @@ from device_gateway.models import DeviceTelemetry, ReadingDecoder, ReadingHour
 from device_gateway.readings.figures import Figures, both
 from device_gateway.readings.queries import BUCKETS
 from ozone.intake.sql import BulkInsert, moment, plain_rows, read_moment, within
-from ozone.webapi.sizes import fitting
+from ozone.webapi.paging import fitting
 from ozone.wire.conf import options
 
 LEASE: Final = "upkeep"

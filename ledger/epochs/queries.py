@@ -1,7 +1,7 @@
 """The ledger, as the API and pages show it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,8 @@ LOOK_SECONDS: Final = 1.0
 """How long a reader waits for what was stored just before."""
 MOST_LINES: Final = 10_000
 """In one reply."""
+AT_ONCE: Final = 500
+"""Epochs that are read at once, with their lines."""
 
 
 class Scope(NamedTuple):
@@ -45,8 +47,19 @@ class Page(NamedTuple):
     """Of the scope, those that have told something which is not looked into yet."""
 
 
-def ledger(scope: Scope, *, before: PageCursor | None, limit: int) -> Page:
-    pending = look_now(scope)
+def ledger(scope: Scope, *, before: PageCursor | None, limit: int) -> Iterator[Page]:
+    """So many epochs, on pages of AT_ONCE, of which one at least: thousands at once would keep the collector of
+    garbage."""
+    pending, left = look_now(scope), MOST_LINES
+    while True:
+        page = _page(scope, before, min(limit, AT_ONCE), left, pending)
+        yield page
+        before, limit, left = page.next, limit - AT_ONCE, left - sum(len(lines) for _, lines in page.epochs)
+        if before is None or limit <= 0:
+            break
+
+
+def _page(scope: Scope, before: PageCursor | None, limit: int, most_lines: int, pending: int) -> Page:
     epochs = epochs_of(scope).order_by("-started_at", "-id").select_related("machine", "device", "command__created_by")
     if before is not None:
         epochs = epochs.filter(Q(started_at__lt=before.moment) | Q(started_at=before.moment, id__lt=before.number))
@@ -54,10 +67,10 @@ def ledger(scope: Scope, *, before: PageCursor | None, limit: int) -> Page:
     is_more = len(found) > limit
     found = found[:limit]
     lines = _lines(scope).filter(epoch__in=found)
-    shown = list(lines.select_related("settlement__made_by").order_by("-at", "-id")[: MOST_LINES + 1])
-    left_out = lines.count() - MOST_LINES if len(shown) > MOST_LINES else 0
+    shown = list(lines.select_related("settlement__made_by").order_by("-at", "-id")[: most_lines + 1])
+    left_out = lines.count() - most_lines if len(shown) > most_lines else 0
     by_epoch: dict[int, list[Line]] = {}
-    for line in reversed(shown[:MOST_LINES]):
+    for line in reversed(shown[:most_lines]):
         by_epoch.setdefault(line.epoch_id, []).append(line)
     return Page(
         [(epoch, by_epoch.get(epoch.pk, [])) for epoch in found],

@@ -1,5 +1,6 @@
 """The JSON of the ledger."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rest_framework import serializers
@@ -8,6 +9,7 @@ from ledger.epochs.models import Epoch
 from ledger.epochs.queries import Page
 from ledger.lines.models import Kind, Line, Settlement
 from ozone.webapi.fields import Text, WholeNumber
+from ozone.wire.jsonio import packed
 from ozone.wire.times import iso
 from telemetry.models import Treatment
 
@@ -118,16 +120,24 @@ class EpochReply(serializers.Serializer[Any]):
 class LedgerReply(serializers.Serializer[Any]):
     epochs = EpochReply(many=True, help_text="The newest first")
     next = serializers.CharField(allow_null=True, help_text="For `before`; null: these are all")
-    lines_left_out = serializers.IntegerField(help_text="Older lines, past 10,000 in one reply")
+    lines_left_out = serializers.IntegerField(help_text="Lines past 10,000 in one reply, of the older epochs")
     devices_pending = serializers.IntegerField(
         help_text="Devices that have told something which is not looked into yet: look again in some seconds"
     )
 
     @classmethod
-    def of(cls, page: Page) -> dict[str, Any]:
+    def of(cls, pages: Iterable[Page]) -> dict[str, Any]:
+        told: list[Page] = []
+
+        def epochs() -> Iterator[dict[str, Any]]:
+            for page in pages:
+                told.append(page._replace(epochs=[]))
+                for epoch, lines in page.epochs:
+                    yield EpochReply.of(epoch, lines, page.ordered_by.get(epoch.pk))
+
         return {
-            "epochs": [EpochReply.of(epoch, lines, page.ordered_by.get(epoch.pk)) for epoch, lines in page.epochs],
-            "next": str(page.next) if page.next else None,
-            "lines_left_out": page.lines_left_out,
-            "devices_pending": page.devices_pending,
+            "epochs": packed(epochs()),
+            "next": str(told[-1].next) if told[-1].next else None,
+            "lines_left_out": sum(page.lines_left_out for page in told),
+            "devices_pending": told[-1].devices_pending,
         }

@@ -1,7 +1,9 @@
 """Prices of treatments and shares of outlets: staff's."""
 
+from itertools import islice
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -11,10 +13,13 @@ from ledger.prices import services
 from ledger.prices.models import Price, Share
 from ledger.prices.serializers import PriceReply, PriceRequest, ShareReply, ShareRequest
 from ozone.accounts.permissions import Staff
+from ozone.webapi.paging import following, link_to
 from ozone.webapi.parameters import BIGGEST, Choice, QueryString, Whole, given
+from ozone.webapi.replies import RowReply
 from ozone.webapi.resources import Resource
 from ozone.webapi.serializers import Problem
 from ozone.webapi.view import ApiView, PlainJsonRenderer
+from ozone.wire.jsonio import packed
 from telemetry.treatments import TREATMENTS
 
 PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 429: Problem, 503: Problem}
@@ -24,6 +29,8 @@ SHARE = Resource(ShareRequest)
 
 class SharesQuery(QueryString):
     outlet_id = Whole(1, BIGGEST)
+    limit = Whole(1, 10_000, default=1_000)
+    offset = Whole(0, 10**9, default=0)
 
 
 class PricesQuery(SharesQuery):
@@ -43,10 +50,10 @@ class Prices(ApiView):
         tags=["money"],
     )
     def get(self, request: Request) -> Response:
-        """All of them, by day; with `outlet_id` the outlet's own."""
+        """By day; with `outlet_id` the outlet's own. The next page is in the Link header."""
         asked = PricesQuery.read(request.query_params)
         found = Price.objects.filter(**given({"outlet_id": asked.outlet_id, "treatment": asked.treatment}))
-        return Response(list(PriceReply.rows(found, timezone.now())))
+        return _listed(request, PriceReply, found, asked)
 
     @extend_schema(
         operation_id="price_set",
@@ -89,10 +96,10 @@ class Shares(ApiView):
         tags=["money"],
     )
     def get(self, request: Request) -> Response:
-        """All of them, by day."""
+        """By day; the next page is in the Link header."""
         asked = SharesQuery.read(request.query_params)
         found = Share.objects.filter(**given({"outlet_id": asked.outlet_id}))
-        return Response(list(ShareReply.rows(found, timezone.now())))
+        return _listed(request, ShareReply, found, asked)
 
     @extend_schema(
         operation_id="share_set",
@@ -120,6 +127,14 @@ class OneShare(ApiView):
         """As if it had never been set: what held before it goes on. None that a closed statement used."""
         services.delete_share(number=int(number))
         return Response(status=204)
+
+
+def _listed(request: Request, reply: type[RowReply], found: "QuerySet[Any]", asked: SharesQuery) -> Response:
+    end = asked.offset + asked.limit
+    rows = reply.rows(found[asked.offset : end + 1], timezone.now())
+    shown = packed(islice(rows, asked.limit))
+    is_more = next(rows, None) is not None
+    return Response(shown, headers=link_to(following(request, offset=end)) if is_more else {})
 
 
 def _reply(reply: Any, row: Price | Share, *, is_new: bool) -> Response:

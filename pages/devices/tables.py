@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from device_gateway.models import Credential, Device, DeviceTelemetry, HandshakeAttempt, ProvisioningToken
 from device_gateway.readings.queries import readings
-from ozone.webapi.sizes import fitting
+from ozone.webapi.paging import fitting
 from ozone.wire.times import people_zone
 from pages.kit import charts
 from telemetry.commands.lifecycle import state_at

@@ -80,7 +80,7 @@ def _machine(actor: Any, number: int) -> Machine:
 def _screen(actor: Any, number: int) -> Screen:
     machine = _machine(actor, number)
     with places.one(person_of(actor)):
-        found = ledger(Scope(actor, machine), before=None, limit=EPOCHS)
+        found = next(ledger(Scope(actor, machine), before=None, limit=EPOCHS))
     lines = sorted(
         (line for _, some in found.epochs for line in some),
         key=lambda line: (line.settlement_id is None, line.at, line.pk),

@@ -4,7 +4,6 @@ deleting all of it."""
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
@@ -18,9 +17,9 @@ from rest_framework.response import Response
 from device_gateway.models import Device
 from device_gateway.registry.queries import find_device, visible_devices
 from ozone.accounts.permissions import Superuser
+from ozone.webapi.paging import fitting, following, link_to
 from ozone.webapi.parameters import PageCursor, given
 from ozone.webapi.serializers import Problem
-from ozone.webapi.sizes import fitting
 from ozone.webapi.view import ApiView, PlainJsonRenderer
 from telemetry.events.export import Walk, export
 from telemetry.events.flushing import flush
@@ -59,8 +58,7 @@ class Events(ApiView):
         headers = {}
         if fit.has_more and found:
             last = PageCursor(datetime.fromisoformat(found[-1]["received_at"]), found[-1]["id"])
-            link = {**request.query_params.dict(), "before": str(last)}
-            headers["Link"] = f'<{request.build_absolute_uri(request.path)}?{urlencode(link)}>; rel="next"'
+            headers = link_to(following(request, before=last))
         return Response(found, headers=headers)
 
 

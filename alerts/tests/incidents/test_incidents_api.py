@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from alerts.incidents import views
 from alerts.incidents.happening import ACKNOWLEDGED, Happening, announcing
 from alerts.incidents.models import Incident, Maintenance
 from telemetry.tests.cast import Site
@@ -72,7 +73,7 @@ def test_it_works(site: Site, settings: Any) -> None:
     assert site.vera.read(f"{PATH}{incident.pk}") == site.vera.read(PATH)[0]
 
 
-def test_filters(site: Site) -> None:
+def test_filters(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     now = timezone.now()
     first = silent(site, opened_at=now - timedelta(days=3), ended_at=now - timedelta(days=2))
     second = silent(site, kind="held_up")
@@ -92,6 +93,8 @@ def test_filters(site: Site) -> None:
     assert found(f"outlet_id={site.other_outlet.pk}") == []
     assert found(f"end={(now - timedelta(days=2)).date()}") == [first.pk]
     assert found(f"start={(now - timedelta(days=2)).date()}") == [second.pk]
+    monkeypatch.setattr(views, "AT_ONCE", 1)
+    assert found("held=true") == [held.pk, second.pk, first.pk]
     answer = site.olga.get(f"{PATH}?limit=1")
     assert [row["id"] for row in answer.json()] == [second.pk]
     assert f"before={second.pk}" in answer.headers["link"]

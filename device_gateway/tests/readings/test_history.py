@@ -109,7 +109,7 @@ class TestPages:
     def test_one_that_is_larger_than_a_page_comes_alone(
         self, door: Door, meter: Meter, olga: User, fetch: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("ozone.webapi.sizes.MOST", 10)
+        monkeypatch.setattr("ozone.webapi.paging.MOST", 10)
         keep(meter, *((n, {"n": n}) for n in range(3)))
         assert numbers(fetch()) == [2]
         assert self.walk(door, token_of(olga), fetch()) == [2, 1, 0]
@@ -273,7 +273,7 @@ class TestBuckets:
         asked = [{"bucket": bucket, "fields": "n,m"} for bucket in ("minute", "hour", "day")]
         whole = [fetch(**one).json() for one in asked]
         assert [[one["count"] for one in told["results"]] for told in whole] == [[3] * 10, [18, 12], [30]]
-        monkeypatch.setattr("ozone.webapi.sizes.MOST", most)
+        monkeypatch.setattr("ozone.webapi.paging.MOST", most)
         assert [fetch(**one).json() for one in asked] == whole
 
     def test_readings_that_are_too_large_together(

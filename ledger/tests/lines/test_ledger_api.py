@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from device_gateway.models import Device
 from ledger.epochs import account as accounts
+from ledger.epochs import queries
 from ledger.models import Epoch, Line, Settlement
 from telemetry.commands.payloads import Result
 from telemetry.commands.polling import Poll, store_polls
@@ -238,6 +239,19 @@ def test_it_goes_on_where_a_reply_ended(site: Site) -> None:
     assert [epoch["epoch"] for epoch in first["epochs"]] == whole[:3]
     rest = site.olga.read(f"{LEDGER}?limit=3&before={first['next']}")
     assert ([epoch["epoch"] for epoch in rest["epochs"]], rest["next"]) == (whole[3:], None)
+
+
+def test_many_are_read_some_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(site, 5, 1, 3, 1, 4, 1)
+    whole = site.olga.read(LEDGER)
+    monkeypatch.setattr(queries, "AT_ONCE", 1)
+    assert site.olga.read(LEDGER) == whole
+    assert site.olga.read(f"{LEDGER}?limit=3")["epochs"] == whole["epochs"][:3]
+    monkeypatch.setattr(queries, "MOST_LINES", 1)
+    cut = site.olga.read(LEDGER)
+    assert [len(epoch["lines"]) for epoch in whole["epochs"]] == [0, 1, 1, 0]
+    assert [len(epoch["lines"]) for epoch in cut["epochs"]] == [0, 1, 0, 0]
+    assert (whole["lines_left_out"], cut["lines_left_out"]) == (0, 1)
 
 
 def test_an_owner_sees_what_holds_theirs(site: Site) -> None:

@@ -42,6 +42,21 @@ def test_it_works(site: Site, settings: Settings) -> None:
     assert site.olga.read(f"{PRICES}?treatment=PREMIUM") == []
 
 
+def test_it_comes_in_pages(site: Site) -> None:
+    for day in ("2026-03-03", "2026-03-01", "2026-03-02"):
+        site.olga.post(PRICES, {**PRICE, "valid_from": day})
+        site.olga.post(SHARES, {"outlet": site.outlet.pk, "percent": "30", "valid_from": day})
+    for path, query in ((PRICES, "treatment=BASIC"), (SHARES, f"outlet_id={site.outlet.pk}")):
+        first = site.olga.get(f"{path}?{query}&limit=2")
+        assert [row["valid_from"][-2:] for row in first.json()] == ["01", "02"]
+        assert first.headers["link"] == f'<http://testserver{path}?{query}&limit=2&offset=2>; rel="next"'
+        rest = site.olga.get(f"{path}?{query}&limit=2&offset=2")
+        assert [row["valid_from"][-2:] for row in rest.json()] == ["03"]
+        assert "link" not in rest.headers
+        assert site.olga.get(f"{path}?limit=0").json()["errors"].keys() == {"limit"}
+        assert site.olga.get(f"{path}?offset=-1").json()["errors"].keys() == {"offset"}
+
+
 def test_one_of_the_same_day_is_replaced(site: Site) -> None:
     first = site.olga.post(PRICES, PRICE)
     second = site.olga.post(PRICES, {**PRICE, "price": "6.00"})

@@ -125,7 +125,7 @@ def test_of_large_readings_the_page_shows_fewer(
     page: Callable[..., str], meter: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hundred of them may be 25 MB, at each look."""
-    monkeypatch.setattr("ozone.webapi.sizes.MOST", 1_000)
+    monkeypatch.setattr("ozone.webapi.paging.MOST", 1_000)
     for minute in range(5):
         at = NOON + timedelta(minutes=minute)
         payload = {"kwh": minute, "text": "x" * 450}

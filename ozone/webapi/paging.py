@@ -1,9 +1,12 @@
-"""Lists whose rows may be large: a reply holds only so much of them, and its reader is told where the next begins."""
+"""Lists in pages: a reply holds so many rows of them, fewer where they are large, and its reader is told where the next
+begins."""
 
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
 
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast, Length
+from rest_framework.request import Request
 
 MOST: Final = 8 * 1024 * 1024
 """Characters of JSON that a reply is made of: understood, they take ten times as many bytes."""
@@ -29,3 +32,13 @@ def fitting(rows: "QuerySet[Any, Any]", column: str, most: int) -> Fit:
             return Fit(number, size, has_more=True)
         number, size = number + 1, more
     return Fit(number, size, has_more=False)
+
+
+def following(request: Request, **place: Any) -> str:
+    """The address of the page that begins at `place`, of what else was asked for."""
+    return f"{request.build_absolute_uri(request.path)}?{urlencode({**request.query_params.dict(), **place})}"
+
+
+def link_to(address: str) -> dict[str, str]:
+    """The header that tells of the next page."""
+    return {"Link": f'<{address}>; rel="next"'}
