@@ -11,7 +11,8 @@ from django.http.response import HttpResponseBase
 from ozone.wire.errors import Conflict
 from pages.kit.frame import error_page
 from pages.kit.once import once
-from pages.kit.queries import LONGEST, few_words
+from pages.kit.queries import few_words
+from telemetry.finding import LONGEST
 
 
 class Site(AdminSite):

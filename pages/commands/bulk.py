@@ -24,10 +24,10 @@ from pages.kit.actions import action
 from pages.kit.filters import is_number
 from pages.kit.frame import staff_page
 from pages.kit.listing import Listing
-from pages.kit.queries import BY_NAME
 from telemetry.commands.services import MAX_BULK, create_bulk
 from telemetry.events.export import Walk, export
 from telemetry.events.parameters import EXPORT_DAYS
+from telemetry.finding import BY_NAME
 from telemetry.models import Bulk, TelemetryEvent
 from telemetry.presence import is_polling
 

@@ -13,7 +13,7 @@ from pages.kit.filters import Filters, search
 from pages.kit.frame import staff_page
 from pages.kit.listing import Listing, Sort
 from pages.kit.live import Screen, live_page, part, rows, screen
-from pages.kit.queries import BY_NAME, matching_devices
+from telemetry.finding import BY_NAME, matching_devices
 
 FOLLOWS: Final = ("people",)
 SORTS: Final = {"archived": Sort("Archived", F("archived_at").desc()), "name": Sort("Device", BY_NAME)}

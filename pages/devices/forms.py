@@ -14,9 +14,10 @@ from ozone.webapi.names import NameField
 from ozone.wire import jsonio
 from ozone.wire.errors import MalformedJson
 from pages.kit.actions import Edit
-from pages.kit.queries import CHOICES, asked, matching_machines
+from pages.kit.queries import CHOICES
 from telemetry.events.payloads import MAX_KEPT_BODY
 from telemetry.events.quarantine import members
+from telemetry.finding import asked, matching_machines
 from telemetry.machines.swapping import WHAT_STAYS
 from telemetry.models import Machine, MachineDevice, QuarantinedEvent
 from telemetry.visible import visible_machines

@@ -20,7 +20,7 @@ from pages.kit.actions import action, sent
 from pages.kit.frame import signed_in_page, staff_page
 from pages.kit.listing import Listing, Sort, up
 from pages.kit.live import Screen, live_page, part, rows, screen
-from pages.kit.queries import BY_NAME, matching_devices
+from telemetry.finding import BY_NAME, matching_devices
 from telemetry.machines.spares import is_spare
 from telemetry.presence import Presence, presence, presence_is, presence_order
 from telemetry.treatments import COUNTERS

@@ -12,15 +12,9 @@ from django.views.decorators.http import require_safe
 
 from pages.kit.frame import signed_in_page
 from pages.kit.listing import up
-from pages.kit.queries import (
-    asked,
-    matching_devices,
-    matching_machines,
-    matching_outlets,
-    matching_power_banks,
-    matching_stations,
-)
+from pages.kit.queries import matching_power_banks, matching_stations
 from stations.partner.switch import stations_enabled
+from telemetry.finding import asked, matching_devices, matching_machines, matching_outlets
 
 SHOWN: Final = 10
 _DEVICE: Final = ("device_id", "name", "location", "machine__name", "machine__outlet__name")

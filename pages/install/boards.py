@@ -9,7 +9,7 @@ from django.db.models import F, QuerySet
 from device_gateway.models import Device, Enrolment
 from device_gateway.registry.queries import visible_devices
 from device_gateway.states import last_heard, later_of
-from pages.kit.queries import matching_devices
+from telemetry.finding import matching_devices
 from telemetry.machines.spares import is_spare
 from telemetry.models import Machine, MachineDevice
 

@@ -20,7 +20,7 @@ from pages.install.ticks import ticks_of
 from pages.kit.actions import Confirmation, action, sent
 from pages.kit.frame import staff_page
 from pages.kit.live import Screen, live_page, part, rows, screen
-from pages.kit.queries import asked, matching_machines
+from telemetry.finding import asked, matching_machines
 from telemetry.machines.bindings import add_machine
 from telemetry.machines.swapping import UNDO_HOURS, may_undo, swap_board, undo_swap
 from telemetry.models import Machine, Outlet

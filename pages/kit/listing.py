@@ -8,7 +8,7 @@ from django.db.models import F, Model, OrderBy, QuerySet
 from django.http import QueryDict
 
 from pages.kit.filters import Filters, is_number
-from pages.kit.queries import asked
+from telemetry.finding import asked
 
 M = TypeVar("M", bound=Model)
 

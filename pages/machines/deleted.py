@@ -12,7 +12,7 @@ from pages.kit.filters import Filters, search
 from pages.kit.frame import staff_page
 from pages.kit.listing import Listing, Sort, up
 from pages.kit.live import Screen, live_page, part, rows, screen
-from pages.kit.queries import matching_machines, matching_outlets
+from telemetry.finding import matching_machines, matching_outlets
 
 FOLLOWS: Final = ("people",)
 SORTS: Final = {"archived": Sort("Deleted", F("archived_at").desc()), "name": Sort("Name", *up("name"))}

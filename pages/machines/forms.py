@@ -11,7 +11,8 @@ from ozone.webapi.names import NameField
 from ozone.wire.errors import NotFound
 from pages.kit.actions import Confirmation, Edit
 from pages.kit.filters import ANY, Chosen, ChosenRow, Filters, search
-from pages.kit.queries import BY_NAME, CHOICES
+from pages.kit.queries import CHOICES
+from telemetry.finding import BY_NAME
 from telemetry.models import Machine, Outlet
 from telemetry.presence import Presence
 from telemetry.visible import visible_outlets

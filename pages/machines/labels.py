@@ -13,9 +13,9 @@ from ozone.webapi.heavy import heavy, person_of, places
 from pages.kit.frame import staff_page
 from pages.kit.listing import Listing, Sort, up
 from pages.kit.paths import address_of
-from pages.kit.queries import matching_machines
 from pages.machines.forms import SHEET, LabelFilters
 from pages.machines.screen import at_outlet
+from telemetry.finding import matching_machines
 from telemetry.models import Machine
 
 SHEETS: Final = 5

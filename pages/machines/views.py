@@ -12,9 +12,9 @@ from django.views.decorators.http import require_safe
 from pages.kit.frame import signed_in_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
-from pages.kit.queries import matching_machines
 from pages.machines.forms import MachineFilters
 from pages.machines.screen import SORTS, at_outlet, machine_rows, ordered
+from telemetry.finding import matching_machines
 from telemetry.models import Machine
 from telemetry.presence import Presence, presence_is
 

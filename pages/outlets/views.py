@@ -14,13 +14,13 @@ from ledger.sales.earning import by_day_at, day_of
 from pages.kit.frame import signed_in_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
-from pages.kit.queries import matching_outlets
 from pages.machines import screen as machines
 from pages.machines.uptime import uptime_of
 from pages.outlets.forms import OutletFilters
 from pages.outlets.screen import SORTS, ordered, outlet_rows
 from telemetry.figures.statistics import Filters, statistics
 from telemetry.figures.totals import Totals, totals
+from telemetry.finding import matching_outlets
 from telemetry.models import Machine, Outlet
 from telemetry.visible import find, visible_machines, visible_outlets
 

@@ -63,12 +63,11 @@ class StatsForm(forms.Form):
             field.widget.attrs["aria-describedby"] = f"{name}-error"
         self.fields["tz"].widget.attrs["placeholder"] = zone
         self.zones = sorted({options().STATS_TIME_ZONE, options().DEVICE_TIME_ZONE, "UTC"})
-        # One more than a list holds tells that there are more.
-        machine, most = filters.machine_id, CHOICES + 1
-        found = statistics_options(actor, outlet_id=filters.outlet_id, machine_id=machine, most=most)
+        machine = filters.machine_id
+        found = statistics_options(actor, outlet_id=filters.outlet_id, machine_id=machine, most=CHOICES)
         self._choose("outlet_id", [_choice(one) for one in found["outlets"]])
-        self._choose("machine_id", _machines(found["machines"], machine))
-        self.devices = found["devices"][:CHOICES]
+        self._choose("machine_id", _machines(found["machines"], machine, "machines" in found["more"]))
+        self.devices = found["devices"]
 
     def _choose(self, name: str, choices: list[Any]) -> None:
         self.fields[name].choices = [_ALL, *choices]  # type: ignore[attr-defined]
@@ -91,10 +90,10 @@ def _choice(row: Mapping[str, Any]) -> tuple[int, str]:
     return row["id"], f"{row['name']} (deleted)" if row.get("archived") else row["name"]
 
 
-def _machines(machines: list[dict[str, Any]], chosen: int | None) -> list[Any]:
+def _machines(machines: list[dict[str, Any]], chosen: int | None, is_cut: bool) -> list[Any]:
     """As many as a list can hold. A chosen one is always among them."""
-    shown: list[Any] = [_choice(machine) for machine in machines[:CHOICES]]
+    shown: list[Any] = [_choice(machine) for machine in machines]
     if chosen is not None and all(pk != chosen for pk, _ in shown):
-        shown.append(next((_choice(one) for one in machines if one["id"] == chosen), (chosen, f"no. {chosen}")))
+        shown.append((chosen, f"no. {chosen}"))
     # A group of none: it can be read, and not chosen.
-    return [*shown, ("Choose an outlet to see all of its", ())] if len(machines) > CHOICES else shown
+    return [*shown, ("Choose an outlet to see all of its", ())] if is_cut else shown

@@ -8,7 +8,8 @@ from device_gateway.claims.services import MAX_LIFETIME_MINUTES
 from device_gateway.keys import crypto
 from device_gateway.models import Device, ProvisioningToken
 from device_gateway.registry.queries import visible_devices
-from pages.kit.queries import CHOICES, asked, matching_devices
+from pages.kit.queries import CHOICES
+from telemetry.finding import asked, matching_devices
 
 
 class DevicePicker:

@@ -15,12 +15,15 @@ from ozone.wire.errors import Invalid
 from telemetry.figures.buckets import MAX_BUCKETS, Buckets, first_after, wall_time
 from telemetry.figures.counting import Conditions, counted, source_of
 from telemetry.figures.zones import changes
+from telemetry.finding import devices_with, machines_with, outlets_with
 from telemetry.models import Machine, MachineDevice, Outlet
 from telemetry.treatments import COUNTERS
 from telemetry.visible import find, visible_machines, visible_outlets
 
 YEARS: Final = range(1900, 2200)
 """Years that start and end may have: no sum with such dates leaves the calendar."""
+MOST_OPTIONS: Final = 10_000
+"""Offered of each kind at once."""
 _DAY: Final = timedelta(days=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NAMES: Final = (*COUNTERS, "total")
@@ -136,13 +139,20 @@ def _as_far_as_now(buckets: Buckets, before: Buckets, days: timedelta | None, no
 
 
 def statistics_options(
-    actor: Any, *, outlet_id: int | None = None, machine_id: int | None = None, most: int | None = None
+    actor: Any,
+    *,
+    outlet_id: int | None = None,
+    machine_id: int | None = None,
+    words: str = "",
+    most: int = MOST_OPTIONS,
+    outlets: int = MOST_OPTIONS,
 ) -> dict[str, Any]:
-    """What the actor may choose from: `{"outlets", "machines", "devices"}`. Last come those that are archived, which
-    say so by `archived`: their past is there to be asked for.
+    """What the actor may choose from: `{"outlets", "machines", "devices", "more"}`. Last come those that are archived,
+    which say so by `archived`: their past is there to be asked for.
 
-    With `outlet_id` the machines there and their devices, with `machine_id` the device of that machine. With `most`
-    the first so many machines and devices, and after them that machine where it is none of these.
+    With `outlet_id` the machines there and their devices, with `machine_id` the device of that machine, with `words`
+    what these find. Of outlets the first `outlets`, of the others `most`, and after them that machine where it is none
+    of these; `more` names the lists that were cut.
     """
     machines, devices = visible_machines(actor), visible_devices(actor, archived=True)
     past_machines = _past_machines(actor).exclude(archived_at=None)
@@ -151,26 +161,33 @@ def statistics_options(
         past_machines = past_machines.filter(Q(outlet=outlet_id) | Q(former_outlet=outlet_id))
     if machine_id is not None:
         devices = devices.filter(machine=machine_id)
-    past_outlets, past_devices = _past_outlets(actor).exclude(archived_at=None), devices.exclude(archived_at=None)
     device, machine = ("id", "device_id", "name", "machine_id"), ("id", "name", "outlet_id")
-    found_machines = _choices(machines, past_machines, "name_order", machine, most)
-    if most is not None and machine_id is not None and all(row["id"] != machine_id for row in found_machines):
-        this = Q(pk=machine_id)
-        found_machines += _choices(machines.filter(this), past_machines.filter(this), "name_order", machine)
-    return {
-        "outlets": _choices(visible_outlets(actor), past_outlets, "name_order", ("id", "name")),
-        "machines": found_machines,
-        "devices": _choices(devices.filter(archived_at=None), past_devices, "device_id_order", device, most),
+    this, past_this = (some.filter(pk=machine_id or 0) for some in (machines, past_machines))
+    places, past_places = visible_outlets(actor), _past_outlets(actor).exclude(archived_at=None)
+    places, past_places = outlets_with(places, words), outlets_with(past_places, words)
+    machines, past_machines = machines_with(machines, words), machines_with(past_machines, words)
+    devices = devices_with(actor, devices, words)
+    found = {
+        "outlets": _choices(places, past_places, "name_order", ("id", "name"), outlets + 1),
+        "machines": _choices(machines, past_machines, "name_order", machine, most + 1),
+        "devices": _choices(
+            devices.filter(archived_at=None), devices.exclude(archived_at=None), "device_id_order", device, most + 1
+        ),
     }
+    more = [name for name, rows in found.items() if len(rows) > (outlets if name == "outlets" else most)]
+    for name in more:
+        found[name].pop()
+    if machine_id is not None and all(row["id"] != machine_id for row in found["machines"]):
+        found["machines"] += _choices(this, past_this, "name_order", machine, 1)
+    return {**found, "more": more}
 
 
 def _choices(
-    present: "QuerySet[Any]", past: "QuerySet[Any]", order: str, names: Sequence[str], most: int | None = None
+    present: "QuerySet[Any]", past: "QuerySet[Any]", order: str, names: Sequence[str], most: int
 ) -> list[dict[str, Any]]:
     columns = [name.replace("machine_id", "machine") for name in names]
-    here = present.order_by(order, "pk").values_list(*columns)[:most]
-    rows = [dict(zip(names, row, strict=True)) for row in here]
-    gone = past.order_by(order, "pk").values_list(*columns)[: None if most is None else most - len(rows)]
+    rows = [dict(zip(names, row, strict=True)) for row in present.order_by(order, "pk").values_list(*columns)[:most]]
+    gone = past.order_by(order, "pk").values_list(*columns)[: most - len(rows)]
     return [*rows, *({**dict(zip(names, row, strict=True)), "archived": True} for row in gone)]
 
 

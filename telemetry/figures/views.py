@@ -32,7 +32,8 @@ from ozone.webapi.view import ApiView, PlainJsonRenderer
 from ozone.wire.conf import options
 from ozone.wire.times import parse_query
 from telemetry.figures.buckets import GRANULARITIES, MAX_BUCKETS
-from telemetry.figures.statistics import YEARS, Filters, statistics, statistics_options
+from telemetry.figures.statistics import MOST_OPTIONS, YEARS, Filters, statistics, statistics_options
+from telemetry.finding import asked as looked_for
 
 PROBLEMS = {400: Problem, 401: Problem, 404: Problem, 429: Problem, 503: Problem}
 COLUMNS: Final = ("basic", "standard", "premium", "total")
@@ -84,6 +85,10 @@ class OptionsReply(serializers.Serializer[Any]):
     outlets = OutletOption(many=True)
     machines = MachineOption(many=True)
     devices = DeviceOption(many=True)
+    more = serializers.ListField(
+        child=serializers.ChoiceField(("outlets", "machines", "devices")),
+        help_text="The lists that have more than `limit`: look for a word, or choose an outlet",
+    )
 
 
 @lru_cache(maxsize=1)
@@ -144,6 +149,8 @@ class StatsExportQuery(StatsQuery):
 class OptionsQuery(QueryString):
     outlet_id = Whole(1, BIGGEST, says="Machines there, and their devices")
     machine_id = Whole(1, BIGGEST, says="The device of that machine")
+    q = Text("Words, each of which occurs in them, as the search of people's pages finds them")
+    limit = Whole(1, MOST_OPTIONS, default=MOST_OPTIONS, says=f"Of each list; {MOST_OPTIONS:,} unless told")
 
 
 def read_filters(query: Query) -> Filters:
@@ -200,7 +207,15 @@ class StatsOptions(ApiView):
     )
     def get(self, request: Request) -> Response:
         asked = OptionsQuery.read(request.query_params)
-        return Response(statistics_options(request.user, outlet_id=asked.outlet_id, machine_id=asked.machine_id))
+        found = statistics_options(
+            request.user,
+            outlet_id=asked.outlet_id,
+            machine_id=asked.machine_id,
+            words=looked_for(asked.q or ""),
+            most=asked.limit,
+            outlets=asked.limit,
+        )
+        return Response(found)
 
 
 @extend_schema_view(get=extend_schema(operation_id="test_statistics_options"))

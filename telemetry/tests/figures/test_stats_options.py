@@ -24,9 +24,10 @@ def test_it_works(site: Site, path: str) -> None:
         "outlets": [{"id": site.outlet.pk, "name": "Chai Chee"}],
         "machines": [{"id": site.machine.pk, "name": "CH1/027/2024", "outlet_id": site.outlet.pk}],
         "devices": [{"id": site.device.pk, "device_id": "esp32-001", "name": "Left", "machine_id": site.machine.pk}],
+        "more": [],
     }
     assert site.vera.read(path) == of_vera
-    assert site.mallory.read(path) == {"outlets": [], "machines": [], "devices": []}
+    assert site.mallory.read(path) == {"outlets": [], "machines": [], "devices": [], "more": []}
     found = site.olga.read(path)
     assert [row["name"] for row in found["outlets"]] == ["Bedok", "Chai Chee"]
     assert [row["name"] for row in found["machines"]] == ["BD1/001/2025", "CH1/027/2024"]
@@ -39,6 +40,37 @@ def test_it_works(site: Site, path: str) -> None:
     chosen = site.olga.read(f"{path}?machine_id={site.machine.pk}")
     assert chosen == {**found, "devices": of_vera["devices"]}
     assert refusal(site.olga.get(f"{path}?outlet_id=x")) == (400, "invalid")
+    for limit in ("0", "10001", "all"):
+        assert refusal(site.olga.get(f"{path}?limit={limit}")) == (400, "invalid")
+
+
+def test_so_many_of_each_and_what_was_cut(site: Site) -> None:
+    Device.objects.create(device_id="spare")
+    first = site.olga.read(f"{OPTIONS[0]}?limit=1")
+    assert [row["name"] for row in first["outlets"] + first["machines"]] == ["Bedok", "BD1/001/2025"]
+    assert [row["device_id"] for row in first["devices"]] == ["esp32-001"]
+    assert first["more"] == ["outlets", "machines", "devices"]
+    assert site.olga.read(f"{OPTIONS[0]}?limit=2")["more"] == ["devices"]
+    assert site.olga.read(f"{OPTIONS[0]}?limit=3") == site.olga.read(OPTIONS[0])
+
+
+@pytest.mark.parametrize(
+    ("words", "outlets", "machines", "devices"),
+    [
+        ("CHAI", ["Chai Chee"], ["CH1/027/2024"], ["esp32-001"]),
+        ("002", [], ["BD1/001/2025"], ["esp32-002"]),
+        ("bedok esp32", [], ["BD1/001/2025"], ["esp32-002"]),
+        ("spare", [], [], ["spare"]),
+        ("nobody", [], [], []),
+    ],
+)
+def test_words(site: Site, words: str, outlets: list[str], machines: list[str], devices: list[str]) -> None:
+    Device.objects.create(device_id="spare")
+    found = site.olga.read(f"{OPTIONS[0]}?q={words}")
+    names = [[row["name"] for row in found[kind]] for kind in ("outlets", "machines")]
+    assert names == [outlets, machines]
+    assert [row["device_id"] for row in found["devices"]] == devices
+    assert site.mallory.read(f"{OPTIONS[0]}?q={words}") == {"outlets": [], "machines": [], "devices": [], "more": []}
 
 
 def test_the_first_of_many_and_the_one_that_was_chosen(site: Site) -> None:
@@ -68,6 +100,7 @@ def test_what_is_archived_comes_last_and_says_so(site: Site, who: str) -> None:
     archive_device(device=site.device, now=NOON)
     found = getattr(site, who).read(OPTIONS[0])
     device = {"id": site.device.pk, "device_id": "esp32-001", "name": "Left", "machine_id": None, "archived": True}
+    assert found.pop("more") == []
     assert {name: rows[-1] for name, rows in found.items()} == {
         "outlets": {"id": site.outlet.pk, "name": "Chai Chee", "archived": True},
         "machines": {"id": site.machine.pk, "name": "CH1/027/2024", "outlet_id": None, "archived": True},
