@@ -18,6 +18,7 @@ from alerts.tests.fleet import DAY, HOUR, MINUTE, SECOND, Fleet
 from device_gateway.models import HandshakeAttempt
 from device_gateway.states import Latest, Told, store_states
 from ledger.models import Epoch, Line
+from ozone.webapi import paging
 from ozone.wire import metrics
 from ozone.wire.clock import Jump, clock_watch
 from stations.models import PowerBank, Station, StationSlot, SyncLog
@@ -208,7 +209,10 @@ def test_stations(fleet: Make) -> None:
     assert not Incident.objects.filter(ended_at=None).exists()
 
 
-def test_a_field_of_readings(fleet: Make) -> None:
+@pytest.mark.parametrize("most", [paging.MOST, 1], ids=["together", "one by one"])
+def test_a_field_of_readings(fleet: Make, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where readings are so large that they are read a piece at a time."""
+    monkeypatch.setattr(paging, "MOST", most)
     some = fleet(2)
     device = some.devices[0]
     Rule.objects.create(kind="reading", field="voltage", low=200, high=250, seconds=120)
