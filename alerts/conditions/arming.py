@@ -16,21 +16,12 @@ _ARM: Final = (
     " WHERE i.device_id = d.id AND i.kind = %s AND i.ended_at IS NULL AND i.calm_since IS NULL) ORDER BY d.id"
     " ON CONFLICT (device_id) DO UPDATE SET alert_after = excluded.alert_after"
 )
-AT_ONCE: Final = 1_000
-"""Devices that one statement arms."""
 _UNLESS_ARMED: Final = " WHERE alerts_watch.alert_after IS NULL"
 
 
 def arm(devices: Collection[int], now: datetime) -> None:
     """They are looked at now, those of them that somebody waits for."""
     arm_among(*within(connection, devices), now, anew=True)
-
-
-def arm_all(now: datetime) -> None:
-    """As arm, some at a time: each of these transactions is short. Outside of any other."""
-    last: int | None = 0
-    while last is not None:
-        last = arm_next(last, AT_ONCE, now, anew=True)
 
 
 def arm_next(after: int, most: int, now: datetime, *, anew: bool) -> int | None:

@@ -1,4 +1,5 @@
-"""What conditions go by: thresholds that people have set, and when each device is to be looked at again."""
+"""What conditions go by: thresholds that people have set, and when each device is to be looked at again,
+and the sign of life of whoever looks."""
 
 from django.db import models
 from django.db.models.functions import Coalesce
@@ -59,3 +60,17 @@ class Watch(models.Model):
 
     def __str__(self) -> str:
         return f"watch of {self.device_id}"
+
+
+class Beat(models.Model):
+    """One row, renewed by the process that leads."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    at = models.DateTimeField()
+    counting_from = models.DateTimeField()
+    """Nobody was listening before, or by another clock: silence counts from then."""
+    rules_changed_at = models.DateTimeField(null=True)
+    """A threshold of all was set then, and not all devices have been looked at by it yet; None: they have."""
+
+    def __str__(self) -> str:
+        return f"beat at {self.at}"

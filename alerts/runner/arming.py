@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.db.models import QuerySet
 
 from alerts.conditions.arming import arm, arm_next
+from alerts.conditions.models import Beat
 from device_gateway.versions import EVERYONE, RegistryChange
 from ozone.intake.written import written
 
@@ -32,11 +33,19 @@ class Arming:
         """How far it has gone through all; None: it does not."""
         self._is_anew = False
         self._is_wanted = False
+        self._rules: datetime | None = None
+        """The change of rules that it goes through all for."""
         self._began = float("-inf")
 
     def go_through_all(self) -> None:
         """At the next steps, also those that have their time: it was of another clock, or by another threshold."""
         self._place, self._is_anew = 0, True
+
+    def heed_rules(self, changed: datetime | None) -> None:
+        """As go_through_all where a threshold of all was set that it does not go by yet."""
+        if changed is not None and changed != self._rules:
+            self._rules = changed
+            self.go_through_all()
 
     def step(self, now: datetime, monotonic: float) -> bool:
         """Some of it; whether there is more at once."""
@@ -51,6 +60,9 @@ class Arming:
         self._place = arm_next(self._place, AT_ONCE, now, anew=self._is_anew)
         if self._place is None:
             self._is_anew = False
+            if self._rules is not None:  # unless another was set meanwhile
+                Beat.objects.filter(rules_changed_at=self._rules).update(rules_changed_at=None)
+                self._rules = None
         return self._place is not None
 
     def _hear(self, now: datetime) -> None:

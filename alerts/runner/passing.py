@@ -14,14 +14,13 @@ from django.db.models import F, Q, QuerySet
 from alerts.conditions import silence
 from alerts.conditions.arming import arm
 from alerts.conditions.found import Moment
-from alerts.conditions.models import Watch
+from alerts.conditions.models import Beat, Watch
 from alerts.incidents.cause import explained
 from alerts.incidents.flips import end_incidents, escalate, forget_the_future, has_stayed_away, open_incidents, release
 from alerts.incidents.happening import portions
 from alerts.incidents.maintenance import Windows
 from alerts.incidents.models import Incident
 from alerts.runner.arming import Arming
-from alerts.runner.models import Beat
 from alerts.runner.standing import Standing
 from device_gateway.states import last_heard, newest_heard
 from ozone.intake.sql import BulkInsert, moment, read_moment
@@ -89,6 +88,7 @@ class Passing:
             if has_jumped or now < beat.at:
                 forget_the_future(now)
                 self._arming.go_through_all()
+        self._arming.heed_rules(beat.rules_changed_at if beat else None)
         self._counting_from = counting_from
 
     def _look(self, now: datetime) -> bool:

@@ -18,9 +18,9 @@ from typing import Any, Final, NamedTuple
 import pytest
 from django.utils import timezone
 
+from alerts.conditions.models import Beat
 from alerts.conditions.silence import NOTHING_HEARD, OUTLET_SILENT, SAME_MINUTE, SILENT
 from alerts.incidents.models import Incident
-from alerts.runner.models import Beat
 from alerts.tests.fleet import Fleet
 from alerts.tests.killing import Commands
 from bench.ports import free_port

@@ -10,10 +10,9 @@ import pytest
 from django.db import connection
 
 from alerts.conditions import server
-from alerts.conditions.models import Rule
+from alerts.conditions.models import Beat, Rule
 from alerts.incidents import services
 from alerts.incidents.models import Incident
-from alerts.runner.models import Beat
 from alerts.tests.fleet import DAY, HOUR, MINUTE, SECOND, Fleet
 from device_gateway.models import HandshakeAttempt
 from device_gateway.states import Latest, Told, store_states

@@ -16,12 +16,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from alerts.channels.models import WEBHOOK
-from alerts.conditions.models import Watch
+from alerts.conditions.models import Beat, Watch
 from alerts.conditions.silence import SILENT
 from alerts.deliveries.models import Delivery
 from alerts.incidents.happening import ENDED, OPENED
 from alerts.incidents.models import Incident
-from alerts.runner.models import Beat
 from alerts.tests.fleet import HOUR, SECOND, Fleet
 from alerts.tests.killing import Commands, Forge
 from alerts.tests.telling import channel

@@ -10,14 +10,13 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 
-from alerts.conditions.models import Watch
+from alerts.conditions.models import Beat, Watch
 from alerts.deliveries import announcing
 from alerts.deliveries.models import Delivery
 from alerts.incidents import happening
 from alerts.incidents.happening import Happening
 from alerts.incidents.models import Maintenance
 from alerts.runner import standing
-from alerts.runner.models import Beat
 from alerts.tests.fleet import HOUR, IDLE, MINUTE, NOON, SECOND, Fleet
 from alerts.tests.telling import channel
 
