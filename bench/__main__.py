@@ -45,8 +45,11 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "ledger": Bench.measure_ledger,
     "money": Bench.measure_money,
     "alerts": Bench.measure_alerts,
+    "influx": Bench.measure_influx,
 }
 """Each is measured once, after the runs that measure the rates."""
+LONG = ("scale", "million", "fairness", "trouble", "moving", "retention", "money", "alerts", "influx")
+"""Those that take minutes, however short the measurements."""
 
 
 def main() -> int:
@@ -124,7 +127,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="one run of one second each; no scale, million, fairness, trouble, moving, retention, money, alerts",
+        help="one run of one second each; no " + ", ".join(LONG),
     )
     parser.add_argument("--only", choices=["sqlite", "postgres"], help="one database instead of both")
     parser.add_argument("--devices", type=int, default=million.DEVICES, help="of the part million (1,000,000)")
@@ -133,9 +136,7 @@ def _arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if options.quick:
         options.runs = options.seconds = 1
-    # These take minutes, however short the measurements.
-    long = ("scale", "million", "fairness", "trouble", "moving", "retention", "money", "alerts")
-    options.parts = options.parts or [part for part in parts if not options.quick or part not in long]
+    options.parts = options.parts or [part for part in parts if not options.quick or part not in LONG]
     if min(options.runs, options.seconds, options.caller_seconds) < 1:
         parser.error("--runs, --seconds and --caller-seconds must be 1 or more")
     if options.devices < million.LEAST:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.influx import LOADS
 from bench.rounds import CONNECTIONS, Figures
 from bench.stations import SLOTS, STATIONS
 
@@ -105,6 +106,10 @@ TARGETS = (
     Target("readings beside the runner of alerts, 100,000 devices / without", 0.97, True, ("alerts", "share")),
     Target("ms of a pass of the runner over nothing due", 5, False, ("alerts", "idle_ms")),
     Target("ms of CPU, the longest look at a condition", 100, False, ("alerts", "worst_cpu")),
+    Target("readings, ours / InfluxDB's, 64 connections", 0.65, True, ("influx", "share_64")),
+    Target("readings, ours / InfluxDB's, 256 connections", 0.65, True, ("influx", "share_256")),
+    Target("readings in batches of 1,000, ours / InfluxDB's", 0.55, True, ("influx", "share_batch")),
+    Target("ms, p99 of ours at 64 connections in these turns", 40, False, ("influx", "ours_64_p99_ms")),
     Target("MB resident, 10,000 devices", 200, False, ("memory", "rss_mb")),
 )
 
@@ -154,6 +159,7 @@ def show(console: Console, results: dict[str, dict[str, Any]]) -> None:
 
     _show_scale(console, results)
     _show_troubles(console, results)
+    _show_influx(console, results)
     for name, result in results.items():
         workers = ", ".join(f"{figure}: {worker}" for figure, worker in result["plain_workers"].items())
         said = [result["version"], workers and f"gunicorn's better worker {workers}", _memory(result["summary"])]
@@ -197,6 +203,23 @@ def _show_troubles(console: Console, results: dict[str, dict[str, Any]]) -> None
     for name, figure in found.items():
         for line in figure["skipped"]:
             console.print(f"{name}: {line}", style="bold red", markup=False)
+
+
+def _show_influx(console: Console, results: dict[str, dict[str, Any]]) -> None:
+    """Ours and InfluxDB beside each other."""
+    for name, result in results.items():
+        for figure in result["runs"].get("influx", []):
+            table = Table(title=f"Ours on {name}, and InfluxDB, in turns (medians; the processor's time is their own)")
+            for column in ("", "readings/s", "p50 ms", "p99 ms", "µs of processor a reading"):
+                table.add_column(column, justify="right" if column else "left")
+            for name_of_load, *_ in LOADS:
+                for who in ("ours", "influx"):
+                    cells = [
+                        f"{figure[f'{who}_{name_of_load}_{key}']:,.1f}"
+                        for key in ("rate", "p50_ms", "p99_ms", "cpu_us")
+                    ]
+                    table.add_row(f"{who}, {name_of_load}", *cells)
+            console.print(table)
 
 
 def _rows() -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ from bench import (
     claims,
     events,
     fairness,
+    influx,
     million,
     money,
     moving,
@@ -204,6 +205,17 @@ class Bench:
         with self._copy("watched") as url:
             _fill("bench.watched", alerts.DEVICES)(url)
             self._keep("alerts", alerts.measure(url, self.folder, self.seconds))
+
+    def measure_influx(self) -> None:
+        """Ours and InfluxDB in turns, where it is installed."""
+        with self._copy(f"fleet_{DEVICES}") as url:
+            scripts, devices = {"single": self.single, "batch": self.batch}, {"single": DEVICES, "batch": BATCH_DEVICES}
+            try:
+                found = influx.measure(url, scripts, self.folder, devices, self.seconds, self.say)
+            except influx.InfluxUnavailable as error:
+                self.say(f"[bold red]InfluxDB is left out: {error}[/]")
+                return
+            self._keep("influx", found)
 
     def _measure_plain(self, figure: str, worker: str) -> dict[str, Any]:
         with (
