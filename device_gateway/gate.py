@@ -190,7 +190,7 @@ class DeviceRoute:
         except ApiError:
             await bodies.read_on(scope, receive)
             raise
-        body = await bodies.read_body(scope, receive, options().BODY_LIMIT)
+        body = await bodies.read_body(scope, headers, receive, options().BODY_LIMIT)
         request = Request(
             method=method,
             path=scope["path"],

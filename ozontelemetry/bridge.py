@@ -65,7 +65,7 @@ class DjangoBridge:
         work = Work(is_dropped=scope["method"] in SAFE)
         try:
             headers, limit = await self._judge(scope, receive)
-            body = await read_body(scope, receive, limit)
+            body = await read_body(scope, headers, receive, limit)
             with waiting_bodies.hold() as held:
                 held.add(len(body))
                 watching = asyncio.create_task(_watch(receive, work))

@@ -17,6 +17,8 @@ MAX_MEMBERS: Final = 32
 request is served."""
 MAX_CHUNKS: Final = 4096
 """Of a body that comes in chunks: each costs the event loop a moment, also one of a single byte."""
+_WITHOUT_BODY: Final = ("GET", "HEAD")
+"""Without a word of it, these have none."""
 READ_ON_BYTES: Final = 1024 * 1024
 READ_ON_SECONDS: Final = 2.0
 
@@ -30,22 +32,35 @@ def check_length(headers: Mapping[str, str], limit: int | None = None) -> None:
         raise BodyTooLarge(limit)
 
 
-async def read_body(scope: Mapping[str, Any], receive: Receive, limit: int) -> bytes:
-    """The whole body, within `limit` bytes and BODY_SECONDS.
+async def read_body(scope: Mapping[str, Any], headers: Mapping[str, str], receive: Receive, limit: int) -> bytes:
+    """The whole body, within `limit` bytes and BODY_SECONDS; `headers` by lower-case name.
 
     Raises BodyTooLarge; BodyTimeout; Unavailable where too many others wait; BadEncoding where it ends too early, or
     comes in too many chunks.
     Chunks that are none end it, too, and that client listens.
     """
-    most = MAX_CHUNKS if any(name == b"transfer-encoding" for name, _ in scope["headers"]) else None
+    announced = _announced(scope["method"], headers)
+    if announced == 0:
+        return b""
+    most = MAX_CHUNKS if "transfer-encoding" in headers else None
     try:
-        body: bytes = await deadlines().within(options().BODY_SECONDS, _read(receive, limit, most))
+        body: bytes = await deadlines().within(options().BODY_SECONDS, _read(receive, limit, most, announced))
         return body
     except TimeoutError:
         raise BodyTimeout from None
     except _Unread as unread:
         await read_on(scope, receive)
         raise unread.error from None
+
+
+def _announced(method: str, headers: Mapping[str, str]) -> int | None:
+    """How many bytes there will be; None where only the end tells."""
+    if "transfer-encoding" in headers:
+        return None
+    length = headers.get("content-length")
+    if length is None:
+        return 0 if method in _WITHOUT_BODY else None
+    return int(length) if length.isascii() and length.isdigit() else None
 
 
 class _Unread(Exception):
@@ -55,14 +70,19 @@ class _Unread(Exception):
         self.error = error
 
 
-async def _read(receive: Receive, limit: int, most: int | None) -> bytes:
-    """`most`: in how many messages."""
+async def _read(receive: Receive, limit: int, most: int | None, announced: int | None) -> bytes:
+    """`most`: in how many messages.
+
+    Where all that is announced has come, the server is not asked whether there is more: that is another way to its
+    thread and back, and most bodies come in one piece.
+    """
     message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
+    if message["type"] == "http.request":
         whole: bytes = message.get("body", b"")
-        if len(whole) > limit:
-            raise BodyTooLarge(limit)
-        return whole
+        if len(whole) == announced or not message.get("more_body"):
+            if len(whole) > limit:
+                raise BodyTooLarge(limit)
+            return whole
     chunks: list[bytes] = []
     size = 0
     with waiting_bodies.hold() as held:
@@ -78,7 +98,7 @@ async def _read(receive: Receive, limit: int, most: int | None) -> bytes:
             except ApiError as error:
                 raise (_Unread(error) if message.get("more_body") else error) from None
             chunks.append(chunk)
-            if not message.get("more_body"):
+            if size == announced or not message.get("more_body"):
                 return b"".join(chunks)
             message = await receive()
     raise BadEncoding("The body is cut short, or is not in chunks as its headers say.")

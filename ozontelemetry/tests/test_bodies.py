@@ -64,6 +64,34 @@ class TestDeviceRoute:
         one, read = self.exchanged(crumbs)
         assert (one.status, read) == (200, [b" " * 10_000])
 
+    @pytest.mark.parametrize("parts", [[b"abcdef"], [b"abc", b"def"]])
+    def test_the_end_of_one_that_is_all_there_is_not_waited_for(self, parts: list[bytes]) -> None:
+        """As granian tells it: there may be more, until it is asked again."""
+
+        def there(one: Exchange) -> None:
+            one.scope["headers"].append((b"content-length", b"6"))
+            one.parts, one.ends = parts, False
+
+        one, read = self.exchanged(there)
+        assert (one.status, read) == (200, [b"abcdef"])
+
+    def test_nor_is_that_of_none(self) -> None:
+        def none(one: Exchange) -> None:
+            one.scope["headers"].append((b"content-length", b"0"))
+            one.parts, one.ends = [], False
+
+        one, read = self.exchanged(none)
+        assert (one.status, read) == (200, [b""])
+
+    def test_one_that_is_cut_short(self) -> None:
+        def cut(one: Exchange) -> None:
+            one.scope["headers"].append((b"content-length", b"7"))
+            one.parts, one.ends = [b"abcdef"], False
+            one.left.set()
+
+        one, read = self.exchanged(cut)
+        assert (one.status, read) == (400, [])
+
     def test_one_that_grows_past_the_limit_unannounced(self) -> None:
         def grows(one: Exchange) -> None:
             one.parts, one.ends = [b"x" * 200 * KIB, b"x" * 200 * KIB], False
