@@ -36,6 +36,7 @@ from ozone.wire.errors import (
 )
 from ozone.wire.heads import fold_headers, tidy
 from ozone.wire.http import NOSNIFF, Reply, Request, check_host, is_plain_http, public_host
+from ozone.wire.work import computing
 
 logger = logging.getLogger("device_gateway")
 
@@ -280,7 +281,8 @@ class DeviceRoute:
 
     def _outcome_in_thread(self, request: Request) -> Outcome:
         close_old_connections()
-        return self._outcome_django(request)
+        with computing:
+            return self._outcome_django(request)
 
     def _outcome_django(self, request: Request) -> Outcome:
         if self.is_open:

@@ -12,7 +12,7 @@ from ledger.epochs.found import LONG_AGO, FoundEpoch, FoundLine
 from ledger.epochs.models import Epoch
 from ledger.lines.models import Kind, Line
 from ledger.lines.settling import Settlements
-from ozone.intake.sql import insert_all, upsert
+from ozone.intake.sql import BulkInsert, moment, prepare_upsert
 from telemetry.events.quarantine import CONFLICT, members
 from telemetry.events.storing import Bindings
 from telemetry.models import QuarantinedEvent
@@ -21,6 +21,7 @@ from telemetry.treatments import TREATMENTS
 _EPOCH_KEY = ("device", "treatment", "number")
 _EPOCH_FIELDS = ("cause", "command_id", "machine_id", "started_at", "ended_at", "base", "last", "presses", "pressed_at")
 _LINE_FIELDS = ("last", "count", "machine_id", "outlet_id", "settlement_id")
+_insert_lines = BulkInsert(Line, ("epoch_id", "device_id", "treatment", "kind", "first", "at", *_LINE_FIELDS))
 
 
 class Contradiction(Exception):
@@ -39,12 +40,14 @@ class Changes:
         for one in found.accounts:
             self._conflicts_since = min(self._conflicts_since, one.start.at if one.start else LONG_AGO)
             self._compare(one, found.until)
+        rows = [*self._epochs.changed, *self._epochs.new]
+        self._upsert = prepare_upsert(rows, unique=_EPOCH_KEY, update=_EPOCH_FIELDS)
 
     def write(self) -> None:
         """In the transaction of the caller, who holds the device's lock and knows that nothing it was made of is
         different now. Epochs that are being forgotten may come once more, and go with the device's status."""
         self._epochs.delete()
-        upsert([*self._epochs.changed, *self._epochs.new], unique=_EPOCH_KEY, update=_EPOCH_FIELDS)
+        self._upsert()
         _write_lines(self._lines)
         _write_lines(_conflicts(self._device, self._conflicts_since))
 
@@ -84,7 +87,8 @@ class Changes:
 
 
 class _Rows:
-    """Rows of one table that go, change or come."""
+    """Rows of one table that go, change or come; of a line that comes its epoch, whose number may not be known yet, and
+    the values of the other columns of `_insert_lines`."""
 
     def __init__(self) -> None:
         self.gone: list[Any] = []
@@ -136,9 +140,8 @@ def _write_lines(lines: _Rows) -> None:
     lines.delete()
     if lines.changed:
         Line.objects.bulk_update(lines.changed, [name.removesuffix("_id") for name in _LINE_FIELDS], batch_size=500)
-    for line in lines.new:
-        line.epoch_id = line.epoch.pk  # it may have come with it
-    insert_all(lines.new)
+    with connection.wrap_database_errors:
+        _insert_lines.run(connection, [(epoch.pk, *values) for epoch, values in lines.new])
 
 
 def _compare_lines(
@@ -146,17 +149,13 @@ def _compare_lines(
 ) -> None:
     rows = {(row.epoch_id, row.kind, row.first, row.at): row for row in stored}
     for epoch, line, settlement in found:
-        values = dict(zip(_LINE_FIELDS, (line.last, line.count, line.machine, line.outlet, settlement), strict=True))
+        values = (line.last, line.count, line.machine, line.outlet, settlement)
         row = rows.pop((epoch.pk, line.kind, line.first, line.at), None)
         if row is None:
-            changes.new.append(
-                Line(
-                    epoch=epoch, device_id=epoch.device_id, treatment=epoch.treatment, kind=line.kind,
-                    first=line.first, at=line.at, **values,
-                )
-            )  # fmt: skip
+            place = (epoch.device_id, epoch.treatment, line.kind, line.first, moment(connection, line.at))
+            changes.new.append((epoch, (*place, *values)))
         else:
-            changes.set(row, values)
+            changes.set(row, dict(zip(_LINE_FIELDS, values, strict=True)))
     changes.gone += rows.values()
 
 

@@ -53,6 +53,8 @@ class Kind(NamedTuple):
     an error says of the one that brought it about."""
     is_apart: bool = False
     """It needs no row that what devices send writes; on PostgreSQL it waits for none of that, nor fails with it."""
+    weight: int = 1
+    """As how many a row counts where what is large is put together: what follows from it is written, too."""
 
 
 MAX_SUBMISSIONS: Final = 4096
@@ -157,10 +159,14 @@ class Lane:
             return batch, item is _STOP
         self._large_is_next = False
         rows = 0
-        while self._later and (not rows or rows + self._later[0].weight <= LARGE_TOGETHER):
+        while self._later and (not rows or rows + self._weight(self._later[0]) <= LARGE_TOGETHER):
             batch.append(self._later.popleft())
-            rows += batch[-1].weight
+            rows += self._weight(batch[-1])
         return batch, item is _STOP
+
+    def _weight(self, item: Submission) -> int:
+        kind = self._kinds.get(item.kind)
+        return item.weight * (1 if kind is None else kind.weight)
 
     def _next(self) -> Any:
         try:

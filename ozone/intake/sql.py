@@ -322,12 +322,6 @@ def insert(row: models.Model) -> None:
     row.pk = returned[0][0]
 
 
-def insert_all(rows: Sequence[models.Model]) -> None:
-    """Inserts rows of one model, none of which is there; their keys stay unset."""
-    if rows:
-        _write(rows, _inserting(type(rows[0]), "", ()))
-
-
 def insert_missing(rows: Sequence[models.Model], *, unique: Sequence[str]) -> int:
     """Inserts those of `rows`, all of one model, that are not there, and says how many; their keys stay unset."""
     if not rows:
@@ -342,17 +336,26 @@ def upsert(rows: Sequence[models.Model], *, unique: Sequence[str], update: Seque
 
     `unique` names the fields of the unique constraint by which a row is recognised. Sends no signals.
     """
+    prepare_upsert(rows, unique=unique, update=update)()
+
+
+def prepare_upsert(rows: Sequence[models.Model], *, unique: Sequence[str], update: Sequence[str]) -> Callable[[], None]:
+    """What `upsert` does, with its rows made out now: on SQLite nobody else writes while it does it."""
     if not rows:
-        return
+        return lambda: None
     model = type(rows[0])
     changed = [*update, *(field.name for field in following(model, update))]
     changes = ", ".join(f"{column} = excluded.{column}" for column in (_columns(model, [name]) for name in changed))
     conflict = f"ON CONFLICT ({_columns(model, unique)}) DO UPDATE SET {changes}"
-    returned = _write(rows, _inserting(model, conflict, ("pk", *unique)))
+    write = _prepare(rows, _inserting(model, conflict, ("pk", *unique)))
     attributes = _attributes(model, unique)
-    found = {tuple(row[1:]): row[0] for row in returned}
-    for row in rows:
-        row.pk = found[tuple(getattr(row, name) for name in attributes)]
+
+    def run() -> None:
+        found = {tuple(row[1:]): row[0] for row in write()}
+        for row in rows:
+            row.pk = found[tuple(getattr(row, name) for name in attributes)]
+
+    return run
 
 
 @cache
@@ -363,11 +366,19 @@ def _inserting(model: type[models.Model], conflict: str, returning: tuple[str, .
 
 
 def _write(rows: Sequence[models.Model], statement: BulkInsert) -> list[tuple[Any, ...]]:
+    return _prepare(rows, statement)()
+
+
+def _prepare(rows: Sequence[models.Model], statement: BulkInsert) -> Callable[[], list[tuple[Any, ...]]]:
     connection = connections[router.db_for_write(type(rows[0]))]
     fields = _written_fields(type(rows[0]))
     values = [tuple(_as_given(connection, field, field.pre_save(row, add=True)) for field in fields) for row in rows]
-    with transaction.atomic(using=connection.alias, savepoint=False), connection.wrap_database_errors:
-        return statement.run(connection, values)
+
+    def run() -> list[tuple[Any, ...]]:
+        with transaction.atomic(using=connection.alias, savepoint=False), connection.wrap_database_errors:
+            return statement.run(connection, values)
+
+    return run
 
 
 def _attributes(model: type[models.Model], names: Sequence[str]) -> list[str]:

@@ -43,7 +43,7 @@ class Submission:
 
     @property
     def weight(self) -> int:
-        """In rows."""
+        """In rows of its kind."""
         return max(self.rows, self.size // ROW_BYTES)
 
 

@@ -51,11 +51,18 @@ class Writer:
         return connections[self.using].vendor == "sqlite"
 
     def register(
-        self, kind: str, store: Store, locks: Locks | None = None, *, is_piped: bool = False, is_apart: bool = False
+        self,
+        kind: str,
+        store: Store,
+        locks: Locks | None = None,
+        *,
+        is_piped: bool = False,
+        is_apart: bool = False,
+        weight: int = 1,
     ) -> None:
         """Rows of `kind` are stored by `store`. Kinds are stored in the order of their registration, always; what
-        `store` locks it tells by `locks`. `is_piped` and `is_apart`: see Kind."""
-        self._kinds[kind] = Kind(store, locks, is_piped, is_apart)
+        `store` locks it tells by `locks`. `is_piped`, `is_apart` and `weight`: see Kind."""
+        self._kinds[kind] = Kind(store, locks, is_piped, is_apart, weight)
 
     def submit(self, kind: str, row: Any, size: int = 0, rows: int = 1) -> "asyncio.Future[Any]":
         """Queues a row from a running event loop; the future ends when the row is committed, or with an ApiError.

@@ -47,6 +47,17 @@ def test_bytes_count_as_rows(writer: Writer, store: Store, busy: threading.Event
     assert store.batches == [[0], [1, 2], [3], [4]]
 
 
+@pytest.mark.sqlite_only
+def test_a_row_of_a_heavy_kind_counts_as_several(writer: Writer, store: Store, request: pytest.FixtureRequest) -> None:
+    writer.register("heavy", store, weight=2)
+    busy: threading.Event = request.getfixturevalue("busy")
+    futures = [writer.post("heavy", row(number), rows=LARGE_TOGETHER // 2) for number in (1, 2)]
+    futures += [writer.post("heavy", row(number), rows=LARGE_TOGETHER // 4) for number in (3, 4)]
+    busy.set()
+    assert [future.result(10) for future in futures]
+    assert store.batches == [[0], [1], [2], [3, 4]]
+
+
 @pytest.mark.skipif(
     "sqlite" in settings.DATABASES["default"]["ENGINE"], reason="SQLite takes one writer at a time, and it has one"
 )
