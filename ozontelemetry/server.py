@@ -8,8 +8,13 @@ of their lives:
 """
 
 import os
+import resource
+import shutil
 import signal
-from typing import Final
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final, NoReturn
 
 TARGET: Final = "ozontelemetry.asgi:application"
 IDLE_SECONDS: Final = 53
@@ -17,6 +22,34 @@ IDLE_SECONDS: Final = 53
 FILES_APART: Final = 256
 """Of a process: three for each thread's connection to SQLite, and what it had before."""
 ENDS: Final = (signal.SIGTERM, signal.SIGINT)
+WORKERS: Final = {"sqlite": 1, "postgresql": 2}
+"""How many processes answer, by the kind of database, unless WORKERS says so."""
+
+
+def become_server(*, host: str, port: int, workers: int) -> NoReturn:
+    """In place of this process, with its environment: a signal from whoever started us reaches the server itself, also
+    one that comes now."""
+    if workers > 1:
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", _metrics_folder(port))
+    files = _raise_file_limit()
+    hold_ends()
+    arguments = granian_arguments(host=host, port=port, workers=workers, files=files)
+    os.execv(sys.executable, [sys.executable, "-m", "ozontelemetry.server", *arguments])  # noqa: S606
+
+
+def _metrics_folder(port: int) -> str:
+    """Where the processes of one server add up their figures; empty at each start."""
+    folder = Path(tempfile.gettempdir()) / f"ozone-metrics-{os.getuid()}-{port}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return str(folder)
+
+
+def _raise_file_limit() -> int:
+    """Each connection is a file: the soft limit, often 1,024, is less than a fleet. Returns the limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return 1_000_000 if hard == resource.RLIM_INFINITY else hard
 
 
 def granian_arguments(

@@ -243,7 +243,7 @@ def harness(*, postgres: bool = False, seed: int = 0) -> Iterator[Harness]:
     """A fresh server on SQLite, or on a PostgreSQL of its own, with its devices."""
     with ExitStack() as stack:
         database = stack.enter_context(migrated_postgres()) if postgres else None
-        server = stack.enter_context(live_server(None if database is None else str(database)))
+        server = stack.enter_context(live_server(None if database is None else str(database), by_serve=True))
         try:
             yield Harness(server, database, random.Random(seed))
         except BaseException:

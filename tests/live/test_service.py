@@ -89,6 +89,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         (state / name).chmod(0o644)
     with live_server(
         environment.pop("DATABASE_URL"),
+        by_serve=True,
         IOT_SYSTEM_SIGNATURE_SECRET="a secret of stations, long enough",
         LOG_FILE=environment.pop("LOG_FILE"),
     ) as server:

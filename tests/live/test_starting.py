@@ -41,7 +41,7 @@ def mark(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(mark: Path) -> Iterator[LiveServer]:
     """It has served, and serves again after all that."""
-    with fresh_database() as url, live_server(url, PYTHONPATH=str(mark.parent)) as server:
+    with fresh_database() as url, live_server(url, by_serve=True, PYTHONPATH=str(mark.parent)) as server:
         server.stop()
         yield server
         server.start()

@@ -18,7 +18,7 @@ def test_both_serve(round_: int) -> None:
     with ExitStack() as stack:
         url = stack.enter_context(fresh_database())
         assert url is not None
-        nodes = [stack.enter_context(live_server(url, start=False, WORKERS="1")) for _ in range(2)]
+        nodes = [stack.enter_context(live_server(url, start=False, by_serve=True, WORKERS="1")) for _ in range(2)]
         for node in nodes:
             node.launch()
         until = time.monotonic() + READY_SECONDS

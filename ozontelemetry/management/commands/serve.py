@@ -3,13 +3,10 @@
 import gc
 import glob
 import os
-import resource
 import secrets
-import shutil
 import socket
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +25,7 @@ from ozone.wire.address import is_loopback
 from ozontelemetry.checks import sound_or_exit
 from ozontelemetry.environment import env
 from ozontelemetry.passwords import KNOWN, with_known_password
-from ozontelemetry.server import granian_arguments, hold_ends
+from ozontelemetry.server import WORKERS, become_server
 
 LOCK = 0x020E_0001
 """The advisory lock under which one process at a time prepares a PostgreSQL database."""
@@ -49,7 +46,7 @@ class Command(BaseCommand):
         sound_or_exit()
         host = env.str("HOST", default="127.0.0.1")
         port = env.int("PORT", default=8000)
-        workers = env.int("WORKERS", default=1 if connection.vendor == "sqlite" else 2)
+        workers = env.int("WORKERS", default=WORKERS[connection.vendor])
         _must_be_free(host, port)
         on_loopback = host == "localhost" or is_loopback(host)
         with _alone():
@@ -64,16 +61,10 @@ class Command(BaseCommand):
             self.stderr.write(f"Serving this machine only, at {host}. {sentences}")
             _must_be_free(host, port)
         self.what_next(host, port)
-        if workers > 1:
-            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", _metrics_folder(port))
         os.environ["DJANGO_DEBUG"] = "1" if settings.DEBUG else "0"
-        files = _raise_file_limit()
         connection.close()
         sys.stdout.flush()
-        # In place of this process: a signal from whoever started us reaches the server itself, also one that comes now.
-        hold_ends()
-        arguments = granian_arguments(host=host, port=port, workers=workers, files=files)
-        os.execv(sys.executable, [sys.executable, "-m", "ozontelemetry.server", *arguments])  # noqa: S606
+        become_server(host=host, port=port, workers=workers)
 
     def keep_files_private(self) -> None:
         """Files of a release that left their mode to the shell's umask: the database, its copies, the log."""
@@ -148,21 +139,6 @@ def _must_be_whole() -> None:
     with connection.cursor() as cursor:
         if is_unfinished(cursor):
             raise CommandError("This database is being moved into: let `manage.py move` come to its end first.")
-
-
-def _metrics_folder(port: int) -> str:
-    """Where the processes of one server add up their figures; empty at each start."""
-    folder = Path(tempfile.gettempdir()) / f"ozone-metrics-{os.getuid()}-{port}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    return str(folder)
-
-
-def _raise_file_limit() -> int:
-    """Each connection is a file: the soft limit, often 1,024, is less than a fleet. Returns the limit."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return 1_000_000 if hard == resource.RLIM_INFINITY else hard
 
 
 @contextmanager
