@@ -77,6 +77,10 @@ class Device(FoundModel):
             models.Index(fields=["id"], condition=models.Q(provisional=True), name="provisional_devices"),
             models.Index(CALLED, "id", condition=models.Q(archived_at=None), name="devices_by_name"),
             models.Index(CALLED, "id", condition=models.Q(archived_at=None, assigned=False), name="devices_unassigned"),
+            models.Index(
+                "location_order", CALLED, "id", condition=models.Q(archived_at=None), name="devices_by_location"
+            ),
+            models.Index("device_id_order", "id", condition=models.Q(archived_at=None), name="devices_by_id"),
         ]
 
     def __str__(self) -> str:

@@ -3,13 +3,13 @@ statement, which is the last but for who may enter (ozone.intake.last)."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Max
+from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Coalesce, Greatest
 
 from device_gateway.models import DeviceState
@@ -84,6 +84,54 @@ def last_heard(device: str = "") -> Greatest:
     """The later of poll and message in a query. `device` leads from the row to its device, as `device__`."""
     poll, seen = f"{device}state__last_poll", f"{device}state__last_seen"
     return Greatest(Coalesce(poll, seen), Coalesce(seen, poll))  # null on SQLite where either is
+
+
+def since_newest(number: int) -> datetime | None:
+    """Since when so many devices were heard, or more; None where there are not so many that polled, or that were only
+    seen. By the indexes of the states."""
+    found: list[Any] = [
+        _heard_by(column, never).order_by(f"-{column}").values_list(column, flat=True)[number - 1 : number]
+        for column, never in (("last_poll", False), ("last_seen", True), ("last_seen", False))
+    ]
+    return max((at for some in found for at in some), default=None)
+
+
+def since_oldest(number: int) -> datetime | None:
+    """Since when so many of the devices that were ever heard were not heard again, or more; None as above."""
+    seen: list[Any] = list(
+        _heard_by("last_seen", True).order_by("last_seen").values_list("last_seen", flat=True)[:number]
+    )
+    polled = _heard_by("last_poll", False).order_by("last_poll").values_list("last_poll", "last_seen")[:number]
+    last = [max(at for at in pair if at is not None) for pair in polled]
+    found = min((max(some) for some in (seen, last) if len(some) == number), default=None)
+    return None if found is None else found + timedelta.resolution
+
+
+def _heard_by(column: str, never_polled: bool) -> "QuerySet[DeviceState]":
+    return DeviceState.objects.filter(**{"last_poll__isnull": never_polled, f"{column}__isnull": False})
+
+
+_POLL: Final = "state__last_poll"
+_SEEN: Final = "state__last_seen"
+EVER_HEARD: Final = Q(**{f"{_POLL}__isnull": False}) | Q(**{_POLL: None, f"{_SEEN}__isnull": False})
+"""The condition on a device."""
+
+
+def never_heard() -> Q:
+    """The condition that it was not, by an index: of an outer join that finds nothing PostgreSQL expects one row."""
+    return Q(pk__in=DeviceState.objects.filter(last_poll=None, last_seen=None).values("device"))
+
+
+def heard_since(at: datetime) -> Q:
+    """The condition that a device was heard then or later: in three parts, as the indexes are."""
+    seen = Q(**{f"{_SEEN}__gte": at})
+    return Q(**{f"{_POLL}__gte": at}) | (Q(**{_POLL: None}) & seen) | (Q(**{f"{_POLL}__isnull": False}) & seen)
+
+
+def heard_before(at: datetime) -> Q:
+    """The condition that it was heard, and last before then."""
+    seen = Q(**{f"{_SEEN}__lt": at})
+    return Q(**{f"{_POLL}__lt": at}) & (seen | Q(**{_SEEN: None})) | (Q(**{_POLL: None}) & seen)
 
 
 def newest_heard(until: datetime) -> datetime | None:

@@ -1,9 +1,11 @@
 """All devices: who is there, where they stand, what they have counted."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, NamedTuple
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
@@ -14,14 +16,24 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from device_gateway.models import Device
 from device_gateway.registry.services import register_device
-from device_gateway.states import last_heard, later_of
+from device_gateway.states import (
+    EVER_HEARD,
+    heard_before,
+    heard_since,
+    last_heard,
+    later_of,
+    never_heard,
+    since_newest,
+    since_oldest,
+)
 from pages.devices.list_forms import DeviceFilters, NewDeviceForm
 from pages.kit.actions import action, sent
 from pages.kit.frame import signed_in_page, staff_page
-from pages.kit.listing import Listing, Sort, up
+from pages.kit.listing import Listing, Sort, Stage, up
 from pages.kit.live import Screen, live_page, part, rows, screen
 from telemetry.finding import BY_NAME, matching_devices
 from telemetry.machines.spares import is_spare
+from telemetry.models import Machine
 from telemetry.presence import Presence, presence, presence_is, presence_order
 from telemetry.treatments import COUNTERS
 
@@ -107,8 +119,49 @@ def matching(actor: Any, listing: Listing[Device], now: datetime) -> "QuerySet[D
     return found
 
 
+def shown(actor: Any, listing: Listing[Device], now: datetime) -> "QuerySet[Device]":
+    """Those on the page that was asked for."""
+    return listing.cut(matching(actor, listing, now), partial(_stages, listing, now))
+
+
+def _stages(listing: Listing[Device], now: datetime, need: int) -> Sequence[Stage]:
+    """In which parts the first `need` devices of a large fleet are found, each by an index or among few."""
+    word, is_back = listing.sort.removeprefix("-"), listing.sort.startswith("-")
+    if word == "heard":
+        return _by_heard(need, is_back)
+    fields, by_name = SORTS[word].fields, SORTS["name"].fields
+    if word == "status":
+        found = [Stage(presence_is(one, now), by_name) for one in Presence]
+    elif word == "outlet":
+        # As a condition of its own: of an outer join that finds nothing PostgreSQL expects one row.
+        nowhere = ~Exists(Machine.objects.filter(device=OuterRef("pk")))
+        found = [
+            Stage(Q(machine__outlet__isnull=False), fields),
+            Stage(Q(machine__isnull=False, machine__outlet=None), fields[1:]),
+            Stage(Q(nowhere), by_name),
+        ]
+    elif word in COUNTERS:
+        count = f"status__current_count_{word}"
+        found = [
+            Stage(Q(**{f"{count}__gt": 0}), fields),
+            Stage(Q(**{f"{count}__lte": 0}) | Q(**{count: None}), by_name),
+        ]
+    else:
+        found = [Stage(Q(), fields)]
+    return found[::-1] if is_back else found
+
+
+def _by_heard(need: int, is_back: bool) -> Sequence[Stage]:
+    """The newest, or the oldest, of about as many as are needed; then the others."""
+    fields, never = SORTS["heard"].fields, Stage(never_heard(), ())
+    at = since_oldest(need) if is_back else since_newest(need)
+    conditions = [EVER_HEARD] if at is None else [heard_since(at), heard_before(at)]
+    found = [*(Stage(condition, fields) for condition in conditions), never]
+    return found[::-1] if is_back else found
+
+
 def _screen(actor: Any, listing: Listing[Device], now: datetime) -> Screen:
-    found = list(listing.cut(matching(actor, listing, now)).values_list(*_COLUMNS))
+    found = list(shown(actor, listing, now).values_list(*_COLUMNS))
     free = [row[0] for row in found if row[_COLUMNS.index("machine__pk")] is None]
     spares = set(Device.objects.filter(is_spare(), pk__in=free).values_list("pk", flat=True)) if free else set()
     return screen(

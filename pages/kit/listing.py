@@ -1,10 +1,10 @@
 """A table that people search, sort and page through; the address holds its state."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
-from django.db.models import F, Model, OrderBy, QuerySet
+from django.db.models import F, Model, OrderBy, Q, QuerySet
 from django.http import QueryDict
 
 from pages.kit.filters import Filters, is_number
@@ -15,6 +15,9 @@ M = TypeVar("M", bound=Model)
 PAGE_ROWS: Final = 50
 COUNTED: Final = 10_000
 """Rows that are counted, on the first pages; of more it is said that there are."""
+FEW: Final = 2_000
+"""Found rows of which the first are looked for by their keys: by the index of an order the database would go through
+all rows there are, where it expects more of them to be found."""
 
 
 class Badge(NamedTuple):
@@ -35,6 +38,13 @@ class Sort:
 def up(*texts: str) -> list[OrderBy]:
     """By these texts, which have a column that keeps their order; last those whose row is not there."""
     return [F(f"{text}_order").asc(nulls_last=True) for text in texts]
+
+
+class Stage(NamedTuple):
+    """Rows that come before or after all others of a list, and the fields that put them in order."""
+
+    condition: Q
+    fields: Sequence[Any]
 
 
 class Listing(Generic[M]):
@@ -64,21 +74,45 @@ class Listing(Generic[M]):
         self.total = self.pages = 0
         self.has_uncounted = False
 
-    def cut(self, found: "QuerySet[M]") -> "QuerySet[M]":
+    def cut(self, found: "QuerySet[M]", stages: Callable[[int], Sequence[Stage]] | None = None) -> "QuerySet[M]":
         """The rows of this page, in order; `total` and `pages` are then known.
 
         Counted is as far as COUNTED rows, or to the end of this page; whether there are more is `has_uncounted`, and
-        `pages` is then the least there can be.
+        `pages` is then the least there can be. Of so many, `stages` says in which parts the first so many rows are
+        found sooner than by putting all of them in order.
         """
         most = max(COUNTED, self.number * self.rows)
-        there = found.order_by()[: most + 1].count()
+        keys = found.order_by().values_list("pk", flat=True)[: most + 1]
+        few = list(keys) if self.is_narrowed else None
+        there = keys.count() if few is None else len(few)
         self.has_uncounted = there > most
         self.total = min(there, most)
         self.pages = max(1, -(-there // self.rows))
         self.number = max(1, min(self.number, self.pages))
         start = (self.number - 1) * self.rows
-        ordered = found.order_by(*self.sorts[self.sort.removeprefix("-")].fields, "pk")
-        return (ordered.reverse() if self.sort.startswith("-") else ordered)[start : start + self.rows]
+        fields = self.sorts[self.sort.removeprefix("-")].fields
+        if self.has_uncounted:
+            in_parts = stages(start + self.rows) if stages is not None and start < COUNTED else [Stage(Q(), fields)]
+            few, start = self._first(found, in_parts, start), 0
+        if few is not None and len(few) <= FEW:
+            found = found.filter(pk__in=few)
+        return self._ordered(found, fields)[start : start + self.rows]
+
+    def _first(self, found: "QuerySet[M]", stages: Sequence[Stage], start: int) -> list[Any]:
+        """The keys of this page's rows. What is shown of them is read for them alone."""
+        keys: list[Any] = []
+        for stage in stages:
+            rows = self._ordered(found.filter(stage.condition), stage.fields).values_list("pk", flat=True)
+            if len(stages) == 1:
+                return list(rows[start : start + self.rows])
+            keys += rows[: start + self.rows - len(keys)]
+            if len(keys) == start + self.rows:
+                break
+        return keys[start:]
+
+    def _ordered(self, found: "QuerySet[M]", fields: Sequence[Any]) -> "QuerySet[M]":
+        ordered = found.order_by(*fields, "pk")
+        return ordered.reverse() if self.sort.startswith("-") else ordered
 
     def href(self, **changes: Any) -> str:
         """The address of this table with the changes; another sort or filter begins at its first page."""
