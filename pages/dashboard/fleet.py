@@ -1,5 +1,5 @@
-"""What the first page has to look through all devices for. Of a large fleet that takes seconds: it is kept, with its
-moment, and found anew beside those who look."""
+"""What the first page has to look through all devices for. Of a large fleet that takes seconds: it is found beside
+those who look, and kept, with its moment."""
 
 import logging
 import threading
@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from django.db import connection
 from django.utils import timezone
 
+from device_gateway.registry.queries import visible_devices
 from pages.dashboard.earned import Morning, Span, morning
 from pages.dashboard.screen import Overview, QuietRow, Waiting, held_up, overview, quiet_rows, waiting
 from pages.kit.version import Scope, scope_of
@@ -23,7 +24,10 @@ people's looks come to, so that they tell the same."""
 REST_SHARE: Final = 10
 """A search that takes long makes the steps longer, twice, four times …: they are so many times as long as it took."""
 OLDEST_SECONDS: Final = 600.0
-"""What nobody has looked at for so long is not shown again: who comes then waits, as the first one does."""
+"""What nobody has looked at for so long is not shown again: who comes then sees the rest of the page, as the first one
+does."""
+FIRST_SECONDS: Final = 1.0
+"""How long those wait for it themselves."""
 _MOST: Final = 32
 """Fleets kept, of other people or other days; the one found first makes room."""
 
@@ -44,10 +48,15 @@ class Fleet(NamedTuple):
         return self.overview.devices >= LARGE
 
 
-def fleet_of(actor: Any, span: Span) -> Fleet:
-    """The actor's fleet now; of a large one at most as long ago as OLDEST_SECONDS."""
+def fleet_of(actor: Any, span: Span) -> Fleet | None:
+    """The actor's fleet now; of a large one at most as long ago as OLDEST_SECONDS, and None while it is looked through
+    for the first time."""
     scope = scope_of(actor)
-    return _kept.get((scope, span), lambda: _found(scope, span, timezone.now()))
+    return _kept.get((scope, span), lambda: _found(scope, span, timezone.now()), lambda: _is_large(scope))
+
+
+def _is_large(scope: Scope) -> bool:
+    return visible_devices(scope).order_by()[:LARGE].count() >= LARGE
 
 
 def _found(scope: Scope, span: Span, now: datetime) -> Fleet:
@@ -69,14 +78,17 @@ class _Place:
         self.found_at = self.due = 0.0
         """By the clock that nobody sets; by the one that all nodes share."""
 
-    def find(self, find: Callable[[], Fleet]) -> Fleet:
+    def find(self, find: Callable[[], Fleet]) -> None:
         """One that is not large any more is not kept, nor is the one before it."""
         began = time.monotonic()
         fleet = find()
         self.fleet = fleet if fleet.is_large else None
         self.found_at = time.monotonic()
         self.due = _next_step(self.found_at - began)
-        return fleet
+
+    @property
+    def is_due(self) -> bool:
+        return time.time() >= self.due
 
     def known(self) -> Fleet | None:
         is_old = time.monotonic() - self.found_at > OLDEST_SECONDS
@@ -92,35 +104,39 @@ def _next_step(took: float) -> float:
 
 
 class Kept:
-    """Large fleets, each looked through by one thread at a time; whoever is the first to see one waits for it."""
+    """Large fleets, each looked through by one thread at a time, for which nobody waits. A small one is found by
+    whoever looks, as it is then."""
 
     def __init__(self) -> None:
         self._places: dict[tuple[Scope, Span], _Place] = {}
         self._lock = threading.Lock()
 
-    def get(self, key: tuple[Scope, Span], find: Callable[[], Fleet]) -> Fleet:
+    def get(self, key: tuple[Scope, Span], find: Callable[[], Fleet], is_large: Callable[[], bool]) -> Fleet | None:
+        """What `find` finds, or found; None where that takes longer than FIRST_SECONDS for the first time. `is_large`
+        says without delay whether it is to be kept."""
         with self._lock:
             place = self._places.get(key)
-        if place is None or (fleet := place.known()) is None:
-            return self._first(key, find)
-        if time.time() >= place.due and place.finding.acquire(blocking=False):
+        fleet = place.known() if place is not None else None
+        if fleet is None and not is_large():
+            return find()
+        if place is None:
+            place = self._new(key)
+        if (place.is_due or (fleet is None and place.fleet is not None)) and place.finding.acquire(blocking=False):
             try:
                 threading.Thread(target=_again, args=(place, find), name="large-fleet", daemon=True).start()
             except RuntimeError:
                 place.finding.release()  # no thread is to be had now: one of the next looks begins it
+        if fleet is None and place.finding.acquire(timeout=FIRST_SECONDS):
+            place.finding.release()
+            fleet = place.known()
         return fleet
 
-    def _first(self, key: tuple[Scope, Span], find: Callable[[], Fleet]) -> Fleet:
+    def _new(self, key: tuple[Scope, Span]) -> _Place:
         with self._lock:
             place = self._places.setdefault(key, _Place())
-        with place.finding:
-            fleet = place.known() or place.find(find)
-        with self._lock:
-            if not fleet.is_large and self._places.get(key) is place:
-                del self._places[key]
             while len(self._places) > _MOST:
                 del self._places[next(iter(self._places))]
-        return fleet
+        return place
 
 
 def _again(place: _Place, find: Callable[[], Fleet]) -> None:

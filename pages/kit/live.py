@@ -24,6 +24,8 @@ from django.utils.safestring import SafeString
 from pages.kit.version import version
 
 VERSION: Final = "X-Live-Version"
+UNKNOWN: Final = "unknown"
+"""The version of a page that is to be asked for again, whatever happens."""
 TAGS: Final = "X-Live-Tags"
 _KEPT: Final = 64
 """Pages built lately; a fleet's operators look at few."""
@@ -41,11 +43,13 @@ class Piece(NamedTuple):
 @dataclass(frozen=True)
 class Screen:
     """All of a page that lives: `lists` of rows and `parts`, by name. Templates print a part or a list's rows by
-    `{{ screen.parts.name }}` and `{{ screen.lists.name }}`; `facts` are whatever else they need at first paint."""
+    `{{ screen.parts.name }}` and `{{ screen.lists.name }}`; `facts` are whatever else they need at first paint. Of one
+    that `is_pending` something is still being found: it is built anew at the next look."""
 
     lists: Mapping[str, Sequence[Piece]]
     parts: Mapping[str, Piece]
     facts: Mapping[str, Any]
+    is_pending: bool = False
 
 
 def rows(template: str, found: Iterable[tuple[Hashable, Hashable]], *, element: str = "tr") -> list[Piece]:
@@ -83,8 +87,14 @@ def _tag(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
-def screen(*, lists: Mapping[str, Sequence[Piece]] | None = None, parts: Iterable[Piece] = (), **facts: Any) -> Screen:
-    return Screen(lists or {}, {piece.key: piece for piece in parts}, facts)
+def screen(
+    *,
+    lists: Mapping[str, Sequence[Piece]] | None = None,
+    parts: Iterable[Piece] = (),
+    is_pending: bool = False,
+    **facts: Any,
+) -> Screen:
+    return Screen(lists or {}, {piece.key: piece for piece in parts}, facts, is_pending)
 
 
 def live_page(
@@ -105,6 +115,8 @@ def live_page(
         return _answer(HttpResponse(status=204), now_version)
     key = (now_version, _scope(user), request.get_full_path(), template)
     found = built.get(key) or built.put(key, build())
+    if found.is_pending:
+        now_version = UNKNOWN
     if known is None:
         shown = {
             "lists": {name: _joined(pieces) for name, pieces in found.lists.items()},
@@ -170,6 +182,8 @@ class _Built:
         return page if time.monotonic() - built_at < _KEPT_SECONDS else None
 
     def put(self, key: Hashable, page: Screen) -> Screen:
+        if page.is_pending:
+            return page
         with self._lock:
             self._pages[key] = (time.monotonic(), page)
             while len(self._pages) > _KEPT:

@@ -51,6 +51,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has three devices is large, and its next search is years away."""
     monkeypatch.setattr(fleets, "LARGE", 3)
     monkeypatch.setattr(fleets, "REST_SECONDS", 1e9)
+    monkeypatch.setattr(fleets, "FIRST_SECONDS", WAIT)
     monkeypatch.setattr(fleets, "_kept", Kept())
 
 
@@ -61,8 +62,15 @@ def at_once(monkeypatch: pytest.MonkeyPatch, large: None) -> None:
     monkeypatch.setattr(fleets, "REST_SHARE", 0)
 
 
-def devices(kept: Kept, find: Callable[[], Fleet]) -> int:
-    return kept.get(KEY, find).overview.devices
+def found(kept: Kept, find: Callable[[], Fleet], *, is_large: bool = True, key: Any = KEY) -> Fleet | None:
+    return kept.get(key, find, lambda: is_large)
+
+
+def devices(kept: Kept, find: Callable[[], Fleet], *, is_large: bool = True) -> int:
+    """How many there are, when they have been found."""
+    fleet = found(kept, find, is_large=is_large)
+    assert fleet is not None
+    return fleet.overview.devices
 
 
 def join() -> None:
@@ -76,13 +84,27 @@ def join() -> None:
 def test_what_was_found_stays_for_a_while() -> None:
     kept, find = Kept(), Finder()
     assert [devices(kept, find) for _ in range(3)] == [3, 3, 3]
-    assert kept.get((Scope(False, 7), KEY[1]), find).overview.devices == 4  # another's fleet is not this one
+    other = found(kept, find, key=(Scope(False, 7), KEY[1]))  # another's fleet is not this one
+    assert other is not None and other.overview.devices == 4
+
+
+@pytest.mark.usefixtures("large")
+def test_who_comes_first_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleets, "FIRST_SECONDS", 0.01)
+    kept, find = Kept(), Finder()
+    find.may.clear()
+    assert [found(kept, find) for _ in range(3)] == [None, None, None]
+    assert [thread.name for thread in threading.enumerate()].count("large-fleet") == 1
+    find.may.set()
+    join()
+    assert devices(kept, find) == 3
 
 
 @pytest.mark.usefixtures("large")
 def test_a_small_fleet_is_found_at_each_look() -> None:
     kept = Kept()
-    assert [devices(kept, lambda number=number: of(number)) for number in (0, 1, 2, 1)] == [0, 1, 2, 1]  # type: ignore[misc]
+    finds = [lambda number=number: of(number) for number in (0, 1, 2, 1)]
+    assert [devices(kept, find, is_large=False) for find in finds] == [0, 1, 2, 1]
 
 
 @pytest.mark.usefixtures("at_once")
@@ -105,7 +127,8 @@ def test_what_is_large_no_more_is_found_at_each_look() -> None:
     assert devices(kept, lambda: of(3)) == 3
     assert devices(kept, lambda: of(2)) == 3
     join()
-    assert [devices(kept, lambda number=number: of(number)) for number in (1, 0)] == [1, 0]  # type: ignore[misc]
+    finds = [lambda number=number: of(number) for number in (1, 0)]
+    assert [devices(kept, find, is_large=False) for find in finds] == [1, 0]
 
 
 @pytest.mark.parametrize(("took", "seconds"), [(0.0, 30), (3.0, 30), (3.1, 60), (6.0, 60), (10.0, 120), (100.0, 1920)])
@@ -131,10 +154,10 @@ def test_those_who_come_first_look_once() -> None:
 
 
 @pytest.mark.usefixtures("large")
-def test_what_is_too_old_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_too_old_is_not_shown() -> None:
     kept, find = Kept(), Finder()
     assert devices(kept, find) == 3
-    monkeypatch.setattr(fleets, "OLDEST_SECONDS", -1.0)
+    kept._places[KEY].found_at -= fleets.OLDEST_SECONDS + 1
     assert devices(kept, find) == 4
 
 
@@ -155,6 +178,17 @@ def test_a_search_that_fails_leaves_what_there_was(caplog: pytest.LogCaptureFixt
     assert devices(kept, lambda: of(4)) == 3
 
 
+@pytest.mark.usefixtures("large")
+def test_a_first_search_that_fails_is_not_begun_at_each_look(caplog: pytest.LogCaptureFixture) -> None:
+    kept = Kept()
+
+    def fail() -> Fleet:
+        raise RuntimeError("no database")
+
+    assert [found(kept, fail) for _ in range(3)] == [None, None, None]
+    assert caplog.text.count("the fleet could not be looked through") == 1
+
+
 @pytest.mark.usefixtures("at_once")
 def test_without_a_thread_a_later_look_begins_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     kept, find = Kept(), Finder()
@@ -171,7 +205,7 @@ def test_without_a_thread_a_later_look_begins_the_search(monkeypatch: pytest.Mon
     assert find.found == 4
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("large")
 def test_the_page_says_since_when(signed_in: SignIn, olga: User, vera: User, meter: Device, pump: Device) -> None:
     """Staff's three are many here; her own one is not."""
@@ -186,3 +220,28 @@ def test_the_page_says_since_when(signed_in: SignIn, olga: User, vera: User, met
     page = owner.get("/").content.decode()
     assert tiles(page)["Devices"][0] == "2"
     assert "Counted" not in page
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("large")
+def test_the_page_before_all_is_found(
+    signed_in: SignIn, olga: User, meter: Device, pump: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is there, says what is missing, and is told it whatever else happens."""
+    Device.objects.create(name="Third")
+    may, staff = threading.Event(), signed_in(olga)
+    overview = fleets.overview
+    monkeypatch.setattr(fleets, "overview", lambda *asked: may.wait(WAIT) and overview(*asked))
+    monkeypatch.setattr(fleets, "FIRST_SECONDS", 0.01)
+    page = staff.get("/").content.decode()
+    assert page.count("Loading…") == 4
+    assert "All devices are gone through" in page and "Last hour" in page
+    assert 'data-version="unknown"' in page
+    assert "Nothing waits for you" not in page
+    may.set()
+    join()
+    told = staff.get("/", headers={"X-Live-Version": "unknown"})
+    assert tiles(told.content.decode())["Devices"][0] == "3"
+    assert "Loading…" not in told.content.decode()
+    again = staff.get("/", headers={"X-Live-Version": told["X-Live-Version"]})
+    assert again.status_code == 204
