@@ -115,7 +115,7 @@ def selling_nothing(machines: Collection[Told], now: datetime) -> list[Silent]:
     """Machines, all of which are there, that have sold nothing for MISSED usual gaps of open time. Where nothing is
     usual: for UNKNOWN_AFTER, or never in the first day."""
     quiet: dict[Told, tuple[datetime | None, timedelta]] = {}
-    held = _last_presses(machines)
+    held = _last_presses(machines) if machines else {}
     for told in machines:
         since, last = held.get(told[:2], (now, None))
         if now - (last or since) <= MISSED * LEAST_GAP:

@@ -377,7 +377,7 @@ def test_queries_do_not_grow_with_devices(
         trouble(device)
         DeviceState.objects.filter(device=device).update(latest_received_at=NOW)
     client = signed_in(olga)
-    with django_assert_num_queries(28):
+    with django_assert_num_queries(29):
         client.get("/")
 
 
