@@ -1,7 +1,7 @@
 """Messages by Telegram, ntfy, Slack and others: by `apprise`, in a process of its own.
 
 That process may connect where a webhook may, opens no file of this machine's and starts no program, whatever an address
-asks for, and it is killed when its time is over: a service that hangs holds up nobody.
+asks for, and it is killed when its time is over, or ends when we do: a service that hangs holds up nobody.
 """
 
 import json
@@ -56,7 +56,7 @@ def examined(url: str) -> dict[str, Any]:
 
 def _ask(asked: dict[str, Any]) -> dict[str, Any]:
     """Raises OSError, ValueError, subprocess.TimeoutExpired."""
-    asked["networks"] = list(options().WEBHOOK_ALLOWED_NETWORKS)
+    asked |= {"networks": list(options().WEBHOOK_ALLOWED_NETWORKS), "parent": os.getpid()}
     # Nothing of our environment: no secret of the server, no proxy that would connect in our place.
     environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.defpath}
     done = subprocess.run(

@@ -1,9 +1,11 @@
 """Chats by apprise: bounded in where it connects, and in what it does here."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from pytest_django import Settings
 
@@ -45,6 +47,31 @@ def test_it_ends_in_time(sink: HttpSink, monkeypatch: pytest.MonkeyPatch) -> Non
     outcome = send(message(f"json://127.0.0.1:{sink.port}/hang?rto=60&retry=5&wait=60"))
     assert (outcome.is_sent, outcome.is_unknown) == (False, True)
     assert "did not answer within" in outcome.error
+
+
+ASKING = """
+import django, sys
+django.setup()
+from django.conf import settings
+settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+from alerts.carriers.chat import send
+from alerts.tests.carriers.test_chat import message
+send(message(sys.argv[1]))
+"""
+
+
+def test_it_does_not_outlive_who_asked(sink: HttpSink) -> None:
+    """A worker that is killed leaves nothing behind."""
+    asking = psutil.Popen(
+        [sys.executable, "-c", ASKING, f"json://127.0.0.1:{sink.port}/hang?rto=300"],
+        cwd=ROOT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)},
+    )
+    assert sink.arrived.wait(60)
+    (process,) = asking.children()
+    asking.kill()
+    asking.wait(10)
+    assert psutil.wait_procs([process], timeout=30)[1] == []
 
 
 ATTEMPTS = """
