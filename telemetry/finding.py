@@ -1,6 +1,7 @@
 """What people look for, over several tables at once: rows in which each word occurs somewhere, as texts are folded."""
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from django.contrib.auth.models import User
@@ -19,6 +20,10 @@ LONGEST: Final = 100
 """Characters of a search that are looked at."""
 WORDS: Final = 8
 """Each is one more condition on every row."""
+FEW: Final = 2_000
+"""A word that so many rows have at most is rare."""
+_TEXTS: Final = ("name", "location", "firmware")
+"""Of a device, each with a column that follows it."""
 _LABEL_CODE: Final = re.compile("m-([1-9][0-9]{0,17})")
 _HEX: Final = re.compile(r"(?=.*\d|.{6})[0-9a-f]{4,12}")
 """Of a MAC's digits: `cafe` and `bad` are words."""
@@ -50,11 +55,21 @@ def matching_outlets(actor: Any, words: str, *, archived: bool = False) -> "Quer
 
 def devices_with(actor: Any, devices: "QuerySet[Device]", words: str) -> "QuerySet[Device]":
     """Those of the devices in which each of the words occurs: in a name it has or had, its location, MAC, firmware or
-    number, its machine or that one's outlet; for staff, in its owner's name."""
-    for word in folded_words(words):
-        found = _in_device(word) | occurs(word, "machine__name", "machine__outlet__name")
-        if word.isascii() and word.isdigit() and len(word) < 19 and not word.startswith("0"):
-            found |= Q(pk=int(word))
+    number, its machine or that one's outlet; for staff, in its owner's name.
+
+    Asks at once which devices have a rare word, table by table: by index, where the database has one for words. The
+    others are looked for among these.
+    """
+    texts = folded_words(words)
+    rare = {word: few for word in texts if (few := _few(_devices(actor, word))) is not None}
+    names = DeviceName.objects.all()
+    if rare:
+        among = set.intersection(*rare.values())
+        devices, names = devices.filter(pk__in=among), names.filter(device__in=among)
+    for word in texts:
+        if word in rare:
+            continue
+        found = _in_device(word, names) | occurs(word, "machine__name", "machine__outlet__name") | _number(word)
         if actor.is_staff:
             found |= Q(owner__in=_owners(word))
         devices = devices.filter(found)
@@ -63,13 +78,59 @@ def devices_with(actor: Any, devices: "QuerySet[Device]", words: str) -> "QueryS
 
 def machines_with(machines: "QuerySet[Machine]", words: str) -> "QuerySet[Machine]":
     """Those of the machines in which each of the words occurs: in its name, its outlet's, or anything of its device; or
-    that have it on their label."""
-    for word in folded_words(words):
-        found = occurs(word, "name", "outlet__name") | _in_device(word, "device__")
-        if code := _LABEL_CODE.fullmatch(word):
-            found |= Q(pk=int(code[1]))
-        machines = machines.filter(found)
+    that have it on their label. As above."""
+    texts = folded_words(words)
+    rare = {word: few for word in texts if (few := _few_machines(word)) is not None}
+    names = DeviceName.objects.all()
+    if rare:
+        among = set.intersection(*rare.values())
+        machines, names = machines.filter(pk__in=among), names.filter(device__machine__in=among)
+    for word in texts:
+        if word not in rare:
+            found = occurs(word, "name", "outlet__name") | _in_device(word, names, "device__") | _label(word)
+            machines = machines.filter(found)
     return machines
+
+
+def _few(found: Iterable["QuerySet[Any, Any]"]) -> set[int] | None:
+    """The keys that all of these have together; None where they are many, after which the others are not asked for."""
+    keys: set[int] = set()
+    for some in found:
+        keys.update(some.order_by()[: FEW + 1])
+        if len(keys) > FEW:
+            return None
+    return keys
+
+
+def _devices(actor: Any, word: str) -> Iterator["QuerySet[Any, Any]"]:
+    """The keys of devices that have the word, a table each."""
+    yield from _devices_alone(word)
+    yield from (some.exclude(device=None).values_list("device", flat=True) for some in _machines_alone(word))
+    own = _number(word)
+    if actor.is_staff:
+        own |= Q(owner__in=_owners(word))
+    if own:
+        yield Device.objects.filter(own).values_list("pk", flat=True)
+
+
+def _few_machines(word: str) -> set[int] | None:
+    devices = _few(_devices_alone(word))
+    if devices is None:
+        return None
+    found = [*_machines_alone(word), Machine.objects.filter(device__in=devices)]
+    if code := _label(word):
+        found.append(Machine.objects.filter(code))
+    return _few(some.values_list("pk", flat=True) for some in found)
+
+
+def _devices_alone(word: str) -> Iterator["QuerySet[Any, Any]"]:
+    yield Device.objects.filter(occurs(word, *_TEXTS)).values_list("pk", flat=True)
+    yield _having(DeviceName.objects.all(), word).values_list("device", flat=True)
+
+
+def _machines_alone(word: str) -> Iterator["QuerySet[Machine]"]:
+    yield Machine.objects.filter(occurs(word, "name"))
+    yield Machine.objects.filter(outlet__in=Outlet.objects.filter(occurs(word, "name")))
 
 
 def outlets_with(outlets: "QuerySet[Outlet]", words: str) -> "QuerySet[Outlet]":
@@ -87,24 +148,35 @@ def occurs(word: str, *texts: str) -> Q:
     return found
 
 
-def _in_device(word: str, device: str = "") -> Q:
+def _in_device(word: str, names: "QuerySet[DeviceName]", device: str = "") -> Q:
     """The same of a device, to which `device` leads (`device__`). One query finds the names, of all devices."""
-    own = occurs(word, *(f"{device}{text}" for text in ("name", "location", "firmware")))
-    return own | Q(**{f"{device}pk__in": _names(word).values("device")})
+    own = occurs(word, *(f"{device}{text}" for text in _TEXTS))
+    return own | Q(**{f"{device}pk__in": _having(names, word).values("device")})
 
 
-def _names(word: str) -> "QuerySet[DeviceName]":
+def _having(names: "QuerySet[DeviceName]", word: str) -> "QuerySet[DeviceName]":
     """Device IDs and MACs, present and former, in which the word occurs; of a MAC also without, or with other,
     separators."""
     found = occurs(word, "name")
     if mac := spelled_mac(word):
         found |= occurs(folded(mac), "name")
     digits = re.sub("[:.-]", "", word)
-    names = DeviceName.objects.all()
     if _HEX.fullmatch(digits):
         names = names.alias(digits=Replace("name_folded", Value(":"), Value(""), output_field=TextField()))
         found |= Q(digits__contains=digits)
     return names.filter(found)
+
+
+def _number(word: str) -> Q:
+    """That it is the device's number."""
+    is_one = word.isascii() and word.isdigit() and len(word) < 19 and not word.startswith("0")
+    return Q(pk=int(word)) if is_one else Q()
+
+
+def _label(word: str) -> Q:
+    """That it stands on the machine's label."""
+    code = _LABEL_CODE.fullmatch(word)
+    return Q(pk=int(code[1])) if code else Q()
 
 
 def _owners(word: str) -> list[int]:

@@ -8,11 +8,17 @@ On PostgreSQL CONCURRENTLY: without it nobody stores a row until the index is th
 made anew, so that the migration may be run again.
 """
 
+import logging
+from collections.abc import Sequence
 from typing import Any
 
+from django.db import Error, transaction
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import AddIndex
+from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
+
+logger = logging.getLogger(__name__)
 
 
 class AddIndexLive(AddIndex):
@@ -32,6 +38,51 @@ class AddIndexLive(AddIndex):
         model = from_state.apps.get_model(app_label, self.model_name)
         if self.allow_migrate_model(schema_editor.connection.alias, model):
             drop_index(schema_editor, self.index.name)
+
+
+class AddWordIndexes(Operation):
+    """Indexes by which PostgreSQL finds texts that a word occurs in: a name, and after it the table and its columns.
+
+    They take `pg_trgm`, which Debian's package has and any owner of a database may install. Where it is not to be had
+    nothing is made: words are looked for in all rows then, as on SQLite.
+    """
+
+    reduces_to_sql = True
+    reversible = True
+
+    def __init__(self, **indexes: Sequence[str]) -> None:
+        self.indexes = indexes
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """No model says that it has them."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        connection = schema_editor.connection
+        if connection.vendor != "postgresql":
+            return
+        try:
+            with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+                cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+        except Error as error:
+            logger.warning("no index for words, they are looked for in all rows: %s", str(error).strip())
+            return
+        way = "CONCURRENTLY " if live(schema_editor) else ""
+        for name, (table, *columns) in self.indexes.items():
+            drop_index(schema_editor, name)
+            words = ", ".join(f"{column} gin_trgm_ops" for column in columns)
+            schema_editor.execute(f"CREATE INDEX {way}{name} ON {table} USING gin ({words})", params=None)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            for name in self.indexes:
+                drop_index(schema_editor, name)
+
+    def describe(self) -> str:
+        return f"Indexes of words: {', '.join(self.indexes)}"
 
 
 def live(schema_editor: BaseDatabaseSchemaEditor) -> dict[str, Any]:

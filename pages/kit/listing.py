@@ -96,6 +96,10 @@ class Listing(Generic[M]):
             few, start = self._first(found, in_parts, start), 0
         if few is not None and len(few) <= FEW:
             found = found.filter(pk__in=few)
+            if len(few) > self.rows:
+                # All of them, so that no index of the order is gone through for the first.
+                few = list(self._ordered(found, fields).values_list("pk", flat=True))[start : start + self.rows]
+                found, start = found.filter(pk__in=few), 0
         return self._ordered(found, fields)[start : start + self.rows]
 
     def _first(self, found: "QuerySet[M]", stages: Sequence[Stage], start: int) -> list[Any]:

@@ -7,13 +7,16 @@ from unicodedata import normalize
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from device_gateway.models import Device
 from device_gateway.registry.services import archive_device, change_device
 from pages.tests.conftest import SignIn
 from stations.models import PowerBank, Station
+from telemetry import finding
 from telemetry.machines.bindings import add_machine, archive_machine, archive_outlet, assign_device
 from telemetry.models import Machine, Outlet
 from telemetry.tests.cast import NOON
@@ -101,6 +104,31 @@ def test_where_it_looks(staff: Client, unit: Device, query: str) -> None:
     assert found(staff, "/devices/", query) == ["Säule"]
     assert found(staff, "/machines/", query) == ["Kabine 2"]
     assert found(staff, "/find/", query)[:2] == ["Säule", "Kabine 2"]
+
+
+@pytest.mark.parametrize("few", [-1, 0, 1])
+def test_many_are_looked_for_as_few(staff: Client, unit: Device, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    """A word of many rows is no reason to read them all first; whatever is many, the same is found."""
+    queries = ["säule", "OZ-OLD", "halle oz-old", "kabine", "Север säule", "e3:34", "34462b", "Other", str(unit.pk)]
+    queries += ["other säule", "olga", "beside it", "M-1"]
+    expected = [found(staff, path, query) for path in ("/devices/", "/machines/") for query in queries]
+    monkeypatch.setattr(finding, "FEW", few)
+    assert [found(staff, path, query) for path in ("/devices/", "/machines/") for query in queries] == expected
+
+
+def test_words_are_found_by_indexes(unit: Device, olga: User) -> None:
+    """Where PostgreSQL has any for words: only then a million devices are not read for one."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has none for words")
+    with CaptureQueriesContext(connection) as queries:
+        finding.devices_with(olga, Device.objects.all(), "ece334")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        plans = []
+        for query in queries.captured_queries[:2]:
+            cursor.execute("EXPLAIN " + query["sql"].replace("%", "%%"))
+            plans.append("\n".join(row for (row,) in cursor.fetchall()))
+    assert ["devices_words" in plans[0], "devicenames_words" in plans[1]] == [True, True], plans
 
 
 @pytest.mark.parametrize("query", ["nord", "strasse", "josé", "СЕВЕР"])
