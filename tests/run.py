@@ -1,6 +1,6 @@
 """`make test`: the whole suite, as several runs of pytest side by side.
 
-A run with servers waits half of the time, so one run more than there are processors is under way. Each has a
+A run with servers waits half of the time, so two runs more than there are processors are under way. Each has a
 temporary folder of its own, which is removed with it, and its own PostgreSQL: what a page remembers there depends on
 the transactions of the whole cluster. What a run says is printed whole when it has ended, and
 pytest's closing lines stand together at the end. Arguments are handed to every pytest (`python -m tests.run -k
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from tests.support import needs
 from tests.support.length import IS_LONG
-from tests.support.server import MIGRATED_FILE, migrated_file
+from tests.support.server import MIGRATED_FILE, ROOT, migrated_file
 
 COMPILED_ONCE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Whatever the shell says: to read the tests and rewrite their assertions takes half a minute, which each run would."""
@@ -65,28 +66,33 @@ ON_SQLITE_ALONE = ("ozone/wire", "ozontelemetry", "simulators")
 WITH_SERVERS = ("tests/browser", "tests/ha", "tests/live", "tests/nodes")
 _UNREAD = tuple(f"--ignore={folder}" for folder in WITH_SERVERS)
 
-# The longest first. A run names its folders where it can: to read and compile all tests takes half a minute.
+# A run without servers is one process that computes: as two it is no longer than the others.
+UPPER = ("device_gateway", "pages", "telemetry")
+_OPTIONS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+_LOWER = tuple(folder for folder in _OPTIONS["testpaths"] if folder not in UPPER)
+IN_PROCESS = "not browser and not real_server"
+ON_EITHER = f"not sqlite_only{'' if IS_LONG else ' and not alike'}"
+
+# Those that wait longest first, beside one that computes; at the end those that leave no processor idle. A run names
+# its folders where it can: to read and compile all tests takes half a minute.
 RUNS = (
-    Run("live servers on SQLite, to m", "real_server", ("tests/live", "--ignore-glob=tests/live/test_[n-z]*")),
+    Run("SQLite, most", IN_PROCESS, UPPER),
+    Run("live servers on PostgreSQL", f"real_server and {ON_EITHER}", ("tests/ha", "tests/live", "tests/nodes"), True),
     Run(
         "live servers on SQLite, from n",
         "real_server",
-        ("tests/live", "tests/clients", "moving", "ozontelemetry", "stations", "--ignore-glob=tests/live/test_[a-m]*"),
+        ("tests/live", "moving", "ozontelemetry", "stations", "--ignore-glob=tests/live/test_[a-m]*"),
+    ),
+    Run(
+        "live servers on SQLite, to m",
+        "real_server",
+        ("tests/live", "tests/clients", "--ignore-glob=tests/live/test_[n-z]*"),
     ),
     Run("browser", "browser", ("tests/browser",)),
-    Run("SQLite", "not browser and not real_server", _UNREAD),
     Run(
-        "live servers on PostgreSQL",
-        f"real_server and not sqlite_only{'' if IS_LONG else ' and not alike'}",
-        ("tests/ha", "tests/live", "tests/nodes"),
-        postgres=True,
+        "PostgreSQL", f"{IN_PROCESS} and {ON_EITHER}", (*ON_POSTGRESQL, *(AT_NIGHT if IS_LONG else ()), *_UNREAD), True
     ),
-    Run(
-        "PostgreSQL",
-        f"not browser and not real_server and not sqlite_only{'' if IS_LONG else ' and not alike'}",
-        (*ON_POSTGRESQL, *(AT_NIGHT if IS_LONG else ()), *_UNREAD),
-        postgres=True,
-    ),
+    Run("SQLite, the rest", IN_PROCESS, (*_LOWER, *_UNREAD)),
 )
 
 
@@ -124,7 +130,7 @@ def main() -> int:
     began = time.monotonic()
     os.environ[MIGRATED_FILE] = str(migrated_file())
     has_postgres = needs.postgresql() is not None
-    with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as threads:
+    with ThreadPoolExecutor((os.cpu_count() or 1) + 2) as threads:
         runs = [run for run in RUNS if has_postgres or not run.postgres]
         print(f"{len(runs)} runs side by side: {', '.join(run.name for run in runs)}", flush=True)
         waiting = [threads.submit(_run, run, arguments) for run in runs]

@@ -154,7 +154,7 @@ def test_a_worker_is_killed_again_and_again() -> None:
     with fresh_database() as url, live_server(url, WORKERS="1") as server:
         main, killed = server.pid, 0
         devices = Staff(server.url).enrol(6)
-        with traffic(server, devices, pause=0.1) as load:
+        with traffic(server, devices, pause=0.3) as load:
             for _ in range(3):
                 load.wait_for(50, seconds=30)
                 (worker,) = server.workers

@@ -61,7 +61,7 @@ def test_it_works() -> None:
         server.stop()
         fill(server, meter)
         server.start()
-        with traffic(server, others, pause=0.02) as load:
+        with traffic(server, others, pause=0.1) as load:
             wait(lambda: left() < OLD - 2_000, 60)
             server.kill()
             assert left() > 0  # else nothing was interrupted

@@ -144,7 +144,7 @@ def test_a_byte_a_second(server: LiveServer, devices: list[Device], gauge: Gauge
     key = f"Authorization: Bearer {devices[0].api_key}"
     heads = [head(server, path, key, "Content-Length: 100") for path in (INGEST, CLAIM, "/api/auth/token/")]
     heads.append(head(server, INGEST, key, "Transfer-Encoding: chunked") + b"50\r\n")
-    with ThreadPoolExecutor(len(heads)) as threads, traffic(server, devices, pause=0.1) as load:
+    with ThreadPoolExecutor(len(heads)) as threads, traffic(server, devices, pause=0.4) as load:
         dripped = list(threads.map(lambda request: drip(server, request, 20), heads))
     assert [status_of(reply) for reply, _ in dripped] == [408] * len(heads)
     assert all(json.loads(reply.partition(b"\r\n\r\n")[2])["code"] == "body_timeout" for reply, _ in dripped)

@@ -58,6 +58,7 @@ class Sender:
             if answer.status == 201:
                 self.acked.append(number)
                 self.acked_at = time.monotonic()
+                time.sleep(0.02)  # it is to go on, not to go fast
             else:
                 self.told.add((answer.status, answer.headers.get("retry-after") and "later"))
                 time.sleep(0.02)
