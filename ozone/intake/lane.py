@@ -18,6 +18,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ozone.intake import silence
+from ozone.intake.checkpoints import AT_COMMIT, Checkpoints
 from ozone.intake.failures import first_line, is_lost, is_undone, poison
 from ozone.intake.last import last_writes
 from ozone.intake.pipelines import Pipeline
@@ -87,6 +88,7 @@ class Lane:
         """Calls for which the transaction before had no time: they are the first of the next."""
         self._large_is_next = False
         self._pipeline = Pipeline()
+        self._checkpoints = Checkpoints()
         self._thread: threading.Thread | None = None
         self._log: tuple[Any, Any] = (None, None)
         """SQLite's write-ahead log as it was after the first COMMIT of the connection named first."""
@@ -136,7 +138,9 @@ class Lane:
             self._postponed = [item for item in batch if item.postponed]
             settle(done)
             self._done(done)
+            self._checkpoints.look(connection)
         self._pipeline.leave()
+        self._checkpoints.wait()
         connection.close()
 
     def _take(self, *, may_wait: bool) -> tuple[list[Submission], bool]:
@@ -322,6 +326,7 @@ def _set_timeouts(connection: BaseDatabaseWrapper) -> None:
             if connection.vendor == "sqlite":
                 cursor.execute(f"PRAGMA busy_timeout = {LOOK_MILLISECONDS}")
                 cursor.execute("PRAGMA synchronous = FULL")
+                cursor.execute(f"PRAGMA wal_autocheckpoint = {AT_COMMIT}")
             elif connection.vendor == "postgresql":
                 # Half as long again: a circle is found after PostgreSQL's deadlock_timeout, a second, and ends there.
                 cursor.execute(f"SET lock_timeout = {LOCK_MILLISECONDS * 3 // 2}")
