@@ -27,7 +27,7 @@ OLDEST_SECONDS: Final = 600.0
 """What nobody has looked at for so long is not shown again: who comes then sees the rest of the page, as the first one
 does."""
 FIRST_SECONDS: Final = 1.0
-"""How long those wait for it themselves."""
+"""How long whoever has begun the search waits for it; those after them look again."""
 _MOST: Final = 32
 """Fleets kept, of other people or other days; the one found first makes room."""
 
@@ -121,14 +121,15 @@ class Kept:
             return find()
         if place is None:
             place = self._new(key)
-        if (place.is_due or (fleet is None and place.fleet is not None)) and place.finding.acquire(blocking=False):
+        is_due = place.is_due or (fleet is None and place.fleet is not None)
+        if is_due and place.finding.acquire(blocking=False):
             try:
                 threading.Thread(target=_again, args=(place, find), name="large-fleet", daemon=True).start()
             except RuntimeError:
                 place.finding.release()  # no thread is to be had now: one of the next looks begins it
-        if fleet is None and place.finding.acquire(timeout=FIRST_SECONDS):
-            place.finding.release()
-            fleet = place.known()
+            if fleet is None and place.finding.acquire(timeout=FIRST_SECONDS):
+                place.finding.release()
+                fleet = place.known()
         return fleet
 
     def _new(self, key: tuple[Scope, Span]) -> _Place:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -141,16 +142,18 @@ def test_processes_begin_together(took: float, seconds: int) -> None:
 
 @pytest.mark.usefixtures("large")
 def test_those_who_come_first_look_once() -> None:
+    """One of them begins, and waits; the others are told at once that it is being found."""
     kept, find = Kept(), Finder()
     find.may.clear()
-    seen: list[int] = []
-    threads = [threading.Thread(target=lambda: seen.append(devices(kept, find))) for _ in range(4)]
+    seen: SimpleQueue[Fleet | None] = SimpleQueue()
+    threads = [threading.Thread(target=lambda: seen.put(found(kept, find))) for _ in range(4)]
     for thread in threads:
         thread.start()
+    assert [seen.get(timeout=WAIT) for _ in range(3)] == [None, None, None]
     find.may.set()
-    for thread in threads:
-        thread.join(WAIT)
-    assert seen == [3, 3, 3, 3]
+    last = seen.get(timeout=WAIT)
+    assert last is not None and last.overview.devices == 3
+    assert devices(kept, find) == find.found == 3
 
 
 @pytest.mark.usefixtures("large")
