@@ -15,12 +15,14 @@ from ledger.epochs.reading import (
     ClosedMonths,
     DeviceFacts,
     Told,
+    came_last,
     latest_presses,
     nth_after,
     placed,
     presses_of,
     read_between,
     read_events,
+    read_lost,
     told_zero_before,
     zeros_of,
 )
@@ -32,6 +34,7 @@ FEWER_AT_ONCE: Final = 500
 """At first, and where more of the kind would write more than ROWS_AT_ONCE: a counter that steps to and fro has a line
 or an epoch a press."""
 ROWS_AT_ONCE: Final = 500
+MOST_ANEW: Final = 5_000
 _MOMENT: Final = timedelta(microseconds=1)
 _CANDIDATES: Final = (40, 2_000)
 """Presses among which one is looked for with which to begin, at first and then."""
@@ -117,6 +120,12 @@ def account(facts: DeviceFacts, since: datetime) -> Found:
     return many if many.rows <= ROWS_AT_ONCE else few
 
 
+def account_anew(facts: DeviceFacts) -> Found | None:
+    """All from the beginning, with which nothing that is stored can be in contradiction; None of more than
+    MOST_ANEW events."""
+    return _account_for(facts, LONG_AGO, MOST_ANEW) if nth_after(facts, LONG_AGO, MOST_ANEW) is None else None
+
+
 def _account_for(facts: DeviceFacts, since: datetime, number: int) -> Found:
     until = nth_after(facts, since, number)
     events = read_events(facts, since, until)
@@ -163,7 +172,10 @@ def _account(
         earlier = read_between(facts, treatment, LONG_AGO, since)
     elif (zero := told_zero_before(facts, treatment, since)) is not None:
         resets.append(zero)
-    told = list({one.order: one for one in (*earlier, *events)}.values())
+    lost: Sequence[Told] = []
+    if until is not None and (late := came_last(earlier)) > until:
+        lost = read_lost(facts, since, late)  # some of it may have been pressed before that came
+    told = list({one.order: one for one in (*earlier, *events, *lost)}.values())
     after = start.at if start else LONG_AGO
     resets = [reset for reset in (*resets, *zeros_of(told, treatment)) if until is None or reset.at < until]
     resets = [reset for reset in resets if reset.at > after]

@@ -31,10 +31,11 @@ class Contradiction(Exception):
 class Changes:
     """What is to be written. Others wait while it is written, not while it is made out."""
 
-    def __init__(self, device: int, found: Found, since: datetime) -> None:
+    def __init__(self, device: int, found: Found, since: datetime, *, goes_on: bool = False) -> None:
         """Reads what is stored. `since`: from when on conflicts are looked at. Raises Contradiction where there is
-        nothing to go on with."""
+        nothing to go on with, unless it `goes_on`."""
         self._device = device
+        self._goes_on = goes_on
         self._conflicts_since = since
         self._epochs, self._lines = _Rows(), _Rows()
         for one in found.accounts:
@@ -68,7 +69,9 @@ class Changes:
             row = stored.pop(number, None)
             values = _values(found, _unexplained(start.epoch, start.at) if start and place == 0 else 0)
             if values["presses"] < 0:
-                raise Contradiction(f"{account.treatment}, epoch {number}")
+                if not self._goes_on:
+                    raise Contradiction(f"{account.treatment}, epoch {number}")
+                values["presses"] = 0
             if row is None:
                 row = Epoch(device_id=self._device, treatment=account.treatment, number=number, **values)
                 self._epochs.new.append(row)

@@ -25,6 +25,8 @@ _COLUMNS: Final = (
 )
 _MARGIN: Final = timedelta(days=1)
 """Commands before a moment are read so much farther back, so that they are read once."""
+_QUEUED: Final = timedelta(minutes=1)
+"""What was stored before another event came at most so much after it."""
 _EVENTS: Final = f"SELECT {_COLUMNS} FROM telemetry_telemetryevent WHERE device_id = %s"
 
 
@@ -102,12 +104,23 @@ def _commands(device: int, since: datetime) -> list[tuple[str, Reset]]:
 
 
 def read_events(facts: DeviceFacts, since: datetime, until: datetime | None) -> list[Told]:
-    """Those that happened in [since, until), and those of later arrival of whose time nobody knows more: `placed` tells
-    them apart."""
-    dated = _select(facts, "occurred_at", max(since, facts.dated_since), until)
+    """Those that happened in [since, until), and those of whose time nobody knows more that came before, or before the
+    last of them did: `placed` tells them apart."""
+    dated = [_told(facts, row) for row in _select(facts, "occurred_at", max(since, facts.dated_since), until)]
+    lost = read_lost(facts, since, until and max(until, came_last(dated)))
+    return list({told.order: told for told in (*dated, *lost)}.values())
+
+
+def came_last(events: Iterable[Told]) -> datetime:
+    """When whatever was stored before one of them had come; of those whose time is known: they alone say when others
+    were pressed."""
+    return max((told.received_at for told in events if told.is_dated), default=LONG_AGO) + _QUEUED
+
+
+def read_lost(facts: DeviceFacts, since: datetime, until: datetime | None) -> list[Told]:
+    """Those that came in [since, until), of whose time nobody knows more."""
     unknown = " AND clock_suspect AND (occurred_at < %s OR occurred_at = received_at)"
-    lost = _select(facts, "received_at", since, None, unknown, facts.dated_since)
-    return [_told(facts, row) for row in {row[0]: row for row in (*dated, *lost)}.values()]
+    return [_told(facts, row) for row in _select(facts, "received_at", since, until, unknown, facts.dated_since)]
 
 
 def read_between(facts: DeviceFacts, treatment: str, since: datetime, until: datetime) -> list[Told]:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from django.db import transaction
 from django.db.models import F, QuerySet
 
-from ledger.epochs.account import account
+from ledger.epochs.account import account, account_anew
 from ledger.epochs.found import LONG_AGO
 from ledger.epochs.keeping import Changes, Contradiction
 from ledger.epochs.reading import facts_of
@@ -24,6 +24,8 @@ logger = logging.getLogger("ledger")
 
 TRIES: Final = 50
 """How often somebody begins again because the device told something meanwhile, before it is left to the next time."""
+_begun_again: Final[set[int]] = set()
+"""Devices that have contradicted themselves, and are looked into again."""
 
 
 class _Mark(NamedTuple):
@@ -37,7 +39,8 @@ def touched_devices() -> "QuerySet[DeviceStatus]":
 
 def look_into(device: int) -> bool:
     """One step, of some EVENTS_AT_ONCE events of the device; whether nothing is left to look into. All are to be looked
-    into again where what is stored contradicts itself."""
+    into again where what is stored contradicts itself: at once, or in steps, of which one that comes to the same goes
+    on."""
     mark = _mark(device)
     facts = facts_of(device) if mark is not None else None
     if mark is None or facts is None:
@@ -45,16 +48,23 @@ def look_into(device: int) -> bool:
     found = account(facts, mark.since)
     try:
         changes = Changes(device, found, mark.since)
-        with transaction.atomic():
-            status = DeviceStatus.objects.filter(device=device, touched=mark.touched, touched_from=mark.since)
-            if not status.update(touched_from=found.until):
-                return False
-            changes.write()
-        return found.until is None
     except Contradiction as error:
         logger.warning("ledger of device %s made anew: its rows contradict each other (%s)", device, error)
-        begin_again([device])
-        return False
+        anew = account_anew(facts)
+        if anew is None and device not in _begun_again:
+            _begun_again.add(device)
+            begin_again([device])
+            return False
+        found, since = (found, mark.since) if anew is None else (anew, LONG_AGO)
+        changes = Changes(device, found, since, goes_on=True)
+    with transaction.atomic():
+        status = DeviceStatus.objects.filter(device=device, touched=mark.touched, touched_from=mark.since)
+        if not status.update(touched_from=found.until):
+            return False
+        changes.write()
+    if found.until is None:
+        _begun_again.discard(device)
+    return found.until is None
 
 
 def look_through(device: int) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from device_gateway.models import Device
 from ledger.epochs import account as accounts
-from ledger.epochs.services import begin_again, look_through
+from ledger.epochs.services import begin_again, look_into, look_through
 from ledger.models import Epoch, Line
 from telemetry.events.storing import store_once
 from telemetry.models import Machine, MachineDevice
@@ -84,3 +84,24 @@ def test_back_at_a_number_of_the_moment_before() -> None:
     begin_again([device.pk])
     look_through(device.pk)
     assert shown(device) == followed
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("anew", [5_000, 1])
+def test_steps_that_contradict_each_other_come_to_an_end(monkeypatch: pytest.MonkeyPatch, anew: int) -> None:
+    """Of a clock that never was set among presses without a time: in the same steps it would be the same again."""
+    device = device_of("wild", held=False)
+    for minutes, words, counter in ((5, None, 1), (5, "2012-06-23", 8), (6, "2012-06-23", 6), (36, "2012-06-23", 6)):
+        at = NOON + minutes * MINUTE
+        store_once(connection, [event(device, at, ts=words, treatment="BASIC", counter=counter)])
+    late = event(device, NOON + 68 * MINUTE, ts=(NOON - 400 * DAY).isoformat(), treatment="BASIC", counter=5)
+    store_once(connection, [late])
+    monkeypatch.setattr(accounts, "EVENTS_AT_ONCE", 1)
+    monkeypatch.setattr(accounts, "MOST_ANEW", anew)
+    assert any(look_into(device.pk) for _ in range(20))
+    if anew > 1:  # else it has gone on with what contradicts itself
+        followed = shown(device)
+        monkeypatch.setattr(accounts, "EVENTS_AT_ONCE", 5_000)
+        begin_again([device.pk])
+        look_through(device.pk)
+        assert shown(device) == followed
