@@ -132,7 +132,8 @@ class Watcher:
             now = time.monotonic()
             for index, column in self._columns.items():
                 column.look(row[index] if row else None, now)
-            self._read_at = now
+            # Whoever took long may have read it later.
+            self._read_at = max(self._read_at, now)
         except (DatabaseError, InterfaceError) as error:
             if not self.is_blind:
                 logger.warning("watcher: the database cannot be read: %s", error)

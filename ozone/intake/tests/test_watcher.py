@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -94,6 +95,23 @@ def test_nobody_waits_for_the_end_of_a_long_first_look(
     may_end.set()
     first.join()
     assert went_on and not watcher.is_blind
+
+
+def test_the_end_of_a_long_change_blinds_nobody(
+    version: None, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between a look that took long, in which the database was read, and the next one."""
+    clock = 100.0
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock))
+
+    def load_a_million_keys() -> None:
+        nonlocal clock
+        clock += 60
+        watcher.has_looked()
+
+    watcher.tell(0, load_a_million_keys)
+    watcher._look()
+    assert not watcher.is_blind
 
 
 def test_it_sees_the_first_state_at_once(watcher: Watcher, changes: Changes) -> None:
