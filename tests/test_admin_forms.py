@@ -15,7 +15,7 @@ from pages.tests.forms import filled_in, form_of
 from telemetry.machines.bindings import add_machine, change_machine
 from telemetry.models import Machine, Outlet
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 
 
 class Form(NamedTuple):

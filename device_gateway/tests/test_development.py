@@ -6,7 +6,7 @@ from pytest_django import Settings
 from device_gateway.tests.conftest import CLAIM, INGEST, SEED_READING, Meter, refusal
 from tests.support.doors import Answer, Door
 
-pytestmark = [pytest.mark.both_doors, pytest.mark.sqlite_only]
+pytestmark = [pytest.mark.both_doors, pytest.mark.sqlite_only, pytest.mark.thorough]
 
 HERE = {"Host": "localhost:8000"}
 PLAIN = {"Content-Type": "application/json"}

@@ -50,6 +50,7 @@ def test_in_development_too_a_line_is_written_once(tmp_path: Path) -> None:
     assert (tmp_path / "django.log").read_bytes().splitlines() == [line]
 
 
+@pytest.mark.thorough
 def test_several_processes_rotate_and_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "django.log"
     context = multiprocessing.get_context("spawn")

@@ -149,6 +149,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("plain", [False, True])
 def test_production_as_it_starts(tmp_path: Any, plain: bool) -> None:
     environment = {

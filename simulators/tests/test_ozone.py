@@ -24,6 +24,8 @@ from simulators.ozone_verdict import OzoneVerdict
 from simulators.tests.ozone_peer import RESULT_SECONDS, OzonePeer
 from simulators.tests.peer import running
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:

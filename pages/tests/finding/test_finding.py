@@ -61,6 +61,7 @@ def furnish(name: str) -> None:
         assign_device(machine=machine, device=Device.objects.create(name=text))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "query"), first_on_postgresql(4, NAMES))
 def test_case_and_composition_make_no_difference(staff: Client, name: str, query: str) -> None:
     furnish(normalize("NFD", name))

@@ -86,6 +86,7 @@ def test_the_last_stored_event_counts_for_the_next_request(old: Esp32, settings:
     assert [row.occurred_at for row in old.events()] == presses
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("zone", first_on_postgresql(3, ZONES))
 def test_every_change_of_two_years(old: Esp32, settings: Settings, zone: str) -> None:
     """Live and as a queue, each from its own device's point of view: exact to the second."""

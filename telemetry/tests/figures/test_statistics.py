@@ -190,6 +190,7 @@ def test_they_are_a_plain_count(data: Any, centre: datetime, presses: list[Any],
         transaction.set_rollback(True)
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("kept", "zone", "change"),

@@ -70,6 +70,7 @@ def number(told: Told, label: str, granularity: str, zone: str, stop: datetime) 
     return sum(wall(at, zone).strftime(FORMATS[granularity]) == label and at < stop for at, *_ in told)
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db
 @AROUND
 def test_both_end_at_the_same_elapsed_time(kept: str, zone: str, change: str) -> None:
@@ -95,6 +96,7 @@ def test_both_end_at_the_same_elapsed_time(kept: str, zone: str, change: str) ->
                 assert found["kpi"]["prev_total"] == sum(found["prev_series"]["total"])
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db
 @AROUND
 def test_an_hour_stands_beside_the_same_one_of_days_before(kept: str, zone: str, change: str) -> None:
