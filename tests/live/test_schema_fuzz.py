@@ -160,7 +160,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def staff() -> Iterator[Staff]:
-    with live_server(IOT_SYSTEM_SIGNATURE_SECRET=SECRET, **NO_LIMITS) as server:
+    with live_server(production=True, IOT_SYSTEM_SIGNATURE_SECRET=SECRET, **NO_LIMITS) as server:
         staff = Staff(server.url)
         device = {"serial_number": STATION, "status": "ONLINE", "last_heartbeat": "2025-10-27T14:30:00Z"}
         full: Any = {"type": "full", "device": device, "station": {"total_slots": 1}}
