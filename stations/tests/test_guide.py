@@ -45,6 +45,7 @@ def test_the_signature_in_python() -> None:
     assert found == signature('{"a": "ä"}'.encode(), timestamp)
 
 
+@pytest.mark.thorough
 def test_the_signature_in_java(tmp_path: Path) -> None:
     javac = needs.javac()
     if javac is None:

@@ -30,6 +30,7 @@ public class Sign {
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db
 def test_it_works(tmp_path: Path, settings: Settings) -> None:
     for name, value in SETTINGS.items():

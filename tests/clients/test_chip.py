@@ -27,6 +27,7 @@ WITHIN = {"oz_reply_feed": {"oz_walk_feed", "oz_keep_body"}}
 
 pytestmark = [
     pytest.mark.sqlite_only,
+    pytest.mark.thorough,
     pytest.mark.skipif(needs.riscv() is None, reason="riscv64-unknown-elf-gcc is not here"),
 ]
 

@@ -50,6 +50,7 @@ def run(program: str, *arguments: str, client: Path = CLIENT) -> subprocess.Comp
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
+@pytest.mark.thorough
 def test_torn_writes_lose_nothing(client: Path) -> None:
     count = length(40, 1000)
     done = run("cuts.py", str(count), client=client)

@@ -249,6 +249,7 @@ def test_the_command(meter: Device, settings: Settings) -> None:
         call_command("prune_readings")
 
 
+@pytest.mark.thorough
 @pytest.mark.sqlite_only
 def test_a_year_takes_no_more_room_than_two_months(meter: Device) -> None:
     pages = []

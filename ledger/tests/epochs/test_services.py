@@ -170,6 +170,7 @@ class Fleet:
         ]
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db
 @settings(max_examples=length(15, 1500), deadline=None)
 @given(truths(), st.randoms(use_true_random=False), st.sampled_from([(2, 0), (5, 0), (5_000, 1_500), (5_000, 3)]))

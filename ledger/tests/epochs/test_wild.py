@@ -43,6 +43,7 @@ def shown(device: Device) -> list[Any]:
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db
 @settings(max_examples=length(15, 400), deadline=None)
 @given(batches, st.booleans(), st.sampled_from([2, 7, 5_000]))

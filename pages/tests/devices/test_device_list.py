@@ -178,6 +178,7 @@ def test_all_that_match_on_every_page(staff: Client) -> None:
     assert Command.objects.filter(device__location="West").count() == 0
 
 
+@pytest.mark.thorough
 def test_past_a_thousand(staff: Client) -> None:
     Device.objects.bulk_create([Device(name=f"Lane {number}", device_id=f"L-{number}") for number in range(1001)])
     DeviceState.objects.bulk_create([DeviceState(device=device) for device in Device.objects.all()])

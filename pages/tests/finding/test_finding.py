@@ -107,6 +107,7 @@ def test_where_it_looks(staff: Client, unit: Device, query: str) -> None:
     assert found(staff, "/find/", query)[:2] == ["Säule", "Kabine 2"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("few", [-1, 0, 1])
 def test_many_are_looked_for_as_few(staff: Client, unit: Device, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
     """A word of many rows is no reason to read them all first; whatever is many, the same is found."""

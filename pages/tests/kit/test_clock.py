@@ -82,6 +82,7 @@ def furnished(zone: str, now: datetime, unit: Device, meter: Device, olga: User)
     return unit
 
 
+@pytest.mark.thorough
 def test_every_time_on_every_page(furnished: Device, zone: str, signed_in: SignIn, olga: User) -> None:
     staff = signed_in(olga)
     named = {"machine": Machine.objects.get().pk, "device": furnished.pk}

@@ -93,6 +93,7 @@ def test_pages_of_fifty(staff: Client, db: None) -> None:
     assert 'href="?q=unit&amp;sort=-name&amp;page=3" rel="next"' in page
 
 
+@pytest.mark.thorough
 def test_of_many_it_is_said_that_there_are_more(staff: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is counted ends where the page does, if that is later; whoever asks for the last page gets to it."""
     monkeypatch.setattr(listing, "COUNTED", 60)
@@ -132,6 +133,7 @@ def _many() -> Many:
 _MANY: Final = Kept(_many)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("sort", SORTS)
 def test_many_are_in_the_order_of_few(db: None, olga: User, monkeypatch: pytest.MonkeyPatch, sort: str) -> None:
     """Found in parts, page by page, also past what is counted."""
@@ -186,6 +188,7 @@ def test_a_page_of_a_million_is_read_by_an_index(
         assert "TEMP B-TREE" not in plan and "Sort" not in plan
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("count", [1, 40])
 def test_queries_do_not_grow_with_devices(staff: Client, db: None, count: int) -> None:
     for number in range(count):
