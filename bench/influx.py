@@ -139,10 +139,7 @@ def measure(
             ("ours", server.port, server.process, ours, lambda: count_rows(url, TELEMETRY)),
         )
         for _, port, _, scripts, _ in turns:
-            # One connection first: InfluxDB hashes the password of each request until one has come to its end, and 64
-            # at once keep a busy machine for seconds.
-            for connections in (1, 64):
-                run_wrk(scripts["single"], port, connections=connections, seconds=1)
+            run_wrk(scripts["single"], port, connections=64, seconds=1)
         for name, kind, connections, batch in LOADS:
             found: dict[str, list[dict[str, float]]] = {"influx": [], "ours": []}
             for _ in range(ROUNDS):
@@ -151,7 +148,7 @@ def measure(
                     load = run_wrk(scripts[kind], port, connections=connections, seconds=seconds)
                     spent, stored = _cpu(process) - spent, count() - before
                     found[who].append(_figures(load, batch, spent / stored if stored else 0.0))
-                    figure["problems"] += _problems(f"{who}, {name}", load, batch, stored)
+                    figure["problems"] += _problems(who, load, batch, stored)
             _keep(figure, name, found, say)
     return {**figure, "rate": figure["ours_64_rate"]}
 

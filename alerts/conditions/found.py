@@ -23,6 +23,8 @@ class Found(NamedTuple):
     outlet_id: int | None = None
     station_id: int | None = None
     cause: str = ""
+    is_new: bool = True
+    """False: whether it is true cannot be known now. An incident that is open stays so, and none is opened."""
 
 
 class Watched(NamedTuple):
@@ -65,9 +67,9 @@ class Watched(NamedTuple):
         name = self.machine_name or self.name or self.device_id
         return f"{name} at {self.outlet_name}" if self.outlet_name else name
 
-    def found(self, kind: str, since: datetime, facts: Facts) -> Found:
+    def found(self, kind: str, since: datetime, facts: Facts, *, is_new: bool = True) -> Found:
         key = f"device:{self.device}"
-        return Found(kind, key, self.subject, since, facts, self.device, self.machine, self.outlet)
+        return Found(kind, key, self.subject, since, facts, self.device, self.machine, self.outlet, is_new=is_new)
 
 
 class Moment(NamedTuple):

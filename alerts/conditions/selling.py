@@ -20,7 +20,7 @@ HELD_UP: Final = "held_up"
 
 LISTENED: Final = timedelta(days=1)
 """Nobody has missed a press that may still be on its way: so long after the server came back, or less where less than
-that is usual."""
+that is usual. And so long a machine that is not online is still one that sells nothing."""
 REFUSED_FOR: Final = timedelta(minutes=10)
 RETRIES_WITHIN: Final = timedelta(hours=1)
 """A device that holds an event sends it again and again: one that it has not sent for so long holds up nothing."""
@@ -29,28 +29,28 @@ TOLD_WITHIN: Final = timedelta(hours=1)
 
 
 def sells_nothing(watched: Sequence[Watched], moment: Moment) -> list[Found]:
-    """Of those that are online: no press for three of their usual gaps, within opening hours."""
+    """Of those that are online: no press for three of their usual gaps, within opening hours. Of others, and after the
+    server was away, it cannot be known."""
     rules = Rules(SELLS_NOTHING, [one.device for one in watched], {one.outlet for one in watched if one.outlet})
-    there = {
-        one.machine: one
-        for one in watched
-        if one.machine is not None
-        and presence(one.last_poll, one.last_seen, moment.now) == Presence.ONLINE
-        and rules.number(1, one.device, one.outlet) is not None
-    }
+    there, found = {}, []
+    for one in watched:
+        if one.machine is None or rules.number(1, one.device, one.outlet) is None:
+            continue
+        if presence(one.last_poll, one.last_seen, moment.now) == Presence.ONLINE:
+            there[one.machine] = one
+        elif one.heard is not None and moment.now - max(one.heard, moment.counting_from) < LISTENED:
+            found.append(one.found(SELLS_NOTHING, moment.now, {}, is_new=False))
     stopped = selling_nothing([(number, one.device, one.hours or "") for number, one in there.items()], moment.now)
-    found = []
     for machine, last, rhythm in stopped:
         one = there[machine]
         usual = rhythm and rhythm.usual_gap
-        if moment.now - moment.counting_from < min(LISTENED, MISSED * (usual or LISTENED)):
-            continue
+        is_new = moment.now - moment.counting_from >= min(LISTENED, MISSED * (usual or LISTENED))
         facts = {
             "last_press": last and iso(last),
             "usual_gap_seconds": usual and int(usual.total_seconds()),
             "presses_a_day": rhythm and round(rhythm.a_day, 1),
         }
-        found.append(one.found(SELLS_NOTHING, last or moment.counting_from, facts))
+        found.append(one.found(SELLS_NOTHING, last or moment.counting_from, facts, is_new=is_new))
     return found
 
 

@@ -92,9 +92,11 @@ class Standing:
     def _settle(self, condition: Condition, found: Sequence[Found], devices: Collection[int] | None) -> None:
         now = self._moment.now
         rows = _open(condition.kind, now) if devices is None else _open_of(condition.kind, now, devices)
-        there = {one.subject_key: one for one in found}
+        there = {one.subject_key: one for one in found if one.is_new}
+        unknown = {one.subject_key for one in found if not one.is_new}
         known = {key: _Open(pk, key, json.loads(facts), *flags) for pk, key, facts, *flags in rows}
-        end_incidents([one.pk for key, one in known.items() if key not in there and one.may_end], now)
+        over = [one for key, one in known.items() if key not in there and (one.is_calm or key not in unknown)]
+        end_incidents([one.pk for one in over if one.may_end], now)
         for key, incident in known.items():
             if key in there and incident.facts != there[key].facts:
                 Incident.objects.filter(pk=incident.pk, ended_at=None).update(facts=dict(there[key].facts))

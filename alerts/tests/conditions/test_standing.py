@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from alerts.conditions import server
+from alerts.conditions import selling, server
 from alerts.conditions.models import Beat, Rule
 from alerts.incidents import services
 from alerts.incidents.models import Incident
@@ -22,7 +22,7 @@ from ozone.wire import metrics
 from ozone.wire.clock import Jump, clock_watch
 from stations.models import PowerBank, Station, StationSlot, SyncLog
 from telemetry.commands.services import create, create_bulk
-from telemetry.models import Command, DeviceStatus, HourlyCount, QuarantinedEvent, TelemetryEvent
+from telemetry.models import Command, DeviceStatus, HourlyCount, MachineDevice, QuarantinedEvent, TelemetryEvent
 
 Make = Callable[..., Fleet]
 LEFT = "m0-0 at Outlet 0"
@@ -115,8 +115,27 @@ def test_online_and_sells_nothing(fleet: Make) -> None:
     some.go_on(3 * MINUTE)
     assert told(some) == [("opened", f"Sells nothing: {LEFT}")]
     assert "It polls, and has told no press since 2026-03-02 09:03." in sentence("sells_nothing")
+    some.go_on(30 * MINUTE, without=some.devices[:1])
+    some.go_on(2 * MINUTE)
+    told_of_silence = [(kind, f"Silent: {LEFT}") for kind in ("opened", "ended")]
+    assert told(some) == told_of_silence  # it has sold nothing meanwhile
+    some.truth += 2 * HOUR  # nobody listens
+    some.go_on(5 * MINUTE)
+    assert told(some) == []
     press(some, "next")
     some.go_on(2 * MINUTE)
+    assert told(some) == [("ended", f"Sells nothing: {LEFT}")]
+
+
+def test_who_sells_nothing_and_goes_for_good_is_silent(fleet: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selling, "LISTENED", HOUR)
+    some = fleet(1)
+    listen_since(some, some.now - 4 * DAY)
+    MachineDevice.objects.update(assigned_date=some.now - 3 * DAY)
+    some.go_on(2 * MINUTE)
+    some.go_on(58 * MINUTE, without=some.devices)
+    assert told(some) == [("opened", f"Sells nothing: {LEFT}"), ("opened", f"Silent: {LEFT}")]
+    some.go_on(5 * MINUTE, without=some.devices)
     assert told(some) == [("ended", f"Sells nothing: {LEFT}")]
 
 
