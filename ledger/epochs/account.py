@@ -230,6 +230,9 @@ def _candidates(facts: DeviceFacts, treatment: str, before: datetime, number: in
         number *= 10
     of_treatment = Epoch.objects.filter(device=facts.device, treatment=treatment, pressed_at__isnull=False)
     for some in moments:
+        came = some[0].at
+        if any(told.received_at == came for told in some) and read_lost(facts, came, came + _MOMENT):
+            continue  # of what came together some has no time at all, and may be the last
         last = in_order(Press(told.at, told.order, told.number or 0) for told in some)[-1]
         epoch = of_treatment.filter(started_at__lte=last.at).order_by("-number").first()
         if epoch is not None:

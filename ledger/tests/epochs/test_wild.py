@@ -106,3 +106,28 @@ def test_steps_that_contradict_each_other_come_to_an_end(monkeypatch: pytest.Mon
         begin_again([device.pk])
         look_through(device.pk)
         assert shown(device) == followed
+
+
+@pytest.mark.django_db
+def test_what_came_with_a_press_without_a_time_is_gone_on_with() -> None:
+    """Of a batch with a press that tells no time, and one of a clock that never was set: that one may be the last."""
+    device = device_of("wild", held=True)
+    came = NOON + MINUTE
+    told: tuple[dict[str, Any], ...] = (
+        {"ts": None},
+        {"ts": (came - MINUTE / 5).isoformat()},
+        {"ts": "2012-06-23T12:00:00+00:00"},
+    )
+    batch = [
+        event(device, came, treatment="BASIC", counter=counter, event_id=f"e{counter}", **fields)
+        for counter, fields in zip((1, 3, 4), told, strict=True)
+    ]
+    store_once(connection, batch)
+    look_through(device.pk)
+    store_once(connection, [event(device, NOON + 30 * MINUTE, treatment="BASIC", counter=9)])
+    look_through(device.pk)
+    followed = shown(device)
+    assert Epoch.objects.filter(device=device).order_by("number").values_list("presses", flat=True).last() == 3
+    begin_again([device.pk])
+    look_through(device.pk)
+    assert shown(device) == followed
