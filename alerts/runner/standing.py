@@ -95,7 +95,7 @@ class Standing:
         there = {one.subject_key: one for one in found if one.is_new}
         unknown = {one.subject_key for one in found if not one.is_new}
         known = {key: _Open(pk, key, json.loads(facts), *flags) for pk, key, facts, *flags in rows}
-        over = [one for key, one in known.items() if key not in there and (one.is_calm or key not in unknown)]
+        over = [one for key, one in known.items() if key not in there and key not in unknown]
         end_incidents([one.pk for one in over if one.may_end], now)
         for key, incident in known.items():
             if key in there and incident.facts != there[key].facts:

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from alerts.conditions.models import Rule, Watch
+from alerts.conditions.models import Beat, Rule, Watch
 from alerts.incidents import flips
 from alerts.incidents.models import Incident
 from alerts.rules.services import drop_rule, set_rule
@@ -176,6 +176,7 @@ def test_a_threshold_of_all_is_gone_by_within_a_minute(fleet: Make, monkeypatch:
     some.go_on(MINUTE, without=some.devices[::3])
     assert sorted(some.announced()) == [("opened", "Silent: m0-0 at Outlet 0"), ("opened", "Silent: m1-1 at Outlet 1")]
     some.go_on(MINUTE, without=some.devices[::3])
+    assert Beat.objects.get().rules_changed_at is None  # nobody goes through all of them again
     drop_rule(rule=rule, now=some.now)
     some.go_on(MINUTE)
     waiting = Watch.objects.exclude(alert_after=None).values_list("alert_after", flat=True)
