@@ -1,8 +1,10 @@
 """What histories are made of, as it is stored: presses, known resets, who held the device, closed months."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from itertools import chain
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from django.db import connection
@@ -27,6 +29,10 @@ _MARGIN: Final = timedelta(days=1)
 """Commands before a moment are read so much farther back, so that they are read once."""
 _QUEUED: Final = timedelta(minutes=1)
 """What was stored before another event came at most so much after it."""
+MOST_OF_A_MOMENT: Final = 5_000
+"""Events of one told time that are looked at, the first that were stored; and of those of whose time nobody knows more,
+beyond a step's own. No machine is pressed as often in a second: whoever tells more means harm, or has a clock that
+stands still, and every press after it would have all of them read again."""
 _EVENTS: Final = f"SELECT {_COLUMNS} FROM telemetry_telemetryevent WHERE device_id = %s"
 
 
@@ -54,6 +60,7 @@ class DeviceFacts:
         self.holdings = _holdings(device)
         self._commands: list[tuple[str, Reset]] = []
         self._since: datetime | None = None
+        self._last_of_crowds: dict[Any, int] = {}
 
     def resets(self, treatment: str, since: datetime) -> list[Reset]:
         """As commands tell of them, from then on."""
@@ -61,6 +68,28 @@ class DeviceFacts:
             self._since = max(since, LONG_AGO + _MARGIN) - _MARGIN
             self._commands = _commands(self.device, self._since)
         return [reset for name, reset in self._commands if name == treatment and reset.at >= since]
+
+    def crowds(self, since: datetime, until: datetime | None) -> dict[Any, int]:
+        """Of the moments in [since, until) of which more is told than is looked at, the last event that is. Moments are
+        as the database has them."""
+        beyond = _nth(self, "occurred_at", ">= %s", since, MOST_OF_A_MOMENT)
+        if beyond is None or (until is not None and beyond >= until):
+            return {}
+        span = [moment(connection, since), *([moment(connection, until)] if until is not None else [])]
+        of_device = "FROM telemetry_telemetryevent WHERE device_id = %s AND occurred_at"
+        before = " AND occurred_at < %s" if until is not None else ""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT occurred_at {of_device} >= %s{before} GROUP BY occurred_at HAVING COUNT(*) > %s",
+                [self.device, *span, MOST_OF_A_MOMENT],
+            )
+            found = [row[0] for row in cursor.fetchall()]
+            for at in found:
+                if at not in self._last_of_crowds:
+                    place = f"= %s ORDER BY id LIMIT 1 OFFSET {MOST_OF_A_MOMENT - 1}"
+                    cursor.execute(f"SELECT id {of_device} {place}", [self.device, at])
+                    self._last_of_crowds[at] = cursor.fetchone()[0]
+        return {at: self._last_of_crowds[at] for at in found}
 
 
 def facts_of(device: int) -> DeviceFacts | None:
@@ -106,7 +135,9 @@ def _commands(device: int, since: datetime) -> list[tuple[str, Reset]]:
 def read_events(facts: DeviceFacts, since: datetime, until: datetime | None) -> list[Told]:
     """Those that happened in [since, until), and those of whose time nobody knows more that came before, or before the
     last of them did: `placed` tells them apart."""
-    dated = [_told(facts, row) for row in _select(facts, "occurred_at", max(since, facts.dated_since), until)]
+    first = max(since, facts.dated_since)
+    rows = _select(facts, "occurred_at", first, until, crowds=facts.crowds(first, until))
+    dated = [_told(facts, row) for row in rows]
     lost = read_lost(facts, since, until and max(until, came_last(dated)))
     return list({told.order: told for told in (*dated, *lost)}.values())
 
@@ -119,6 +150,9 @@ def came_last(events: Iterable[Told]) -> datetime:
 
 def read_lost(facts: DeviceFacts, since: datetime, until: datetime | None) -> list[Told]:
     """Those that came in [since, until), of whose time nobody knows more."""
+    if until is not None:
+        beyond = _nth(facts, "received_at", ">= %s AND clock_suspect", since, 2 * MOST_OF_A_MOMENT)
+        until = min(until, beyond) if beyond is not None and beyond > since else until
     unknown = " AND clock_suspect AND (occurred_at < %s OR occurred_at = received_at)"
     return [_told(facts, row) for row in _select(facts, "received_at", since, until, unknown, facts.dated_since)]
 
@@ -132,11 +166,12 @@ def read_between(facts: DeviceFacts, treatment: str, since: datetime, until: dat
     )  # fmt: skip
     zero = f"count_{COUNTERS[TREATMENTS.index(treatment)]} = 0"
     found: list[Told] = []
+    first = max(since, facts.dated_since)
+    crowds = facts.crowds(first, until)
     for form in (_first_zeros(treatment), "{}"):
         rows = _select(
-            facts, "occurred_at", max(since, facts.dated_since), until, f" AND (treatment = %s OR {zero})", treatment,
-            form=form,
-        )  # fmt: skip
+            facts, "occurred_at", first, until, f" AND (treatment = %s OR {zero})", treatment, form=form, crowds=crowds
+        )
         found = [_told(facts, row) for row in (*rows, *lost)]
         if all(told.is_dated for told in found if told.treatment == treatment):
             break  # else one of them may belong between two of the zeros
@@ -191,8 +226,14 @@ def _nth(facts: DeviceFacts, column: str, condition: str, since: datetime, numbe
 def latest_presses(facts: DeviceFacts, treatment: str, before: datetime, number: int) -> list[Told]:
     """So many of a treatment's dated presses before a moment, the latest first."""
     order = f" AND treatment = %s ORDER BY occurred_at DESC, id DESC LIMIT {number}"
-    found = (_told(facts, row) for row in _select(facts, "occurred_at", facts.dated_since, before, order, treatment))
-    return [told for told in found if told.is_dated]
+    crowds: dict[Any, int] = {}
+    while True:
+        rows = _select(facts, "occurred_at", facts.dated_since, before, order, treatment, crowds=crowds)
+        found = [_told(facts, row) for row in rows]
+        more = facts.crowds(found[-1].at, before) if found else {}
+        if more.keys() <= crowds.keys():
+            return [told for told in found if told.is_dated]
+        crowds |= more
 
 
 def zeros_of(events: Iterable[Told], treatment: str) -> list[Reset]:
@@ -236,9 +277,12 @@ def _select(
     more: str = "",
     *values: Any,
     form: str = "{}",
+    crowds: Mapping[Any, int] = MappingProxyType({}),
 ) -> list[tuple[Any, ...]]:
     span = f" AND {column} >= %s" + (f" AND {column} < %s" if until is not None else "")
     ends = [moment(connection, since), *([moment(connection, until)] if until is not None else [])]
+    span += f" AND ({column} <> %s OR id <= %s)" * len(crowds)
+    ends += chain.from_iterable(crowds.items())
     given = [moment(connection, value) if isinstance(value, datetime) else value for value in values]
     with connection.cursor() as cursor:
         cursor.execute(form.format(f"{_EVENTS}{span}{more}"), [facts.device, *ends, *given])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from device_gateway.models import Device
 from ledger.epochs import account as accounts
+from ledger.epochs import reading
 from ledger.epochs.services import begin_again, look_into, look_through
 from ledger.models import Epoch, Line
 from telemetry.events.storing import store_once
@@ -46,11 +47,12 @@ def shown(device: Device) -> list[Any]:
 @pytest.mark.thorough
 @pytest.mark.django_db
 @settings(max_examples=length(15, 400), deadline=None)
-@given(batches, st.booleans(), st.sampled_from([2, 7, 5_000]))
-def test_step_by_step_it_is_what_it_is_at_once(told: list[Any], held: bool, at_once: int) -> None:
+@given(batches, st.booleans(), st.sampled_from([2, 7, 5_000]), st.sampled_from([3, 5_000]))
+def test_step_by_step_it_is_what_it_is_at_once(told: list[Any], held: bool, at_once: int, of_a_moment: int) -> None:
     device = device_of(f"wild-{next(_numbers)}", held=held)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "EVENTS_AT_ONCE", at_once)
+        patch.setattr(reading, "MOST_OF_A_MOMENT", of_a_moment)
         at = NOON
         for minutes, batch in told:
             at += minutes * MINUTE
@@ -128,6 +130,39 @@ def test_what_came_with_a_press_without_a_time_is_gone_on_with() -> None:
     look_through(device.pk)
     followed = shown(device)
     assert Epoch.objects.filter(device=device).order_by("number").values_list("presses", flat=True).last() == 3
+    begin_again([device.pk])
+    look_through(device.pk)
+    assert shown(device) == followed
+
+
+@pytest.mark.django_db
+def test_of_one_moment_so_many_presses_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are told of one second, neither they nor the press after them takes longer to look into."""
+    monkeypatch.setattr(reading, "MOST_OF_A_MOMENT", 20)
+    device = device_of("wild", held=True)
+    looked_at: list[int] = []
+    placed = accounts.placed
+
+    def watch(events: Any) -> list[Any]:
+        presses = list(events)
+        looked_at.append(len(presses))
+        return placed(presses)
+
+    monkeypatch.setattr(accounts, "placed", watch)
+    second = (NOON + MINUTE).isoformat()
+    store_once(connection, [event(device, NOON, counter=1)])
+    for batch in range(10):
+        told = [(batch * 50 + place + 2, f"e{batch}-{place}") for place in range(50)]
+        at = NOON + 2 * MINUTE + batch * MINUTE
+        store_once(connection, [event(device, at, ts=second, counter=number, event_id=name) for number, name in told])
+    look_through(device.pk)
+    store_once(connection, [event(device, NOON + 60 * MINUTE, counter=600)])
+    look_through(device.pk)
+    assert looked_at and max(looked_at) < 25
+    followed = shown(device)
+    (epoch,) = Epoch.objects.filter(device=device)
+    assert (epoch.last, epoch.presses) == (600, 22)  # the other presses are missing: it says so
+    assert [(line.kind, line.count) for line in Line.objects.filter(device=device)] == [("missing", 578)]
     begin_again([device.pk])
     look_through(device.pk)
     assert shown(device) == followed
