@@ -249,6 +249,24 @@ def test_the_command(meter: Device, settings: Settings) -> None:
         call_command("prune_readings")
 
 
+def test_what_ends_between_two_statements_leaves_no_half(meter: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reading is gone and its figures are there, or neither; whoever goes on counts each of them once."""
+    keep(meter, *((number * 20 * MINUTE, {"kwh": number}) for number in range(9)))
+    before = history(meter)
+
+    def end(*_: Any) -> None:
+        raise InterruptedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_keep_figures", end)
+        with pytest.raises(InterruptedError):
+            run(NOON + 40 * DAY)
+    assert (meter.telemetry.count(), ReadingHour.objects.count()) == (9, 0)
+    Device.objects.exclude(pk=meter.pk).delete()  # the one that has sent something lately
+    assert run(NOON + 40 * DAY) == 9
+    assert history(meter) == before
+
+
 @pytest.mark.thorough
 @pytest.mark.sqlite_only
 def test_a_year_takes_no_more_room_than_two_months(meter: Device) -> None:
