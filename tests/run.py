@@ -1,10 +1,11 @@
 """`make test`: the whole suite, as several runs of pytest side by side.
 
-A run with servers waits half of the time, so two runs more than there are processors are under way. Each has a
-temporary folder of its own, which is removed with it, and its own PostgreSQL: what a page remembers there depends on
-the transactions of the whole cluster. What a run says is printed whole when it has ended, and
-pytest's closing lines stand together at the end. Arguments are handed to every pytest (`python -m tests.run -k
-claim`). With LONG_TESTS=1 (`make nightly`) what has a long form takes it.
+Runs with servers wait most of the time: three more than there are processors are under way. Beside them those that only
+compute take what is left, one a processor and a little less willing. Each has a temporary folder of its own, which is
+removed with it, and its own PostgreSQL: what a page remembers there depends on the transactions of the whole cluster.
+What a run says is printed whole when it has ended, and pytest's closing lines stand together at the end. Arguments
+are handed to every pytest (`python -m tests.run -k claim`). With LONG_TESTS=1 (`make nightly`) what has a long form
+takes it.
 
 With CI=true a missing part is a failure; elsewhere it is installed when we are root, else skipped and said so.
 """
@@ -33,12 +34,13 @@ NO_TESTS = 5
 
 @dataclass(frozen=True)
 class Run:
-    """One pytest. `postgres`: on PostgreSQL."""
+    """One pytest. `postgres`: on PostgreSQL; `computes`: without servers, so that it never waits."""
 
     name: str
     marks: str
     arguments: tuple[str, ...] = ()
     postgres: bool = False
+    computes: bool = False
 
 
 # By day PostgreSQL is asked what it stores, finds, counts and locks. What pages and replies look like is the same on
@@ -73,27 +75,25 @@ _LOWER = tuple(folder for folder in _OPTIONS["testpaths"] if folder not in UPPER
 IN_PROCESS = "not browser and not real_server"
 ON_EITHER = f"not sqlite_only{'' if IS_LONG else ' and not alike'}"
 
-# Those that wait longest first, beside one that computes; at the end those that leave no processor idle. A run names
-# its folders where it can: to read and compile all tests takes half a minute.
+# Longest first. A run names its folders where it can: to read and compile all tests takes half a minute.
 RUNS = (
-    Run("SQLite, most", IN_PROCESS, UPPER),
     Run("live servers on PostgreSQL", f"real_server and {ON_EITHER}", ("tests/ha", "tests/live", "tests/nodes"), True),
-    Run(
-        "live servers on SQLite, from n",
-        "real_server",
-        ("tests/live", "moving", "ozontelemetry", "stations", "--ignore-glob=tests/live/test_[a-m]*"),
-    ),
-    Run(
-        "live servers on SQLite, to m",
-        "real_server",
-        ("tests/live", "tests/clients", "--ignore-glob=tests/live/test_[n-z]*"),
-    ),
+    Run("live servers on SQLite, from n", "real_server", ("tests/live", "--ignore-glob=tests/live/test_[a-m]*")),
+    Run("live servers on SQLite, to m", "real_server", ("tests/live", "--ignore-glob=tests/live/test_[n-z]*")),
+    Run("clients and commands", "real_server", ("moving", "ozontelemetry", "stations", "tests/clients")),
     Run("browser", "browser", ("tests/browser",)),
     Run(
-        "PostgreSQL", f"{IN_PROCESS} and {ON_EITHER}", (*ON_POSTGRESQL, *(AT_NIGHT if IS_LONG else ()), *_UNREAD), True
+        "PostgreSQL",
+        f"{IN_PROCESS} and {ON_EITHER}",
+        (*ON_POSTGRESQL, *(AT_NIGHT if IS_LONG else ()), *_UNREAD),
+        postgres=True,
+        computes=True,
     ),
-    Run("SQLite, the rest", IN_PROCESS, (*_LOWER, *_UNREAD)),
+    Run("SQLite, most", IN_PROCESS, UPPER, computes=True),
+    Run("SQLite, the rest", IN_PROCESS, (*_LOWER, *_UNREAD), computes=True),
 )
+LESS_WILLING = ("nice", "-n", "5")
+"""A server under test has a deadline; what only computes is done when it is done."""
 
 
 @dataclass(frozen=True)
@@ -130,10 +130,11 @@ def main() -> int:
     began = time.monotonic()
     os.environ[MIGRATED_FILE] = str(migrated_file())
     has_postgres = needs.postgresql() is not None
-    with ThreadPoolExecutor((os.cpu_count() or 1) + 2) as threads:
+    processors = os.cpu_count() or 1
+    with ThreadPoolExecutor(processors + 3) as with_servers, ThreadPoolExecutor(processors) as computing:
         runs = [run for run in RUNS if has_postgres or not run.postgres]
         print(f"{len(runs)} runs side by side: {', '.join(run.name for run in runs)}", flush=True)
-        waiting = [threads.submit(_run, run, arguments) for run in runs]
+        waiting = [(computing if run.computes else with_servers).submit(_run, run, arguments) for run in runs]
         ended = []
         for future in as_completed(waiting):
             done = future.result()
@@ -156,7 +157,8 @@ def _run(run: Run, arguments: list[str]) -> Ended:
     ):
         Path(folder).chmod(0o711)  # a PostgreSQL of a test's own, not being root, has its folder in it
         environment = {**os.environ, "TMPDIR": folder, **COMPILED_ONCE, "DATABASE_URL": url}
-        command = [sys.executable, "-m", "pytest", "-q", "-m", run.marks, *run.arguments, *arguments]
+        pytest = [sys.executable, "-m", "pytest", "-q", "-m", run.marks, *run.arguments, *arguments]
+        command = [*(LESS_WILLING if run.computes else ()), *pytest]
         done = subprocess.run(
             command,
             env=environment,
