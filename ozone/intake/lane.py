@@ -126,14 +126,17 @@ class Lane:
         self._pipeline.serve(connection)
         stopping = False
         while (waiting := bool(self._postponed or self._later)) or not stopping:
-            batch, told = self._take(may_wait=not stopping and not waiting)
-            stopping = stopping or told
-            try:
-                self._write(connection, batch)
-            except BaseException as error:  # nothing may end this thread: whoever waits must hear
-                logger.exception("writer: unexpected failure, %d submissions refused", len(batch))
-                fail(batch, lambda: ServerError())
-                clear_frames(error)
+            first = self._next() if stopping or waiting else self._queue.get()
+            with self._turn(connection):
+                # What has come while others wrote goes with it.
+                batch, told = self._take(first)
+                stopping = stopping or told
+                try:
+                    self._write(connection, batch)
+                except BaseException as error:  # nothing may end this thread: whoever waits must hear
+                    logger.exception("writer: unexpected failure, %d submissions refused", len(batch))
+                    fail(batch, lambda: ServerError())
+                    clear_frames(error)
             done = [item for item in batch if not item.postponed]
             self._postponed = [item for item in batch if item.postponed]
             settle(done)
@@ -143,12 +146,11 @@ class Lane:
         self._checkpoints.wait()
         connection.close()
 
-    def _take(self, *, may_wait: bool) -> tuple[list[Submission], bool]:
-        """What is small of all that waits, then what is large, up to the bounds of one transaction; and whether the
-        end was told."""
+    def _take(self, item: Any) -> tuple[list[Submission], bool]:
+        """What is small of all that waits, `item` first, then what is large, up to the bounds of one transaction; and
+        whether the end was told."""
         batch, self._postponed = self._postponed, []
         size = sum(item.size for item in batch)
-        item = self._queue.get() if may_wait else self._next()
         while item is not None and item is not _STOP:
             if item.is_large:
                 self._later.append(item)
@@ -208,7 +210,7 @@ class Lane:
                 self._pipeline.enter(connection)
             else:
                 self._pipeline.leave()
-            with self._turn(connection), begun(self.using, LOCK_MILLISECONDS / 1000):
+            with begun(self.using, LOCK_MILLISECONDS / 1000):
                 with last_writes.gather(connection):
                     self._store(connection, batch)
                 at_commit = True
@@ -257,8 +259,10 @@ class Lane:
             fail(batch, replaced)
 
     def _turn(self, connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
-        """SQLite's other writers in this process get their turn between two batches."""
-        return turns.one(LOCK_MILLISECONDS / 1000) if connection.vendor == "sqlite" else nullcontext()
+        """SQLite's other writers get their turn between two batches."""
+        if connection.vendor != "sqlite":
+            return nullcontext()
+        return turns.one(LOCK_MILLISECONDS / 1000, str(connection.settings_dict["NAME"]))
 
     def _store(self, connection: BaseDatabaseWrapper, batch: list[Submission]) -> None:
         by_kind: dict[str, list[Submission]] = {}

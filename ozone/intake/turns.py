@@ -4,10 +4,13 @@ looks again every 0.1 s, and a busy writer's transactions follow each other with
 Inside one process a queue is possible. The writer has the turn for the whole of its transaction. Any other connection
 has it until its own transaction has begun; then the writer is the one that finds the lock taken, and not for long.
 
-Between processes there is none, and whoever has the turn looks more often (`begun`, `_soon`): the others of its own
-process wait behind it.
+Between our processes the kernel keeps one: a lock on a file beside the database belongs to the turn, and whoever dies
+with it has given it back. Nothing but the order rests on it. Other programs know nothing of it and are met at
+SQLite's own lock, where whoever has the turn looks more often (`begun`, `_soon`): the others wait behind it.
 """
 
+import fcntl
+import logging
 import os
 import sqlite3
 import threading
@@ -23,21 +26,77 @@ from django.db.backends.signals import connection_created
 
 from ozone.wire.tracebacks import clear_frames
 
+logger = logging.getLogger("ozone.intake")
+
 SECONDS: Final = 3.0
 """Who has waited this long goes on without a turn: then SQLite itself decides, as it does between processes."""
+SUFFIX: Final = "-turn"
+"""Of the file beside the database."""
 LOOK_MILLISECONDS: Final = 2
 """How long SQLite itself waits for a lock where we look again: it looks after 1 ms, and once more."""
 _READS: Final = ("SELECT", "PRAGMA", "EXPLAIN", "VACUUM INTO")
+
+
+class Between:
+    """Turns of processes, by the file of the database. One thread of a process at a time asks for one."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, int | None] = {}
+        """What is locked, open for as long as the process lives; None: it is done without."""
+
+    def close(self) -> None:
+        """In the child of a fork, which would hold what its parent held when that is killed."""
+        for file in self._files.values():
+            if file is not None:
+                os.close(file)
+        self._files = {}
+
+    @contextmanager
+    def one(self, database: str) -> Iterator[None]:
+        file = self._opened(database)
+        if file is None or not _locks(file, fcntl.LOCK_EX):
+            yield
+            return
+        try:
+            yield
+        finally:
+            _locks(file, fcntl.LOCK_UN)
+
+    def _opened(self, database: str) -> int | None:
+        if database not in self._files:
+            self._files[database] = _open(database)
+        return self._files[database]
+
+
+def _open(database: str) -> int | None:
+    if not os.path.isfile(database):  # none, or one in memory
+        return None
+    try:
+        return os.open(f"{database}{SUFFIX}", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        logger.warning("database: without %s%s processes do not take turns: %s", database, SUFFIX, error)
+        return None
+
+
+def _locks(file: int, how: int) -> bool:
+    """Whether this file system can. By `flock`: locks of the kind that SQLite has would be given away with others."""
+    try:
+        fcntl.flock(file, how)
+    except OSError:
+        return False
+    return True
 
 
 class Turns:
     """A lock that passes to whoever has waited longest. One thread may take it again inside."""
 
     def __init__(self) -> None:
+        self._between = Between()
         self.reset()
 
     def reset(self) -> None:
         """Nobody has it, and nobody waits; for the child of a fork."""
+        self._between.close()
         self._lock = threading.Lock()
         self._owner: int | None = None
         self._waiting: deque[tuple[int, threading.Event]] = deque()
@@ -48,14 +107,18 @@ class Turns:
         return self._owner == threading.get_ident()
 
     @contextmanager
-    def one(self, seconds: float = SECONDS) -> Iterator[None]:
-        """Waits for its turn, at most so long, and has it for the length of the block."""
-        has_taken = not self.is_mine and self._take(seconds)
-        try:
+    def one(self, seconds: float = SECONDS, database: str = "") -> Iterator[None]:
+        """Waits for its turn, at most so long, and has it for the length of the block; also among the processes that
+        write to the file `database`, and for those as long as it takes: one that is stopped in its transaction holds
+        SQLite's own lock, too."""
+        if self.is_mine or not self._take(seconds):
             yield
+            return
+        try:
+            with self._between.one(database):
+                yield
         finally:
-            if has_taken:
-                self._pass_on()
+            self._pass_on()
 
     def _take(self, seconds: float) -> bool:
         given = threading.Event()
@@ -115,7 +178,7 @@ def _in_turn(execute: Callable[..., Any], sql: Any, params: Any, many: bool, con
         return execute(sql, params, many, context)
     if turns.is_mine:  # the writer, who looks by itself
         return execute(sql, params, many, context)
-    with turns.one():
+    with turns.one(database=str(context["connection"].settings_dict["NAME"])):
         if many:  # may have written some of its rows
             return execute(sql, params, many, context)
         return _soon(execute, sql, params, many, context)

@@ -1,9 +1,15 @@
 """Writers of one process get at SQLite in the order in which they came, however busy the writer's thread is."""
 
+import fcntl
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +17,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from ozone.intake import Writer
-from ozone.intake.tests.conftest import row, stored
+from ozone.intake.tests.conftest import ROWS, Store, row, stored
 from ozone.intake.turns import Turns
 
 sqlite_only = pytest.mark.skipif(
@@ -82,24 +88,28 @@ def test_a_person_writes_beside_a_busy_writer(writer: Writer, write: Any) -> Non
 
 
 class InSteps:
-    """Somebody of another process, who writes in short steps with shorter pauses."""
+    """Somebody of another process, who writes in short steps with shorter pauses; with `turns`, as our own processes
+    do, without one."""
 
-    def __init__(self) -> None:
+    def __init__(self, turns: Turns | None = None) -> None:
+        self._turns = turns
         self.steps = 0
         self.has_begun = threading.Event()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._write)
 
     def _write(self) -> None:
-        other = sqlite3.connect(connection.settings_dict["NAME"], timeout=5, isolation_level=None)
+        name = str(connection.settings_dict["NAME"])
+        other = sqlite3.connect(name, timeout=5, isolation_level=None)
         while not self._end.is_set():
-            other.execute("BEGIN IMMEDIATE")
-            self.has_begun.set()
-            time.sleep(0.03)
-            self.has_begun.clear()
-            other.execute("COMMIT")
+            with self._turns.one(database=name) if self._turns else nullcontext():
+                other.execute("BEGIN IMMEDIATE")
+                self.has_begun.set()
+                time.sleep(0.03)
+                self.has_begun.clear()
+                other.execute("COMMIT")
             self.steps += 1
-            time.sleep(0.005)
+            time.sleep(0 if self._turns else 0.005)
         other.close()
 
     def __enter__(self) -> "InSteps":
@@ -120,6 +130,43 @@ def test_a_person_writes_between_the_steps_of_another_process(writer: Writer) ->
             assert other.has_begun.wait(5)
             cursor.execute("INSERT INTO intake_test (id, text) VALUES (%s, %s)", row(number)[:2])
         assert other.steps - before <= 20  # looking as seldom as SQLite does took 28 to 52
+
+
+@sqlite_only
+def test_a_person_writes_beside_a_busy_process(writer: Writer) -> None:
+    with InSteps(Turns()) as other, connection.cursor() as cursor:
+        before = other.steps
+        for number in range(10):
+            assert other.has_begun.wait(5)
+            cursor.execute("INSERT INTO intake_test (id, text) VALUES (%s, %s)", row(number)[:2])
+        assert other.steps - before <= 20  # without a turn it was met by one step after the other
+
+
+_HOLDS_THE_TURN = """
+import fcntl, sys, time
+file = open(sys.argv[1], "a")
+fcntl.flock(file, fcntl.LOCK_EX)
+print(flush=True)
+time.sleep(60)
+"""
+
+
+@sqlite_only
+def test_whoever_dies_gives_the_turn_back(writer: Writer, store: Store) -> None:
+    """And what has come meanwhile is written together."""
+    command = [sys.executable, "-S", "-c", _HOLDS_THE_TURN, f"{connection.settings_dict['NAME']}-turn"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        try:
+            assert other.stdout is not None
+            other.stdout.readline()
+            waiting = [writer.post(ROWS, row(1))]
+            time.sleep(0.1)
+            waiting.append(writer.post(ROWS, row(2)))
+            assert not store.batches
+        finally:
+            other.kill()
+    assert [one.result(5) for one in waiting] == ["row 1", "row 2"]
+    assert store.batches == [[1, 2]]
 
 
 @sqlite_only
@@ -156,6 +203,64 @@ def test_first_come_first_served() -> None:
     assert order == [0, 1, 2, 3, 4]
     with turns.one(0):
         assert turns._owner == threading.get_ident()
+
+
+def test_processes_take_turns(tmp_path: Path) -> None:
+    """Of one database."""
+    database, another = tmp_path / "one.sqlite3", tmp_path / "another.sqlite3"
+    for path in (database, another):
+        path.touch()
+    order: list[str] = []
+
+    def write(path: Path) -> None:
+        with Turns().one(database=str(path)):  # each process has its own
+            order.append(path.stem)
+
+    threads = [threading.Thread(target=write, args=(path,)) for path in (database, another)]
+    with Turns().one(database=str(database)):
+        for thread in threads:
+            thread.start()
+        threads[1].join(5)
+        threads[0].join(0.1)
+        order.append("has written")
+    threads[0].join(5)
+    assert order == ["another", "has written", "one"]
+    assert (tmp_path / "one.sqlite3-turn").stat().st_mode & 0o777 == 0o600
+
+
+def test_without_a_file_for_it_there_are_no_turns(tmp_path: Path) -> None:
+    """In a database in memory, or in a folder where none can be made: SQLite itself decides."""
+    (tmp_path / "db.sqlite3").touch()
+    (tmp_path / "db.sqlite3-turn").mkdir()
+    for name in (":memory:", str(tmp_path / "db.sqlite3")):
+        with Turns().one(database=name), Turns().one(database=name):
+            pass
+    assert not Path(":memory:-turn").exists()
+
+
+def test_what_a_process_leaves_running_does_not_hold_its_turn(tmp_path: Path) -> None:
+    database = tmp_path / "db.sqlite3"
+    database.touch()
+    (is_reset, resets), (ended, end) = os.pipe(), os.pipe()
+    server = os.fork()
+    if not server:
+        turns = Turns()
+        with turns.one(database=str(database)):
+            if not os.fork():
+                turns.reset()  # what a child does first
+                os.close(resets)
+                os.close(end)
+                os.read(ended, 1)
+            os._exit(0)
+    os.close(resets)
+    try:
+        os.waitpid(server, 0)
+        os.read(is_reset, 1)
+        with (tmp_path / "db.sqlite3-turn").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        for pipe in (is_reset, ended, end):
+            os.close(pipe)
 
 
 def test_nobody_waits_for_ever() -> None:
