@@ -10,6 +10,7 @@ import os
 import pwd
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -218,12 +219,7 @@ class Lab:
 
     def switch_over(self) -> None:
         """To the synchronous standby, in order."""
-        primary = self.primary() or ""
-        body = json.dumps({"leader": primary, "candidate": self.synchronous()}).encode()
-        request = urllib.request.Request(f"http://{DATABASES[primary]}:8008/switchover", body)
-        with urllib.request.urlopen(request, timeout=60) as reply:
-            if reply.status != 200:
-                raise LabError(f"switchover: {reply.status} {reply.read()!r}")
+        run(sys.executable, str(DEPLOY / "switchover.py"), DATABASES[self.primary() or ""])
 
     def deadlocks(self) -> int:
         with psycopg.connect(DIRECT, connect_timeout=5) as connection:
