@@ -13,11 +13,9 @@ run: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.run
 
-# For the inner loop: no browser, no PostgreSQL, no other process, no whole table. ARGS="-k claim" or a path for less.
-FAST := not browser and not real_server and not thorough
-UNREAD := $(addprefix --ignore=tests/,browser ha live nodes)
+# For the inner loop: no browser, no PostgreSQL, no other process, no whole table. ARGS="-k claim" for less.
 test-fast: $(VENV)/.installed-dev
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n logical -m "$(FAST)" $(UNREAD) $(ARGS)
+	@$(BIN)/python -m tests.run --fast $(ARGS)
 
 # What is long: many examples, long fleets, and servers killed by the hundred, on either database.
 nightly: $(VENV)/.installed-dev

@@ -5,6 +5,7 @@ import gc
 import os
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ from tests.support.server import MIGRATED_FILE, migrated_file
 settings.register_profile("of this suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("of this suite")
 """How long an example takes is this machine's affair: beside other runs it may stand still for seconds."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cases", type=int, help="of each test with parameters so many cases, the first ones")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,9 +54,18 @@ def _is_sqlite() -> bool:
     return bool(django_settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two doors where they may differ, on one database: behind them is one handler."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Two doors where they may differ, on one database: behind them is one handler. And the first few cases only, where
+    no more are wanted."""
     items[:] = [item for item in items if _is_through_the_front(item) or _is_of_both_doors(item)]
+    if wanted := config.getoption("--cases"):
+        had = Counter[str]()
+        kept = []
+        for item in items:
+            had[name := item.nodeid.partition("[")[0]] += 1
+            if had[name] <= wanted:
+                kept.append(item)
+        items[:] = kept
 
 
 def _is_through_the_front(item: pytest.Item) -> bool:

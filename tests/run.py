@@ -7,6 +7,8 @@ What a run says is printed whole when it has ended, and pytest's closing lines s
 are handed to every pytest (`python -m tests.run -k claim`). With LONG_TESTS=1 (`make nightly`) what has a long form
 takes it.
 
+With `--fast` (`make test-fast`) neither what starts servers nor what is thorough, and of a table a few cases.
+
 With CI=true a missing part is a failure; elsewhere it is installed when we are root, else skipped and said so.
 """
 
@@ -34,7 +36,7 @@ NO_TESTS = 5
 
 @dataclass(frozen=True)
 class Run:
-    """One pytest. `postgres`: on PostgreSQL; `computes`: without servers, so that it never waits."""
+    """One pytest. `postgres`: on PostgreSQL; `computes`: it waits for no server, and lets those that do go first."""
 
     name: str
     marks: str
@@ -92,6 +94,14 @@ RUNS = (
     Run("SQLite, most", IN_PROCESS, UPPER, computes=True),
     Run("SQLite, the rest", IN_PROCESS, (*_LOWER, *_UNREAD), computes=True),
 )
+FAST = f"{IN_PROCESS} and not thorough"
+FAST_RUNS = (
+    Run("the rest", FAST, (*_LOWER, *_UNREAD)),
+    Run("gateway and telemetry", FAST, ("device_gateway", "telemetry")),
+    Run("pages", FAST, ("pages",)),
+)
+CASES = 4
+"""Of a table, with `--fast`: those that stand first."""
 LESS_WILLING = ("nice", "-n", "5")
 """A server under test has a deadline; what only computes is done when it is done."""
 
@@ -114,25 +124,16 @@ class Ended:
 def main() -> int:
     """1 when a run failed."""
     arguments = sys.argv[1:]
-    needs.chromium()
-    needs.javac()
-    needs.curl()
-    needs.nginx()
-    needs.redis()
-    needs.zbarimg()
-    needs.systemd_analyze()
-    needs.faketime()
-    needs.cluster()
-    needs.gcc()
-    needs.riscv()
-    needs.micropython()
-    needs.arduino()
+    is_fast = "--fast" in arguments
+    if is_fast:
+        arguments = [*(word for word in arguments if word != "--fast"), f"--cases={CASES}"]
+    else:
+        _install()
     began = time.monotonic()
     os.environ[MIGRATED_FILE] = str(migrated_file())
-    has_postgres = needs.postgresql() is not None
+    runs = [run for run in (FAST_RUNS if is_fast else RUNS) if not run.postgres or needs.postgresql()]
     processors = os.cpu_count() or 1
     with ThreadPoolExecutor(processors + 3) as with_servers, ThreadPoolExecutor(processors) as computing:
-        runs = [run for run in RUNS if has_postgres or not run.postgres]
         print(f"{len(runs)} runs side by side: {', '.join(run.name for run in runs)}", flush=True)
         waiting = [(computing if run.computes else with_servers).submit(_run, run, arguments) for run in runs]
         ended = []
@@ -147,6 +148,23 @@ def main() -> int:
     for done in ended:
         print(f"— {done.run.name}, {done.seconds:.0f} s\n{done.closing}")
     return 1 if failed else 0
+
+
+def _install() -> None:
+    """Whatever tests need beside Python."""
+    needs.chromium()
+    needs.javac()
+    needs.curl()
+    needs.nginx()
+    needs.redis()
+    needs.zbarimg()
+    needs.systemd_analyze()
+    needs.faketime()
+    needs.cluster()
+    needs.gcc()
+    needs.riscv()
+    needs.micropython()
+    needs.arduino()
 
 
 def _run(run: Run, arguments: list[str]) -> Ended:
