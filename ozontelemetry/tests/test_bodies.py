@@ -1,12 +1,14 @@
 """Bodies at the ASGI door: on the routes that Django does not see, and what becomes of those that are refused."""
 
+import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pytest_django import Settings
 
-from device_gateway.gate import DeviceRoute
+from device_gateway.gate import LARGE_BODY, DeviceRoute
 from ozone.wire import bodies
 from ozone.wire.http import Reply
 from ozontelemetry.bridge import DjangoBridge
@@ -91,6 +93,29 @@ class TestDeviceRoute:
 
         one, read = self.exchanged(cut)
         assert (one.status, read) == (400, [])
+
+    def test_a_large_one_is_read_beside_small_ones(self) -> None:
+        """However long it takes to understand: the event loop goes on."""
+        gate = threading.Event()
+
+        def handler(request: Any) -> Reply:
+            if len(request.body) > 1:
+                assert gate.wait(5)
+            return Reply(200, b"{}")
+
+        async def exchange() -> tuple[bool, int, int]:
+            route = DeviceRoute("x", {"POST": handler}, is_open=True)
+            large, small = Exchange(path="/x"), Exchange(path="/x")
+            large.parts, small.parts = [b"x" * (LARGE_BODY + 1)], [b"x"]
+            reading = asyncio.create_task(route(large.scope, large.receive, large.send))
+            await asyncio.sleep(0.1)
+            await route(small.scope, small.receive, small.send)
+            was_first = not reading.done()
+            gate.set()
+            await reading
+            return was_first, small.status, large.status
+
+        assert run(exchange) == (True, 200, 200)
 
     def test_one_that_grows_past_the_limit_unannounced(self) -> None:
         def grows(one: Exchange) -> None:

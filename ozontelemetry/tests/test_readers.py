@@ -1,6 +1,7 @@
 """Clients that do not read, and clients that leave: neither holds a thread, memory or the database for long."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from django.db import OperationalError, connection
 from ozone.webapi.heavy import has_marked_path
 from ozone.wire.work import stop_if_left
 from ozontelemetry import sending
-from ozontelemetry.bridge import DjangoBridge
+from ozontelemetry.bridge import THREADS, DjangoBridge
 from ozontelemetry.static import StaticFiles
 from ozontelemetry.tests.test_bridge import KIB, Exchange, Message, Stream, Wsgi, run
 
@@ -58,6 +59,32 @@ class TestReaders:
             return whole.status
 
         assert run(exchange) == 201
+
+    @pytest.mark.parametrize(("path", "method"), [("/api/stats/", "GET"), ("/api/auth/login/", "POST")])
+    def test_nor_do_those_who_read_much_or_sign_in(self, path: str, method: str) -> None:
+        """More of them than threads, each at work or waiting for a place: a page is answered beside them."""
+        gate = threading.Event()
+
+        def answer(environ: Message, start_response: Callable[..., Any]) -> list[bytes]:
+            if environ["PATH_INFO"] == path:
+                assert gate.wait(20)
+            start_response("200 OK", [])
+            return [b"ok"]
+
+        async def exchange() -> list[int]:
+            bridge = DjangoBridge(answer)
+            slow = [Exchange(path=path, method=method) for _ in range(THREADS + 4)]
+            waiting = [asyncio.create_task(bridge(one.scope, one.receive, one.send)) for one in slow]
+            await asyncio.sleep(0.1)
+            try:
+                page = Exchange(method="GET")
+                await asyncio.wait_for(bridge(page.scope, page.receive, page.send), 5)
+            finally:
+                gate.set()
+            await asyncio.gather(*waiting)
+            return [page.status, *{one.status for one in slow}]
+
+        assert run(exchange) == [200, 200]
 
     def test_past_the_bound_the_one_that_has_waited_longest_is_dropped(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sending, "UNREAD_BYTES", 500 * KIB)

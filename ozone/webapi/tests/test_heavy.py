@@ -7,6 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from ozone.webapi.heavy import MOST_WAITING, Places
+from ozone.wire.conf import options
 from ozone.wire.errors import TooManyRequests
 
 pytestmark = pytest.mark.sqlite_only
@@ -29,6 +30,11 @@ def test_two_of_a_person(places: Places) -> None:
     places.take("otto")
     places.leave("vera")
     places.take("vera")
+
+
+def test_the_contracts_wait() -> None:
+    """Seconds, unless it is set."""
+    assert options().HEAVY_WAIT_SECONDS == 5
 
 
 def test_four_in_all(places: Places) -> None:
