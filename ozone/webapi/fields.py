@@ -28,12 +28,14 @@ class Number(serializers.FloatField):
 
 
 class Text(serializers.CharField):
-    """A JSON string; numbers and booleans are not silently turned into one."""
+    """A JSON string; numbers and booleans are not silently turned into one. Of one that is too long no more is looked
+    at than says so: DRF goes through every character of it in Python."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             raise serializers.ValidationError("Must be text.")
-        return super().to_internal_value(data)
+        text = super().to_internal_value(data)
+        return text if self.max_length is None else text[: self.max_length + 1]
 
 
 class Flag(serializers.BooleanField):

@@ -23,17 +23,24 @@ class Problem(serializers.Serializer[Any]):
     )
 
 
+class Told(serializers.CharField):
+    """A name or a password as somebody tells it, of any length: no more of it is looked at than is nobody's."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return super().to_internal_value(data)[: LONGEST_PASSWORD + 1]
+
+
 class SignIn(serializers.Serializer[Any]):
-    username = serializers.CharField()
-    password = serializers.CharField(trim_whitespace=False)
+    username = Told()
+    password = Told(trim_whitespace=False)
 
 
 class AdminSignIn(serializers.Serializer[Any]):
     """A user name or an e-mail address; with both, the user name counts."""
 
-    username = serializers.CharField(required=False)
-    email = serializers.CharField(required=False)
-    password = serializers.CharField(trim_whitespace=False)
+    username = Told(required=False)
+    email = Told(required=False)
+    password = Told(trim_whitespace=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "username" not in attrs and "email" not in attrs:
@@ -49,8 +56,8 @@ class Registration(serializers.Serializer[Any]):
     """What the fields may hold is for the user model to say; here only how long they are looked at."""
 
     username = Name(max_length=LONGEST_NAME)
-    password = serializers.CharField(trim_whitespace=False, max_length=LONGEST_PASSWORD)
-    email = serializers.CharField(required=False, allow_blank=True, max_length=LONGEST_NAME)
+    password = Told(trim_whitespace=False, max_length=LONGEST_PASSWORD)
+    email = Told(required=False, allow_blank=True, max_length=LONGEST_NAME)
     first_name = Name(required=False, allow_blank=True, max_length=LONGEST_NAME)
     last_name = Name(required=False, allow_blank=True, max_length=LONGEST_NAME)
 

@@ -2,10 +2,13 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 
+from ozone.accounts.signin import LONGEST_PASSWORD
+from ozone.webapi.serializers import AdminSignIn, Registration, SignIn
 from ozone.webapi.tests.conftest import Http
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +47,18 @@ def test_a_name_of_any_length(http: Http, url: str, field: str, statuses: set[in
     assert reply.status_code in statuses
     # Normalising the marks would take three seconds; one password is hashed in a fifth of one.
     assert time.process_time() - began < 1.5
+
+
+@pytest.mark.parametrize("serializer", [SignIn, AdminSignIn, Registration])
+def test_no_more_of_them_is_looked_at_than_is_too_much(serializer: type[Any]) -> None:
+    """By whatever goes through every character."""
+    seen: list[int] = []
+    asked = serializer(data=dict.fromkeys(serializer().fields, "a" * 120_000))
+    for field in asked.fields.values():
+        field.validators.insert(0, lambda value: seen.append(len(value)))
+    asked.is_valid()
+    assert len(seen) == len(asked.fields)
+    assert max(seen) <= LONGEST_PASSWORD + 1
 
 
 def test_a_long_password_is_nobodys(http: Http) -> None:
