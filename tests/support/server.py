@@ -73,6 +73,8 @@ class LiveServer:
         self.folder = folder
         self.by_serve = by_serve
         """Through `manage.py serve`; else its database is as `serve` would leave it."""
+        self.code = ROOT
+        """Where its source is; another folder's at the next start."""
         self.prefix = prefix
         """A program that becomes the server, as `ip netns exec` does."""
         self.files = files
@@ -137,7 +139,7 @@ class LiveServer:
         with self.log.open("ab") as log:
             self._process = process = subprocess.Popen(
                 [*self.prefix, sys.executable, *self._arguments()],
-                cwd=ROOT,
+                cwd=self.code,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
