@@ -79,7 +79,13 @@ ON_EITHER = f"not sqlite_only{'' if IS_LONG else ' and not alike'}"
 
 # Longest first. A run names its folders where it can: to read and compile all tests takes half a minute.
 RUNS = (
-    Run("live servers on PostgreSQL", f"real_server and {ON_EITHER}", ("tests/ha", "tests/live", "tests/nodes"), True),
+    Run(
+        "live servers on PostgreSQL",
+        f"real_server and {ON_EITHER}",
+        # The fuzzer is SQLite's, and takes five seconds to be imported.
+        ("tests/ha", "tests/live", "tests/nodes", "--ignore=tests/live/test_schema_fuzz.py"),
+        postgres=True,
+    ),
     Run("live servers on SQLite, from n", "real_server", ("tests/live", "--ignore-glob=tests/live/test_[a-m]*")),
     Run("live servers on SQLite, to m", "real_server", ("tests/live", "--ignore-glob=tests/live/test_[n-z]*")),
     Run("clients and commands", "real_server", ("moving", "ozontelemetry", "stations", "tests/clients")),
