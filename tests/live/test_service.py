@@ -133,7 +133,7 @@ def test_what_manage_py_makes_is_private(tmp_path: Path) -> None:
         "LOG_FILE": f"{tmp_path}/logs/django.log",
     }
     code = "import logging; logging.getLogger('ozone').warning('a line')"
-    for arguments in (["migrate", "device_gateway", "-v0"], ["shell", "-c", code]):
+    for arguments in (["migrate", "contenttypes", "-v0"], ["shell", "-c", code]):
         subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
