@@ -1,4 +1,5 @@
 """InfluxDB 1.6 beside ours, in turns: single readings and batches from one load generator, each reply after its fsync.
+Ours is there twice, with one process and with two: InfluxDB uses as many processors as there are.
 
 Its settings are its package's defaults, with auth on, an fsync for every write, and as little log as ours: none of
 requests, and no statistics of its own in a database. All of its devices are one user; ours have a key each. A batch has
@@ -13,8 +14,9 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -23,7 +25,7 @@ import psutil
 
 from bench import servers
 from bench.databases import count_rows
-from bench.load import BATCH, REPORT, Load, reading, run_wrk
+from bench.load import BATCH, REPORT, Load, in_turn, reading, run_wrk
 from bench.ports import free_port
 
 ROUNDS: Final = 5
@@ -53,21 +55,6 @@ auth-enabled = true
 log-enabled = false
 """
 
-_SINGLES = """
-local requests, position = {}, 0
-
-function init(args)
-  for line in assert(io.open("%(points)s", "r")):lines() do
-    requests[#requests + 1] = wrk.format("POST", "%(path)s", %(headers)s, line)
-  end
-end
-
-function request()
-  position = position %% #requests + 1
-  return requests[position]
-end
-"""
-
 _BATCHES = """
 local devices, position, round = {}, 0, os.time() * 1e6
 
@@ -85,7 +72,7 @@ end
 function request()
   position, round = position %% #devices + 1, round + 1
   local body = table.concat(devices[position], string.format(" %%.0f", round))
-  return wrk.format("POST", "%(path)s", %(headers)s, body)
+  return %(request)s
 end
 """
 """Each batch has a microsecond of its own, and each of its points a nanosecond of that."""
@@ -122,35 +109,49 @@ class Influx:
         return int(rows[0][1]) if rows else 0
 
 
+OURS: Final = {"one": "1", "two": "2"}
+"""Our processes."""
+
+Turn = tuple[int, psutil.Process, dict[str, Path], Callable[[], int]]
+"""A server's port, its process, its scripts by kind, and how many readings it has stored."""
+
+
 def measure(
-    url: str, ours: dict[str, Path], folder: Path, devices: dict[str, int], seconds: float, say: Callable[[str], None]
+    urls: Sequence[str],
+    ours: dict[str, Path],
+    folder: Path,
+    devices: dict[str, int],
+    seconds: float,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """A figure: of each load `share_NAME`, our rate of InfluxDB's, the median of the rounds; and of `ours` and
-    `influx` `NAME_rate` (readings/s), `NAME_p50_ms`, `NAME_p99_ms`, `NAME_cpu_us` (of the server's own processes, for a
-    reading), medians too. `ours`, `devices`: by kind (`single`, `batch`) our scripts, and of how many devices they are.
+    """A figure: of each load `one_share_NAME` and `two_share_NAME`, our rate of InfluxDB's, the median of the rounds;
+    and of `one`, `two` and `influx` `NAME_rate` (readings/s), `NAME_p50_ms`, `NAME_p99_ms`, `NAME_cpu_us` (of the
+    server's own processes, for a reading), medians too. `urls`: a database for each of ours. `ours`, `devices`: by kind
+    (`single`, `batch`) our scripts, and of how many devices they are.
 
     Raises InfluxUnavailable.
     """
     figure: dict[str, Any] = {"problems": []}
-    with _running(folder) as influx, servers.product(url) as server:
+    with ExitStack() as stack:
+        influx = stack.enter_context(_running(folder))
         theirs = {kind: _write_script(folder, kind, number) for kind, number in devices.items()}
-        turns: tuple[tuple[str, int, psutil.Process, dict[str, Path], Callable[[], int]], ...] = (
-            ("influx", influx.port, influx.process, theirs, influx.count),
-            ("ours", server.port, server.process, ours, lambda: count_rows(url, TELEMETRY)),
-        )
-        for _, port, _, scripts, _ in turns:
+        turns: dict[str, Turn] = {"influx": (influx.port, influx.process, theirs, influx.count)}
+        for (who, workers), url in zip(OURS.items(), urls, strict=True):
+            server = stack.enter_context(servers.product(url, WORKERS=workers))
+            turns[who] = server.port, server.process, ours, partial(count_rows, url, TELEMETRY)
+        for port, _, scripts, _ in turns.values():
             run_wrk(scripts["single"], port, connections=64, seconds=1)
         for name, kind, connections, batch in LOADS:
-            found: dict[str, list[dict[str, float]]] = {"influx": [], "ours": []}
+            found: dict[str, list[dict[str, float]]] = {who: [] for who in turns}
             for _ in range(ROUNDS):
-                for who, port, process, scripts, count in turns:
+                for who, (port, process, scripts, count) in turns.items():
                     before, spent = count(), _cpu(process)
                     load = run_wrk(scripts[kind], port, connections=connections, seconds=seconds)
                     spent, stored = _cpu(process) - spent, count() - before
                     found[who].append(_figures(load, batch, spent / stored if stored else 0.0))
                     figure["problems"] += _problems(who, load, batch, stored)
             _keep(figure, name, found, say)
-    return {**figure, "rate": figure["ours_64_rate"]}
+    return {**figure, "rate": figure["two_64_rate"]}
 
 
 def _figures(load: Load, batch: int, cpu: float) -> dict[str, float]:
@@ -170,8 +171,10 @@ def _problems(who: str, load: Load, batch: int, stored: int) -> list[str]:
 def _keep(
     figure: dict[str, Any], name: str, found: dict[str, list[dict[str, float]]], say: Callable[[str], None]
 ) -> None:
-    rounds = [(ours, theirs) for ours, theirs in zip(found["ours"], found["influx"], strict=True) if theirs["rate"]]
-    figure[f"share_{name}"] = statistics.median(ours["rate"] / theirs["rate"] for ours, theirs in rounds or [_NOTHING])
+    for who in OURS:
+        rounds = [(ours, theirs) for ours, theirs in zip(found[who], found["influx"], strict=True) if theirs["rate"]]
+        shares = [ours["rate"] / theirs["rate"] for ours, theirs in rounds or [_NOTHING]]
+        figure[f"{who}_share_{name}"] = statistics.median(shares)
     for who, measured in found.items():
         for key in measured[0]:
             figure[f"{who}_{name}_{key}"] = statistics.median(one[key] for one in measured)
@@ -180,7 +183,8 @@ def _keep(
         f"{figure[f'{who}_{name}_cpu_us']:.1f} µs of processor a reading"
         for who in found
     )
-    say(f"beside InfluxDB, {name}: {figure[f'share_{name}']:.2f} of its rate; {tells}")
+    told = ", ".join(f"{who} {figure[f'{who}_share_{name}']:.2f}" for who in OURS)
+    say(f"beside InfluxDB, {name}: {told} of its rate; {tells}")
 
 
 def _cpu(process: psutil.Process) -> float:
@@ -200,13 +204,11 @@ def _write_script(folder: Path, kind: str, devices: int) -> Path:
                 values = ",".join(f"{name}={value}" for name, value in fields.items())
                 file.write(f"reading,device=bench{device:06d} {values}\n")
     script = folder / f"influx-{kind}.lua"
-    words = {
-        "points": points,
-        "path": f"/write?db={DATABASE}",
-        "headers": f'{{["Authorization"] = "{_basic("device")}"}}',
-        "batch": BATCH,
-    }
-    script.write_text((_BATCHES if kind == "batch" else _SINGLES) % words + REPORT)
+    post = f'wrk.format("POST", "/write?db={DATABASE}", {{["Authorization"] = "{_basic("device")}"}}, %s)'
+    if kind == "batch":
+        script.write_text(_BATCHES % {"points": points, "batch": BATCH, "request": post % "body"} + REPORT)
+    else:
+        script.write_text(in_turn(points, post % "line"))
     return script
 
 

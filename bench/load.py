@@ -12,25 +12,24 @@ PACED = 256
 """Connections of a load that comes at a rate, whatever the replies take, as long as one of them is free."""
 
 # One thread of wrk saturates any of the servers here; a second one would only take their processor from them.
-_SCRIPT = """
+_ROUND = """
 local requests, position = {}, 0
 
 function init(args)
-  local file = assert(io.open("%(requests)s", "r"))
-  for line in file:lines() do
-    local key, body = line:match("^(%%S+) (.*)$")
-    local headers = {["Content-Type"] = "application/json", ["Authorization"] = "Bearer " .. key}
-    requests[#requests + 1] = wrk.format("POST", "%(path)s", headers, body)
+  for line in assert(io.open("%(lines)s", "r")):lines() do
+    requests[#requests + 1] = %(request)s
   end
-  file:close()
 end
 
 function request()
   position = position %% #requests + 1
   return requests[position]
 end
-
 """
+
+_REQUEST = f"""wrk.format("POST", "{INGEST}",
+      {{["Content-Type"] = "application/json", ["Authorization"] = "Bearer " .. line:match("^%S+")}},
+      line:match(" (.*)$"))"""
 
 REPORT = """
 function done(summary, latency, all)
@@ -110,14 +109,19 @@ def find_wrk() -> str:
 
 def write_script(folder: Path, name: str, *, devices: int, batch: int, first: int = 0) -> Path:
     """A script for wrk that sends a request of each of `devices` devices in turn; `batch` 1 is a single reading."""
-    requests, script = folder / f"{name}.txt", folder / f"{name}.lua"
-    with requests.open("w") as file:
+    lines, script = folder / f"{name}.txt", folder / f"{name}.lua"
+    with lines.open("w") as file:
         for device in range(first, first + devices):
             readings = [reading(device * batch + n) for n in range(batch)]
             body = readings[0] if batch == 1 else f"[{','.join(readings)}]"
             file.write(f"{device_key(device)} {body}\n")
-    script.write_text(_SCRIPT % {"requests": requests, "path": INGEST} + REPORT)
+    script.write_text(in_turn(lines, _REQUEST))
     return script
+
+
+def in_turn(lines: Path, request: str) -> str:
+    """A script that sends, again and again, what the Lua expression `request` makes of each `line` of a file."""
+    return _ROUND % {"lines": lines, "request": request} + REPORT
 
 
 def paced(script: Path, rate: float) -> Path:

@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -208,10 +208,11 @@ class Bench:
 
     def measure_influx(self) -> None:
         """Ours and InfluxDB in turns, where it is installed."""
-        with self._copy(f"fleet_{DEVICES}") as url:
+        with ExitStack() as stack:
+            urls = [stack.enter_context(self._copy(f"fleet_{DEVICES}")) for _ in influx.OURS]
             scripts, devices = {"single": self.single, "batch": self.batch}, {"single": DEVICES, "batch": BATCH_DEVICES}
             try:
-                found = influx.measure(url, scripts, self.folder, devices, self.seconds, self.say)
+                found = influx.measure(urls, scripts, self.folder, devices, self.seconds, self.say)
             except influx.InfluxUnavailable as error:
                 self.say(f"[bold red]InfluxDB is left out: {error}[/]")
                 return
