@@ -1,6 +1,5 @@
-"""`GET /api/ledger/`: epochs and their lines, who sees which, and what a person says of a line."""
+"""`GET /api/ledger/`: epochs and their lines, and who sees which."""
 
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,43 +11,17 @@ from pytest_django import Settings
 from device_gateway.models import Device
 from ledger.epochs import account as accounts
 from ledger.epochs import queries
-from ledger.models import Epoch, Line, Settlement
+from ledger.models import Epoch, Line
+from ledger.tests.lines.conftest import LEDGER, lines_of, read, tell
 from telemetry.commands.payloads import Result
 from telemetry.commands.polling import Poll, store_polls
 from telemetry.commands.services import create, report
 from telemetry.events.services import accept_refused, discard_refused, redate_some
 from telemetry.events.storing import store_once
-from telemetry.machines.bindings import assign_device, unassign_device
+from telemetry.machines.bindings import assign_device
 from telemetry.models import Command, MachineDevice, QuarantinedEvent
 from telemetry.statuses.payloads import NO_FLAGS
 from telemetry.tests.cast import DAY, HOUR, NOON, Site, event
-
-LEDGER = "/api/ledger/"
-
-
-@pytest.fixture
-def site(db: None) -> Site:
-    """Its machines have had their devices for long."""
-    site = Site.laid()
-    MachineDevice.objects.update(assigned_date=NOON - 200 * DAY)
-    return site
-
-
-def tell(site: Site, *numbers: int, since: int = 0, **members: Any) -> None:
-    """Presses of BASIC, an hour apart, each told as it happens."""
-    for place, number in enumerate(numbers):
-        at = NOON + (since + place) * HOUR
-        store_once(connection, [event(site.device, at, counter=number, **members)])
-
-
-def read(site: Site, query: str = "") -> list[dict[str, Any]]:
-    said = site.olga.read(f"{LEDGER}{query}")
-    assert (said["next"], said["lines_left_out"], said["devices_pending"]) == (None, 0, 0)
-    return list(said["epochs"])
-
-
-def lines_of(site: Site) -> list[str]:
-    return [f"{line['kind']} {line['numbers']}" for epoch in reversed(read(site)) for line in epoch["lines"]]
 
 
 def hour(number: int) -> str:
@@ -261,88 +234,6 @@ def test_an_owner_sees_what_holds_theirs(site: Site) -> None:
     assert site.mallory.read(LEDGER)["epochs"] == []
     assert site.vera.get(f"{LEDGER}?machine_id={site.other_machine.pk}").status == 404
     assert site.nobody.get(LEDGER).status == 401
-
-
-def settle(site: Site, line: Line, **said: Any) -> Any:
-    return site.olga.post(f"{LEDGER}lines/{line.pk}/settle/", said)
-
-
-def test_settling_is_an_entry_of_its_own(site: Site) -> None:
-    tell(site, 1, 5)
-    read(site)
-    line = Line.objects.get()
-    answer = settle(site, line, reason="counted", count=2, note="By the till")
-    assert answer.status == 201
-    assert answer.json()["settled"] == {
-        "reason": "counted", "count": 2, "note": "By the till", "by": "olga",
-        "at": answer.json()["settled"]["at"],
-    }  # fmt: skip
-    assert settle(site, line, reason="lost").status == 201
-    assert [(one.reason, one.count, one.presses) for one in Settlement.objects.order_by("pk")] == [
-        ("counted", 2, 3),
-        ("lost", None, 3),
-    ]
-    assert read(site)[0]["lines"][0]["settled"]["reason"] == "lost"
-
-
-def test_what_is_settled_stays_so_whatever_comes(site: Site) -> None:
-    tell(site, 1, 6)
-    read(site)
-    settle(site, Line.objects.get(), reason="lost")
-    store_once(connection, [event(site.device, NOON + 0.5 * HOUR, received_at=NOON + 2 * HOUR, counter=4)])
-    assert [(line["numbers"], line["settled"]["reason"]) for line in read(site)[0]["lines"]] == [
-        ("2–3", "lost"),
-        ("5", "lost"),
-    ]
-    tell(site, 9, since=3)
-    found = [(line["numbers"], line["settled"] is not None) for line in read(site)[0]["lines"]]
-    assert found == [("2–3", True), ("5", True), ("7–8", False)]
-
-
-def test_a_line_that_grows_is_not_settled_with_what_is_new(site: Site) -> None:
-    unassign_device(machine=site.machine)
-    MachineDevice.objects.all().delete()
-    tell(site, 1, 2, 3)
-    read(site)
-    settle(site, Line.objects.get(), reason="test")
-    tell(site, 4, 5, since=3)
-    assert [(line["numbers"], line["settled"] is not None) for line in read(site)[0]["lines"]] == [
-        ("1–3", True),
-        ("4–5", False),
-    ]
-    before = list(Line.objects.order_by("pk").values_list("pk", "first", "last", "settlement"))
-    call_command("reconcile")
-    assert list(Line.objects.order_by("pk").values_list("pk", "first", "last", "settlement")) == before
-
-
-@pytest.mark.parametrize(
-    ("said", "named"),
-    [
-        ({}, "reason"),
-        ({"reason": "theft"}, "reason"),
-        ({"reason": "counted"}, "count"),
-        ({"reason": "lost", "count": 1}, "count"),
-        ({"reason": "counted", "count": 4}, "count"),
-        ({"reason": "counted", "count": -1}, "count"),
-        ({"reason": "lost", "note": "x" * 501}, "note"),
-        ({"reason": "lost", "who": "me"}, "who"),
-    ],
-)
-@pytest.mark.alike
-def test_what_cannot_be_said_is_refused(site: Site, said: dict[str, Any], named: str) -> None:
-    tell(site, 1, 5)
-    read(site)
-    answer = settle(site, Line.objects.get(), **said)
-    assert (answer.status, list(answer.json()["errors"])) == (400, [named])
-    assert not Settlement.objects.exists()
-
-
-def test_only_staff_settle(site: Site) -> None:
-    tell(site, 1, 5)
-    read(site)
-    path = f"{LEDGER}lines/{Line.objects.get().pk}/settle/"
-    assert site.vera.post(path, {"reason": "lost"}).status == 403
-    assert site.olga.post(f"{LEDGER}lines/999/settle/", {"reason": "lost"}).status == 404
 
 
 def test_reconcile_says_what_was_wrong(
