@@ -7,9 +7,6 @@ import secrets
 import socket
 import stat
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +21,9 @@ from moving.across.state import is_unfinished
 from ozone.wire.address import is_loopback
 from ozontelemetry.checks import sound_or_exit
 from ozontelemetry.environment import env
+from ozontelemetry.management.commands.migrate import alone
 from ozontelemetry.passwords import KNOWN, with_known_password
 from ozontelemetry.server import WORKERS, become_server
-
-LOCK = 0x020E_0001
-"""The advisory lock under which one process at a time prepares a PostgreSQL database."""
-LOOK = 0.1
-"""Seconds between two tries to get it."""
 
 
 class Command(BaseCommand):
@@ -49,7 +42,7 @@ class Command(BaseCommand):
         workers = env.int("WORKERS", default=WORKERS[connection.vendor])
         _must_be_free(host, port)
         on_loopback = host == "localhost" or is_loopback(host)
-        with _alone():
+        with alone(connection):
             _must_be_whole()
             _migrate()
             self.keep_files_private()
@@ -139,28 +132,6 @@ def _must_be_whole() -> None:
     with connection.cursor() as cursor:
         if is_unfinished(cursor):
             raise CommandError("This database is being moved into: let `manage.py move` come to its end first.")
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """On PostgreSQL one process at a time is in the block: of several that start at once the first does it all, and the
-    others find next to nothing to do."""
-    if connection.vendor != "postgresql":
-        yield
-        return
-    with connection.cursor() as cursor:
-        # Asked for, not waited for: an index that the other makes live waits for every statement under way.
-        while not _has_lock(cursor):
-            time.sleep(LOOK)
-        try:
-            yield
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
-
-
-def _has_lock(cursor: Any) -> bool:
-    cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-    return bool(cursor.fetchone()[0])
 
 
 def _migrate() -> None:
