@@ -94,6 +94,9 @@ class Machine(FoundModel):
 
     class Meta:
         ordering = ["id"]
+        indexes = [
+            models.Index(fields=["name_order", "id"], condition=models.Q(archived_at=None), name="machines_by_name"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -1,17 +1,17 @@
 """Machines as the pages show them: a table takes a constant number of queries."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from device_gateway.states import last_heard, later_of
-from pages.kit.listing import Sort, up
+from pages.kit.listing import Listing, Sort, Stage, up
 from telemetry.figures.rollups import starts
 from telemetry.figures.totals import Totals, total_in_query, totals_by_machine
 from telemetry.models import Machine
-from telemetry.presence import presence, presence_order
+from telemetry.presence import Presence, presence, presence_is, presence_order
 from telemetry.treatments import COUNTERS
 
 
@@ -81,6 +81,26 @@ def ordered(actor: Any, machines: "QuerySet[Machine]", now: datetime) -> "QueryS
         presence=Case(When(device=None, then=Value(3)), default=presence_order(now, "device__")),
         today=total_in_query(actor, "machine", since=today_from(now)),
     )
+
+
+def stages(listing: Listing[Machine], now: datetime, _: int) -> Sequence[Stage]:
+    """In which parts the first of very many machines are found: in the order of their names, or among few."""
+    word = listing.sort.removeprefix("-")
+    by_name = SORTS["name"].fields
+    has_none = Q(device=None)
+    if word == "status":
+        found = [*(Stage(~has_none & presence_is(one, now, "device__"), by_name) for one in Presence)]
+        found.append(Stage(has_none, by_name))
+    elif word in COUNTERS:
+        count = f"device__status__current_count_{word}"
+        found = [
+            Stage(Q(**{f"{count}__gt": 0}), SORTS[word].fields),
+            Stage(Q(**{f"{count}__lte": 0}), by_name),
+            Stage(Q(**{count: None}), by_name),
+        ]
+    else:
+        found = [Stage(Q(), SORTS[word].fields)]
+    return found[::-1] if listing.sort.startswith("-") else found
 
 
 def today_from(now: datetime) -> datetime:

@@ -1,6 +1,7 @@
 """All machines: where they stand, which device each has, what it counts."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from django.db.models import QuerySet
@@ -13,7 +14,7 @@ from pages.kit.frame import signed_in_page
 from pages.kit.listing import Listing
 from pages.kit.live import Screen, live_page, part, rows, screen
 from pages.machines.forms import MachineFilters
-from pages.machines.screen import SORTS, at_outlet, machine_rows, ordered
+from pages.machines.screen import SORTS, at_outlet, machine_rows, ordered, stages
 from telemetry.finding import matching_machines
 from telemetry.models import Machine
 from telemetry.presence import Presence, presence_is
@@ -36,12 +37,17 @@ def machines(request: HttpRequest) -> HttpResponse:
 
 
 def _screen(actor: Any, listing: Listing[Machine], now: datetime) -> Screen:
-    found = _narrowed(matching_machines(actor, listing.words), listing, now)
-    found = listing.cut(ordered(actor, found, now))
+    found = shown(actor, listing, now)
     return screen(
         lists={"machines": rows("pages/machines/list_row.html", machine_rows(actor, found, now))},
         parts=[part("pager", "pages/kit/pager.html", {"listing": listing})],
     )
+
+
+def shown(actor: Any, listing: Listing[Machine], now: datetime) -> "QuerySet[Machine]":
+    """Those on the page that was asked for."""
+    found = _narrowed(matching_machines(actor, listing.words), listing, now)
+    return listing.cut(ordered(actor, found, now), partial(stages, listing, now))
 
 
 def _narrowed(machines: "QuerySet[Machine]", listing: Listing[Machine], now: datetime) -> "QuerySet[Machine]":

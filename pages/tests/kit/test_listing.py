@@ -16,6 +16,8 @@ from django.utils import timezone
 from device_gateway.models import Device, DeviceState
 from pages.devices.list_views import SORTS, listing_of, shown
 from pages.kit import listing
+from pages.machines import screen, views
+from pages.machines.forms import MachineFilters
 from pages.tests.conftest import SignIn
 from telemetry.machines.bindings import assign_device
 from telemetry.models import DeviceStatus, Machine, Outlet
@@ -153,6 +155,28 @@ def test_many_are_in_the_order_of_few(db: None, olga: User, monkeypatch: pytest.
         27,
         27,
     ]
+    monkeypatch.setattr(listing, "COUNTED", 17)
+    assert [page(query) for query in queries] == few
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("sort", screen.SORTS)
+def test_many_machines_are_in_the_order_of_few(
+    db: None, olga: User, monkeypatch: pytest.MonkeyPatch, sort: str
+) -> None:
+    _MANY.lay()
+    now = timezone.now()
+    for number in range(9):
+        Machine.objects.create(name=f"Without a device {number * 5 % 9}")
+
+    def page(query: str) -> list[int]:
+        asked: listing.Listing[Machine] = listing.Listing(QueryDict(query), screen.SORTS, MachineFilters)
+        asked.rows = 5
+        return [machine.pk for machine in views.shown(olga, asked, now)]
+
+    queries = [f"sort={sign}{sort}&page={number}" for sign in ("", "-") for number in range(1, 9)]
+    few = [page(query) for query in queries]
+    assert [len({pk for keys in few[at : at + 8] for pk in keys}) for at in (0, 8)] == [36, 36]
     monkeypatch.setattr(listing, "COUNTED", 17)
     assert [page(query) for query in queries] == few
 
