@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import servers
-from bench.load import INGEST, PACED, device_key, paced, reading, run_wrk, write_script
+from bench.load import INGEST, PACED, Load, device_key, paced, reading, run_wrk, write_script
 from bench.many import MACHINES
 from bench.pages import PATHS, Window
 from bench.scale import Client
@@ -41,7 +41,8 @@ def measure(url: str, folder: Path, seconds: float, devices: int, say: Callable[
     `start_s`: until a node is ready; `first_ms`: until its first reading is stored; `loaded_s`: from then on, until it
     knows all keys; `node_mb`: of a node's process then, `mb_per_100000` devices. `revoked_s`: until a key is 401 at the
     other node, the longest; `refused`: readings beside it that were not stored. `looks`: by what a person asks for,
-    milliseconds. `share`: readings beside CHANGES a second of the registry, of those without.
+    milliseconds. `share`: readings beside CHANGES a second of the registry, of those without; `dearer`: what one costs
+    that node in processor time, of what it costs without: who makes the changes is on the same machine.
     Beside them what `bench.followers` says.
     """
     followers = json.loads(servers.run_module("bench.followers", env=servers.product_environment(url), seconds=900))
@@ -60,8 +61,9 @@ def measure(url: str, folder: Path, seconds: float, devices: int, say: Callable[
             say(f"revoked after {max(revoked):.3f} s at most, {refused} refused beside it")
             looks = _look(two.port)
             say(f"looks {looks}")
-            shares = [_share(staff, two.port, script, seconds, devices) for _ in range(ROUNDS)]
-            say(f"shares {shares}")
+            found = [_share(staff, two, script, seconds, devices) for _ in range(ROUNDS)]
+            shares, dearer = [share for share, _ in found], [cost for _, cost in found]
+            say(f"shares {shares}, dearer {dearer}")
     return {
         "devices_registered": devices,
         "start_s": start,
@@ -77,6 +79,7 @@ def measure(url: str, folder: Path, seconds: float, devices: int, say: Callable[
         "page_ms": max(looks[path]["ms"] for path in PATHS),
         "shares": shares,
         "share": statistics.median(shares),
+        "dearer": statistics.median(dearer),
         **followers,
         "problems": [],
     }
@@ -161,15 +164,27 @@ def _times(call: Callable[[], Any]) -> dict[str, float]:
     return {"first_ms": times[0], "ms": statistics.median(times[1:]), "worst_ms": max(times[1:])}
 
 
-def _share(staff: Client, port: int, script: Path, seconds: float, devices: int) -> float:
-    """Readings beside a registry that changes, of those before and after it."""
-    before = run_wrk(script, port, connections=64, seconds=seconds).rate
+def _share(staff: Client, server: servers.Server, script: Path, seconds: float, devices: int) -> tuple[float, float]:
+    """Readings beside a registry that changes, of those before and after it; and their cost, likewise."""
+    before, cost_before = _cost(server, script, seconds)
     with _changing(staff, devices):
-        beside = run_wrk(script, port, connections=64, seconds=seconds)
-    after = run_wrk(script, port, connections=64, seconds=seconds).rate
+        beside, cost_beside = _cost(server, script, seconds)
+    after, cost_after = _cost(server, script, seconds)
     if not beside.clean:
         raise RuntimeError(f"beside changes: {beside.errors}")
-    return 2 * beside.rate / (before + after)
+    return 2 * beside.rate / (before.rate + after.rate), 2 * cost_beside / (cost_before + cost_after)
+
+
+def _cost(server: servers.Server, script: Path, seconds: float) -> tuple[Load, float]:
+    """Some seconds of readings, and the processor seconds of the node for one."""
+    before = _processor_seconds(server)
+    load = run_wrk(script, server.port, connections=64, seconds=seconds)
+    return load, (_processor_seconds(server) - before) / (load.rate * load.seconds)
+
+
+def _processor_seconds(server: servers.Server) -> float:
+    family = [server.process, *server.process.children(recursive=True)]
+    return float(sum(sum(process.cpu_times()[:2]) for process in family))
 
 
 @contextmanager
