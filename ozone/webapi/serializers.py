@@ -65,6 +65,8 @@ class Registration(serializers.Serializer[Any]):
 class NewUser(serializers.ModelSerializer[Any]):
     """A user as registration returns them."""
 
+    email = serializers.CharField(read_only=True, help_text="Empty where none was given.")
+
     class Meta:
         model = get_user_model()
         fields: tuple[str, ...] = ("id", "username", "email", "first_name", "last_name")

@@ -158,6 +158,14 @@ def test_what_it_says_of_a_few(schema: dict[str, Any], operations: dict[tuple[st
     )
 
 
+@pytest.mark.parametrize("name", ["NewUser", "Person"])
+def test_a_person_without_an_address_is_as_it_says(schema: dict[str, Any], name: str) -> None:
+    """Theirs is told as "", which is no e-mail address."""
+    email = schema["components"]["schemas"][name]["properties"]["email"]
+    assert email["type"] == "string"
+    assert "format" not in email
+
+
 def test_every_reference_leads_somewhere(schema: dict[str, Any]) -> None:
     references = set(re.findall(r"'\$ref': '#/components/schemas/([^']+)'", str(schema)))
     assert references
