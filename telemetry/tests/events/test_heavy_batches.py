@@ -1,14 +1,22 @@
-"""An event takes the writer as long as two readings: half as many share a transaction, behind which readings wait."""
+"""Batches of events, behind which readings wait: half as many share a transaction as of readings, for an event takes as
+long as two; and what is refused goes in by few statements."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from prometheus_client import REGISTRY
 
 from device_gateway.tests.conftest import eventually
 from ozone.intake import lane, write_path
 from ozone.intake.submission import LARGE_TOGETHER
 from ozone.intake.turns import turns
+from ozone.wire.errors import Invalid
+from telemetry.events.payloads import Refused
+from telemetry.events.storing import EventArrival, store_events
+from telemetry.models import QuarantinedEvent
 from telemetry.tests.conftest import EVENTS, Esp32
 
 
@@ -31,3 +39,17 @@ def test_two_large_batches_of_events_share_no_transaction(esp32: Esp32, monkeypa
         assert [answer.result(10).status for answer in answers] == [200] * 3
     assert larger_commits() == before
     assert len(esp32.events()) == 3 * LARGE_TOGETHER // 2
+
+
+def test_many_refused_events_take_no_more_statements_than_a_few(esp32: Esp32) -> None:
+    """One each held up everybody else for seconds."""
+
+    def statements(number: int) -> int:
+        refused = [Refused(f"{number} {place}", None, Invalid("No.")) for place in range(number)]
+        with transaction.atomic(), CaptureQueriesContext(connection) as seen:
+            store_events(connection, [EventArrival(esp32.device.pk, timezone.now(), [], refused)])
+        return len(seen)
+
+    few = statements(2)
+    assert statements(100) == few
+    assert QuarantinedEvent.objects.count() == 102
