@@ -239,12 +239,12 @@ def _rows(connection: BaseDatabaseWrapper, readings: Sequence[Reading]) -> list[
 
 def _latest(readings: Iterable[Reading]) -> dict[int, Latest]:
     """By device; of equal times the one told later."""
-    latest: dict[int, Latest] = {}
+    latest: dict[int, Reading] = {}
     for reading in readings:
-        known = latest.get(reading.device_id)
-        if known is None or reading.occurred_at >= known.occurred_at:
-            latest[reading.device_id] = Latest(reading.occurred_at, reading.received_at, reading.payload)
-    return latest
+        known = latest.setdefault(reading.device_id, reading)
+        if reading.occurred_at >= known.occurred_at:
+            latest[reading.device_id] = reading
+    return {device: Latest(one.occurred_at, one.received_at, one.payload) for device, one in latest.items()}
 
 
 def register_kind() -> None:

@@ -110,9 +110,11 @@ def _decode(body: bytes) -> Any:
 
 def _check_exponents(zeros: bytes) -> None:
     """Of a body whose digits are zeros. In texts there may be what looks like one: then each is looked at."""
-    signs = (b"", b"+", b"-")
-    extremes = sum(zeros.count(b"e%b000" % sign) for sign in signs)
-    if extremes <= MAX_EXTREMES and sum(zeros.count(b"e%b0" % sign) for sign in signs) <= MAX_EXPONENTS:
+    exponents = zeros.count(b"e0") + zeros.count(b"e+0") + zeros.count(b"e-0")
+    if exponents <= MAX_EXTREMES:  # of any length
+        return
+    extremes = zeros.count(b"e000") + zeros.count(b"e+000") + zeros.count(b"e-000")
+    if extremes <= MAX_EXTREMES and exponents <= MAX_EXPONENTS:
         return
     exponents = extremes = 0
     for found in _EXPONENT.finditer(zeros):
