@@ -54,12 +54,12 @@ def _fill(url: str) -> None:
         devices = [
             pk for (pk,) in connection.execute(f"SELECT id FROM device_gateway_device ORDER BY id LIMIT {DEVICES}")
         ]
-        lately = str(datetime.now(UTC) - timedelta(days=2))[:19]  # without it the clock looks wrong
-        connection.execute(f"{_INSERT} ({devices[0]}, '{lately}', '{lately}', '{payload}')")
         for first in range(0, OLD // DEVICES, 50):
             moments = [str(start + timedelta(minutes=first + number))[:19] for number in range(50)]
             rows = [f"({pk}, '{at}', '{at}', '{payload}')" for at in moments for pk in devices]
             connection.execute(_INSERT + ", ".join(rows))
+        lately = str(datetime.now(UTC) - timedelta(days=2))[:19]  # without it, the last to come, the clock looks wrong
+        connection.execute(f"{_INSERT} ({devices[0]}, '{lately}', '{lately}', '{payload}')")
     finally:
         connection.close()
 
@@ -67,7 +67,7 @@ def _fill(url: str) -> None:
 def _left(url: str) -> int:
     connection = connect(url)
     try:
-        since = str(datetime.now(UTC) - timedelta(days=1))[:19]
+        since = str(datetime.now(UTC) - timedelta(days=30))[:19]
         query = f"SELECT count(*) FROM device_gateway_devicetelemetry WHERE received_at < '{since}'"
         return int(connection.execute(query).fetchone()[0])
     finally:
