@@ -1,8 +1,8 @@
 """`make test`: the whole suite, as several runs of pytest side by side.
 
-Runs with servers wait most of the time: three more than there are processors are under way. Beside them those that only
-compute take what is left, one a processor and a little less willing. Each has a temporary folder of its own, which is
-removed with it, and its own PostgreSQL: what a page remembers there depends on the transactions of the whole cluster.
+All at once: those with servers wait most of the time, and those that only compute take what is left, a little less
+willing; one that began late would end alone on one processor. Each has a temporary folder of its own, which is removed
+with it, and its own PostgreSQL: what a page remembers there depends on the transactions of the whole cluster.
 What a run says is printed whole when it has ended, and pytest's closing lines stand together at the end. Arguments
 are handed to every pytest (`python -m tests.run -k claim`). With LONG_TESTS=1 (`make nightly`) what has a long form
 takes it.
@@ -77,7 +77,7 @@ _LOWER = tuple(folder for folder in _OPTIONS["testpaths"] if folder not in UPPER
 IN_PROCESS = "not browser and not real_server"
 ON_EITHER = f"not sqlite_only{'' if IS_LONG else ' and not alike'}"
 
-# Longest first. A run names its folders where it can: to read and compile all tests takes half a minute.
+# A run names its folders where it can: to read and compile all tests takes half a minute.
 RUNS = (
     Run(
         "live servers on PostgreSQL",
@@ -138,10 +138,9 @@ def main() -> int:
     began = time.monotonic()
     os.environ[MIGRATED_FILE] = str(migrated_file())
     runs = [run for run in (FAST_RUNS if is_fast else RUNS) if not run.postgres or needs.postgresql()]
-    processors = os.cpu_count() or 1
-    with ThreadPoolExecutor(processors + 3) as with_servers, ThreadPoolExecutor(processors) as computing:
+    with ThreadPoolExecutor(len(runs)) as threads:
         print(f"{len(runs)} runs side by side: {', '.join(run.name for run in runs)}", flush=True)
-        waiting = [(computing if run.computes else with_servers).submit(_run, run, arguments) for run in runs]
+        waiting = [threads.submit(_run, run, arguments) for run in runs]
         ended = []
         for future in as_completed(waiting):
             done = future.result()
