@@ -1,8 +1,8 @@
 """`make test`: the whole suite, as several runs of pytest side by side.
 
-All at once: those with servers wait most of the time, and those that only compute take what is left, a little less
-willing; one that began late would end alone on one processor. Each has a temporary folder of its own, which is removed
-with it, and its own PostgreSQL: what a page remembers there depends on the transactions of the whole cluster.
+Runs with servers wait most of the time and go at once. Beside them those that only compute take what is left, one a
+processor and a little less willing. Each has a temporary folder of its own, which is removed with it, and its own
+PostgreSQL: what a page remembers there depends on the transactions of the whole cluster.
 What a run says is printed whole when it has ended, and pytest's closing lines stand together at the end. Arguments
 are handed to every pytest (`python -m tests.run -k claim`). With LONG_TESTS=1 (`make nightly`) what has a long form
 takes it.
@@ -97,8 +97,8 @@ RUNS = (
         postgres=True,
         computes=True,
     ),
-    Run("SQLite, most", IN_PROCESS, UPPER, computes=True),
     Run("SQLite, the rest", IN_PROCESS, (*_LOWER, *_UNREAD), computes=True),
+    Run("SQLite, most", IN_PROCESS, UPPER, computes=True),
 )
 FAST = f"{IN_PROCESS} and not thorough"
 _MONEY = ("alerts", "ledger", "moving", "stations")
@@ -140,9 +140,9 @@ def main() -> int:
     began = time.monotonic()
     os.environ[MIGRATED_FILE] = str(migrated_file())
     runs = [run for run in (FAST_RUNS if is_fast else RUNS) if not run.postgres or needs.postgresql()]
-    with ThreadPoolExecutor(len(runs)) as threads:
+    with ThreadPoolExecutor(len(runs)) as with_servers, ThreadPoolExecutor(os.cpu_count() or 1) as computing:
         print(f"{len(runs)} runs side by side: {', '.join(run.name for run in runs)}", flush=True)
-        waiting = [threads.submit(_run, run, arguments) for run in runs]
+        waiting = [(computing if run.computes else with_servers).submit(_run, run, arguments) for run in runs]
         ended = []
         for future in as_completed(waiting):
             done = future.result()
