@@ -138,6 +138,7 @@ class Keyring:
         with self._lock:
             self._before = self._before | self._by_digest
             self._by_digest, self._digests = {}, {}
+        gc.collect()  # what is garbage by now would be frozen, too, and stay for ever
         last: int | None = 0
         while last is not None:
             last = self._load("c.id > %s ORDER BY c.id LIMIT %s", [last, STEP])
