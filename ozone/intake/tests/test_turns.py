@@ -1,5 +1,6 @@
 """Writers of one process get at SQLite in the order in which they came, however busy the writer's thread is."""
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -233,9 +234,31 @@ def test_without_a_file_for_it_there_are_no_turns(tmp_path: Path) -> None:
     (tmp_path / "db.sqlite3").touch()
     (tmp_path / "db.sqlite3-turn").mkdir()
     for name in (":memory:", str(tmp_path / "db.sqlite3")):
-        with Turns().one(database=name), Turns().one(database=name):
-            pass
+        assert two_have_it(name), name
     assert not Path(":memory:-turn").exists()
+
+
+def test_where_the_file_system_has_no_locks_there_are_no_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    database = tmp_path / "db.sqlite3"
+    database.touch()
+    monkeypatch.setattr(fcntl, "flock", none)
+    assert two_have_it(str(database))
+
+
+def two_have_it(database: str) -> bool:
+    """Whether two processes may write to it at once."""
+    has_it = threading.Event()
+
+    def write() -> None:
+        with Turns().one(database=database):  # each process has its own
+            has_it.set()
+
+    with Turns().one(database=database):
+        threading.Thread(target=write, daemon=True).start()
+        return has_it.wait(5)
 
 
 def test_what_a_process_leaves_running_does_not_hold_its_turn(tmp_path: Path) -> None:
