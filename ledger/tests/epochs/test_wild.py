@@ -166,3 +166,16 @@ def test_of_one_moment_so_many_presses_are_looked_at(monkeypatch: pytest.MonkeyP
     begin_again([device.pk])
     look_through(device.pk)
     assert shown(device) == followed
+
+
+@pytest.mark.django_db
+def test_of_those_whose_time_nobody_knows_the_first_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many came before the last that a step is about has come."""
+    monkeypatch.setattr(reading, "MOST_OF_A_MOMENT", 3)
+    device = device_of("wild", held=True)
+    for number in range(1, 31):
+        at = NOON + number * MINUTE
+        store_once(connection, [event(device, at, ts="2012-06-23T12:00:00+00:00", counter=number)])
+    facts = reading.facts_of(device.pk)
+    assert facts is not None
+    assert [told.number for told in reading.read_lost(facts, NOON, NOON + DAY)] == [1, 2, 3, 4, 5, 6]
