@@ -110,7 +110,9 @@ def test_the_dashboard_begins_with_them(incident: Incident, site: Site, owner: C
     assert "5 incidents" in text(staff.get("/").content.decode())
     assert "and 2 more" in text(staff.get("/").content.decode())
     Incident.objects.exclude(pk=incident.pk).delete()
-    assert f"1 incident : {incident.title}" in text(owner.get("/").content.decode())
+    said = owner.get("/").content.decode()
+    assert f"1 incident : {incident.title}" in text(said)
+    assert "1 incident</strong></a>: <a" in said
     Incident.objects.update(acknowledged_at=NOON)
     RegistryVersion.change_pages()
     assert "1 incident" not in text(owner.get("/").content.decode())
