@@ -161,6 +161,17 @@ def _nothing_remembered() -> Iterator[None]:
     options.cache_clear()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _patient() -> None:
+    """What the product gives up after a second or two takes its time: beside other runs a process stands still for as
+    long now and then. A test of such a time sets its own."""
+    from ledger.epochs import queries
+    from ozone.intake import watcher
+
+    for module, name in ((queries, "LOOK_SECONDS"), (watcher, "BLIND_SECONDS")):
+        setattr(module, name, 30.0)
+
+
 class MonotonicClock:
     """The clock of the limits, which stands still unless it is moved."""
 

@@ -19,3 +19,6 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # Each client of a test makes its own chain of middleware, which would look through every static file.
 WHITENOISE_AUTOREFRESH = True
+
+# Beside other runs a test may stand still for seconds: a row that has waited for as long is not late.
+WRITE_QUEUE_SECONDS, WRITE_REPLY_SECONDS = 30.0, 31.0

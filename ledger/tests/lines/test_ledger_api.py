@@ -227,6 +227,17 @@ def test_many_are_read_some_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatc
     assert (whole["lines_left_out"], cut["lines_left_out"]) == (0, 1)
 
 
+def test_nobody_waits_for_all_devices_to_be_looked_into(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a second; what is left then is counted, and looked into for the next who asks."""
+    monkeypatch.setattr(queries, "LOOK_SECONDS", -1.0)
+    tell(site, 1, 3)
+    store_once(connection, [event(site.other_device, NOON, counter=1)])
+    said = site.olga.read(LEDGER)
+    assert (len(said["epochs"]), said["devices_pending"]) == (1, 1)
+    said = site.olga.read(LEDGER)
+    assert (len(said["epochs"]), said["devices_pending"]) == (2, 0)
+
+
 def test_an_owner_sees_what_holds_theirs(site: Site) -> None:
     tell(site, 1)
     store_once(connection, [event(site.other_device, NOON, counter=1)])

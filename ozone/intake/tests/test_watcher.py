@@ -10,6 +10,7 @@ from django.db import OperationalError, connection, connections
 
 from ozone.intake import Watcher
 from ozone.intake import watcher as module
+from ozone.intake.watcher import BLIND_SECONDS
 
 
 class Changes:
@@ -188,7 +189,7 @@ def test_stopped_and_started_again_it_looks_anew(watcher: Watcher, changes: Chan
 class TestBlind:
     @pytest.fixture(autouse=True)
     def _soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert module.BLIND_SECONDS == 2  # the contract: unreadable for two seconds is 503
+        assert BLIND_SECONDS == 2  # the contract: unreadable for two seconds is 503
         monkeypatch.setattr(module, "BLIND_SECONDS", 0.3)
 
     def test_what_it_watches_is_gone(self, watcher: Watcher, changes: Changes, version: Set) -> None:
