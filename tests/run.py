@@ -1,8 +1,8 @@
 """`make test`: the whole suite, as several runs of pytest side by side.
 
-Runs with servers wait most of the time and go at once. Beside them those that only compute take what is left, one a
-processor and a little less willing. Each has a temporary folder of its own, which is removed with it, and its own
-PostgreSQL: what a page remembers there depends on the transactions of the whole cluster.
+All go at once. Those with servers wait most of the time; those that only compute take what is left, less willing. Each
+has a temporary folder of its own, which is removed with it, and its own PostgreSQL: what a page remembers there depends
+on the transactions of the whole cluster.
 What a run says is printed whole when it has ended, and pytest's closing lines stand together at the end. Arguments
 are handed to every pytest (`python -m tests.run -k claim`). With LONG_TESTS=1 (`make nightly`) what has a long form
 takes it.
@@ -36,13 +36,15 @@ NO_TESTS = 5
 
 @dataclass(frozen=True)
 class Run:
-    """One pytest. `postgres`: on PostgreSQL; `computes`: it waits for no server, and lets those that do go first."""
+    """One pytest. `postgres`: on PostgreSQL. `nice`: what only computes is done when it is done: those that start
+    servers have deadlines, and go first. What computes longest is a little more willing, so that all end together.
+    """
 
     name: str
     marks: str
     arguments: tuple[str, ...] = ()
     postgres: bool = False
-    computes: bool = False
+    nice: int = 0
 
 
 # By day PostgreSQL is asked what it stores, finds, counts and locks. What pages and replies look like is the same on
@@ -95,10 +97,10 @@ RUNS = (
         f"{IN_PROCESS} and {ON_EITHER}",
         (*ON_POSTGRESQL, *(AT_NIGHT if IS_LONG else ()), *_UNREAD),
         postgres=True,
-        computes=True,
+        nice=7,
     ),
-    Run("SQLite, the rest", IN_PROCESS, (*_LOWER, *_UNREAD), computes=True),
-    Run("SQLite, most", IN_PROCESS, UPPER, computes=True),
+    Run("SQLite, the rest", IN_PROCESS, (*_LOWER, *_UNREAD), nice=10),
+    Run("SQLite, most", IN_PROCESS, UPPER, nice=10),
 )
 FAST = f"{IN_PROCESS} and not thorough"
 _MONEY = ("alerts", "ledger", "moving", "stations")
@@ -110,8 +112,6 @@ FAST_RUNS = (
 )
 CASES = 4
 """Of a table, with `--fast`: those that stand first."""
-LESS_WILLING = ("nice", "-n", "5")
-"""A server under test has a deadline; what only computes is done when it is done."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +140,9 @@ def main() -> int:
     began = time.monotonic()
     os.environ[MIGRATED_FILE] = str(migrated_file())
     runs = [run for run in (FAST_RUNS if is_fast else RUNS) if not run.postgres or needs.postgresql()]
-    with ThreadPoolExecutor(len(runs)) as with_servers, ThreadPoolExecutor(os.cpu_count() or 1) as computing:
+    with ThreadPoolExecutor(len(runs)) as threads:
         print(f"{len(runs)} runs side by side: {', '.join(run.name for run in runs)}", flush=True)
-        waiting = [(computing if run.computes else with_servers).submit(_run, run, arguments) for run in runs]
+        waiting = [threads.submit(_run, run, arguments) for run in runs]
         ended = []
         for future in as_completed(waiting):
             done = future.result()
@@ -183,9 +183,8 @@ def _run(run: Run, arguments: list[str]) -> Ended:
         Path(folder).chmod(0o711)  # a PostgreSQL of a test's own, not being root, has its folder in it
         environment = {**os.environ, "TMPDIR": folder, **COMPILED_ONCE, "DATABASE_URL": url}
         pytest = [sys.executable, "-m", "pytest", "-q", "-m", run.marks, *run.arguments, *arguments]
-        command = [*(LESS_WILLING if run.computes else ()), *pytest]
         done = subprocess.run(
-            command,
+            ["nice", "-n", str(run.nice), *pytest],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
