@@ -17,12 +17,13 @@ def ingest(request: Request, identity: Identity) -> Write:
     try:
         bodies.require_json(request.body, request.headers)
         key = request.headers.get("idempotency-key")
-        readings, reply = read_readings(request.body, identity, request.received_at, key)
+        readings, plain, reply = read_readings(request.body, identity, request.received_at, key)
     except ApiError as error:
         if error.status < 500:
             note_refusal(identity, error, request.received_at)
         raise
-    return Write(READINGS, Arrival(identity.pk, request.received_at, readings), len(request.body), len(readings), reply)
+    arrival = Arrival(identity.pk, request.received_at, readings, plain)
+    return Write(READINGS, arrival, len(request.body), len(readings) + len(plain), reply)
 
 
 INGEST: Final = DeviceRoute("device-data/ingest", {"POST": ingest})

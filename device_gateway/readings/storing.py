@@ -13,7 +13,7 @@ from prometheus_client import Counter as Metric
 
 from device_gateway.models import DeviceTelemetry
 from device_gateway.readings.payloads import MAX_MESSAGE_ID, Reading
-from device_gateway.states import Latest, Told, tell
+from device_gateway.states import Latest, Told, later_of, tell
 from ozone.intake import write_path
 from ozone.intake.sql import BulkInsert, moment, read_moment, table_of, within
 from ozone.wire.conf import options
@@ -26,6 +26,8 @@ REPEATS: Final = Metric("ozone_reading_repeats_total", "Readings under known ids
 
 _COLUMNS: Final = tuple(name for name in Reading._fields if name != "again")
 _insert: Final = BulkInsert(DeviceTelemetry, _COLUMNS)
+_insert_plain: Final = BulkInsert(DeviceTelemetry, ("device_id", "occurred_at", "received_at", "payload"))
+"""What it does not set is null: each value costs the driver as much as a small column costs the database."""
 _insert_once: Final = BulkInsert(
     DeviceTelemetry, _COLUMNS, "ON CONFLICT DO NOTHING", returning=("device_id", "message_id", "nonce")
 )
@@ -45,11 +47,13 @@ class Known(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """One submission: what a device sent in one request, one reading or a batch (also an empty one)."""
+    """One submission: what a device sent in one request, one reading or a batch (also an empty one). Plain readings
+    are told by their texts (`Sent`); whoever sends such has no others."""
 
     device: int
     received_at: datetime
     readings: Sequence[Reading]
+    plain: Sequence[str] = ()
 
 
 def store_readings(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> None:
@@ -58,6 +62,28 @@ def store_readings(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> 
     A repeat (same message_id or nonce, same content) is left out, and cannot become the latest one. Under a known id
     with other content it is another reading, stored under an id of its own.
     """
+    _insert_plain.run(connection, _plain_rows(connection, arrivals))
+    told = [
+        Told(device, seen_at=at, latest=Latest(at, at, plain[-1]) if plain else None)
+        for device, at, _, plain in arrivals
+    ]
+    if any(arrival.readings for arrival in arrivals):
+        latest = _latest(_store_told(connection, arrivals))
+        told += [Told(device, latest=newest) for device, newest in latest.items()]
+    tell(connection, told)
+
+
+def _plain_rows(connection: BaseDatabaseWrapper, arrivals: Iterable[Arrival]) -> list[tuple[Any, ...]]:
+    rows = []
+    for device, received_at, _, plain in arrivals:
+        if plain:
+            at = moment(connection, received_at)
+            rows += [(device, at, at, text) for text in plain]
+    return rows
+
+
+def _store_told(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> list[Reading]:
+    """Of those that are not plain, the ones that are new; they are stored."""
     if any(reading.again is not None for arrival in arrivals for reading in arrival.readings):
         arrivals = _in_order(connection, arrivals)
     fresh, unclear = _store_new(connection, [reading for arrival in arrivals for reading in arrival.readings])
@@ -68,11 +94,7 @@ def store_readings(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> 
         known = _known(connection, unclear)
     if unclear:
         fresh += _store_others(connection, unclear, known)
-    seen_at: dict[int, datetime] = {}
-    for device, received_at, _ in arrivals:
-        seen_at[device] = max(received_at, seen_at.get(device, received_at))
-    latest = _latest(fresh)
-    tell(connection, [Told(device, seen_at=at, latest=latest.get(device)) for device, at in seen_at.items()])
+    return fresh
 
 
 def _store_new(connection: BaseDatabaseWrapper, readings: list[Reading]) -> tuple[list[Reading], list[Reading]]:
@@ -118,7 +140,7 @@ def _in_order(connection: BaseDatabaseWrapper, arrivals: list[Arrival]) -> list[
                 reading = reading._replace(occurred_at=reading.again)
             before = reading.occurred_at if before is None else max(before, reading.occurred_at)
             readings.append(reading)
-        newest[arrival.device] = before
+        newest[arrival.device] = later_of(before, arrival.received_at) if arrival.plain else before
         dated.append(arrival._replace(readings=readings))
     return dated
 

@@ -176,7 +176,7 @@ def _named_twice(body: bytes) -> str:
 
 def split_array(body: bytes) -> list[str]:
     """The elements of a JSON array, each as its own text, as sent. `body` has passed `decode`."""
-    return [bytes(raw).decode() for raw in _raw_list.decode(body)]
+    return [str(raw, "utf-8").strip() for raw in _raw_list.decode(body)]
 
 
 def _is_flat(value: Any, brackets: int) -> bool:
