@@ -37,8 +37,8 @@ class Reading(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """What a body holds: readings, or of plain ones, which say neither when they happened nor who they are, no more than
-    their JSON texts, as sent; and the reply that says they are stored."""
+    """What a body holds: readings; or of plain ones, which say neither when they happened nor who they are, no more
+    than their JSON texts, as sent. And the reply that says they are stored."""
 
     readings: Sequence[Reading]
     plain: Sequence[str]

@@ -110,6 +110,8 @@ def _decode(body: bytes) -> Any:
 
 def _check_exponents(zeros: bytes) -> None:
     """Of a body whose digits are zeros. In texts there may be what looks like one: then each is looked at."""
+    if zeros.count(b"0e") <= MAX_EXTREMES:  # a digit stands before each
+        return
     exponents = zeros.count(b"e0") + zeros.count(b"e+0") + zeros.count(b"e-0")
     if exponents <= MAX_EXTREMES:  # of any length
         return
