@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -123,9 +124,11 @@ def store_once(connection: BaseDatabaseWrapper, events: Iterable[Event]) -> None
     statuses = lock_statuses(connection, sorted({event.device_id for event in once.values()}))
     bindings = Bindings(connection, statuses)
     placed: dict[tuple[int, str], _Placed] = {}
+    arrival: tuple[int, datetime] | None = None
     for key, event in once.items():
         status = statuses[event.device_id]
-        status.believe(event.received_at)
+        if arrival != (arrival := (event.device_id, event.received_at)):
+            status.believe(event.received_at)
         if event.told_again is not None and status.has_events_after(event.told):
             # Daylight saving repeats this local time, and the queue is first in, first out: it is the second one.
             event = once[key] = event._replace(told=event.told_again)
@@ -254,8 +257,9 @@ def _counters(event: Event, counts: Sequence[int]) -> Sequence[int]:
         return event.own_counts
     if event.treatment is None or event.counter is None:
         return counts
-    place = TREATMENTS.index(event.treatment)
-    return [event.counter if index == place else count for index, count in enumerate(counts)]
+    counts = list(counts)
+    counts[TREATMENTS.index(event.treatment)] = event.counter
+    return counts
 
 
 def _row(placed: _Placed, written: Mapping[datetime, Any]) -> tuple[Any, ...]:
@@ -287,7 +291,12 @@ class Bindings:
         for start, end, held in self.spans.get(device, ()):
             if start <= at and (end is None or at < end):
                 return held
-        return Attribution(device, 0, 0)
+        return _nobody(device)
+
+
+@lru_cache(maxsize=1024)
+def _nobody(device: int) -> Attribution:
+    return Attribution(device, 0, 0)
 
 
 def find_events(

@@ -97,7 +97,7 @@ class LockedStatus:
         """The three counters as they are by an event of that moment, unless they reflect what happened later."""
         if self.counters_at is not None and at < self.counters_at:
             return
-        second = at.replace(microsecond=0)
+        second = _second(at)
         # Presses of one second may arrive in either order.
         same = second == self.counters_at
         self.counts = [max(new, old) for new, old in zip(told, self.counts, strict=True)] if same else list(told)
@@ -119,7 +119,7 @@ class LockedStatus:
     def tell(self, flags: Flags, firmware: str | None, at: datetime) -> None:
         """What a device says of itself beside its counters. The word that was said last stands, not the one that
         arrived last: a queue may be uploaded after the new firmware has spoken."""
-        second = at.replace(microsecond=0)  # as devices tell them
+        second = _second(at)
         if flags != NO_FLAGS and (self.vitals_at is None or second >= self.vitals_at):
             self.flags = [old if new is None else new for new, old in zip(flags, self.flags, strict=True)]
             self.vitals_at = second
@@ -127,12 +127,14 @@ class LockedStatus:
             self.firmware, self.firmware_at = firmware, second
 
     def _count_from(self, second: datetime) -> None:
-        """Whole seconds, as devices tell them: else a press would seem older than a result of the same second.
-
-        Only a reset is kept exactly: what was pressed in its second may have been pressed before it.
-        """
-        if self.counters_at is None or self.counters_at.replace(microsecond=0) != second:
+        """Only a reset is kept exactly: what was pressed in its second may have been pressed before it."""
+        if self.counters_at is None or _second(self.counters_at) != second:
             self.counters_at = second
+
+
+def _second(at: datetime) -> datetime:
+    """As devices tell times: else a press would seem older than a result of the same second."""
+    return at.replace(microsecond=0) if at.microsecond else at
 
 
 def lock_statuses(connection: BaseDatabaseWrapper, devices: Sequence[int]) -> dict[int, LockedStatus]:
