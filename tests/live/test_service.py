@@ -132,7 +132,7 @@ def test_what_manage_py_makes_is_private(tmp_path: Path) -> None:
         "DATABASE_URL": f"sqlite:///{tmp_path}/new.sqlite3",
         "LOG_FILE": f"{tmp_path}/logs/django.log",
     }
-    code = "import logging; logging.getLogger('ozone').warning('a line')"
+    code = "import gc, logging; logging.getLogger('ozone').warning('a line'); assert gc.isenabled()"
     for arguments in (["migrate", "contenttypes", "-v0"], ["shell", "-c", code]):
         subprocess.run(
             [sys.executable, "manage.py", *arguments],
