@@ -17,8 +17,8 @@ from moving.tests.filled import fill, manage, run
 from tests.support import needs
 
 pytestmark = [pytest.mark.real_server, pytest.mark.sqlite_only]
-READINGS = 22_000
-"""Of eleven steps."""
+READINGS = 12_000
+"""Of six steps."""
 COPYING = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'killed' AND query LIKE 'COPY%devicetelemetry%'"
 CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'killed'"
 FOREIGN_KEYS = "SELECT count(*) FROM pg_constraint WHERE contype = 'f'"

@@ -72,8 +72,15 @@ class Round:
 class Harness:
     """A server, its devices, and as many rounds as are asked for."""
 
-    def __init__(self, server: LiveServer, postgres: PrivatePostgres | None, chance: random.Random) -> None:
-        self._server = server
+    def __init__(
+        self,
+        server: LiveServer,
+        postgres: PrivatePostgres | None,
+        chance: random.Random,
+        load_seconds: tuple[float, float],
+    ) -> None:
+        self.server = server
+        self._load_seconds = load_seconds
         self._postgres = postgres
         self._chance = chance
         self._staff = Staff(server.url)
@@ -88,7 +95,7 @@ class Harness:
         blow = "at ack" if number % 2 else "kill"
         if self._postgres is not None and number % 3 == 0:
             blow = "postgres"
-        moment = self._chance.uniform(*LOAD_SECONDS)
+        moment = self._chance.uniform(*self._load_seconds)
         tokens = [self._staff.provision(self._staff.new_device("newcomer")) for _ in range(PROCESSES)]
         with ExitStack() as stack:
             clients = [
@@ -103,8 +110,8 @@ class Harness:
             elif blow == "at ack":
                 told = self._kill_at_acknowledgement(number * NUMBERS_EACH)
             else:
-                self._server.kill()
-                self._server.start()
+                self.server.kill()
+                self.server.start()
             # Some load on the recovered server, too: what was repeated meets what is new.
             time.sleep(0.2)
             for client in clients:
@@ -128,7 +135,7 @@ class Harness:
     def _plan(self, index: int, token: str, number: int) -> dict[str, Any]:
         devices = self._devices[index::PROCESSES]
         return {
-            "url": self._server.url,
+            "url": self.server.url,
             "devices": [device.as_json() for device in devices],
             "tokens": [token],
             "first": number * NUMBERS_EACH,
@@ -138,10 +145,10 @@ class Harness:
     def _kill_at_acknowledgement(self, number: int) -> Journal:
         """One more device sends a reading, and the blow falls as soon as it has read that it is stored."""
         journal = Journal()
-        request = Endpoint.parse(self._server.url).post(
+        request = Endpoint.parse(self.server.url).post(
             INGEST, json.dumps(reading(number)).encode(), bearer=self._trigger.api_key
         )
-        with connect(self._server) as device:
+        with connect(self.server) as device:
 
             def send_and_read() -> None:
                 device.sendall(request)
@@ -150,8 +157,8 @@ class Harness:
                     Entry(self._trigger.pk, number, 1, marked=False, unsure=0 if stored else 1, acked=stored)
                 )
 
-            self._server.kill(send_and_read)
-        self._server.start()
+            self.server.kill(send_and_read)
+        self.server.start()
         return journal
 
     def _stop_postgres(self) -> list[str]:
@@ -239,13 +246,15 @@ def _client(plan: dict[str, Any]) -> Iterator[_Client]:
 
 
 @contextmanager
-def harness(*, postgres: bool = False, seed: int = 0) -> Iterator[Harness]:
+def harness(
+    *, postgres: bool = False, seed: int = 0, load_seconds: tuple[float, float] = LOAD_SECONDS
+) -> Iterator[Harness]:
     """A fresh server on SQLite, or on a PostgreSQL of its own, with its devices."""
     with ExitStack() as stack:
         database = stack.enter_context(migrated_postgres()) if postgres else None
         server = stack.enter_context(live_server(None if database is None else str(database), by_serve=True))
         try:
-            yield Harness(server, database, random.Random(seed))
+            yield Harness(server, database, random.Random(seed), load_seconds)
         except BaseException:
             print(f"— the end of the server's log —\n{server.log_tail()}", file=sys.stderr)
             raise
