@@ -2,10 +2,10 @@
 
 import asyncio
 import math
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 SWEEP_SECONDS: Final = 0.25
 _EXPIRED: Final = -math.inf
@@ -15,7 +15,7 @@ class Deadlines:
     """What waits on one loop, and until when. Late by at most a quarter of a second."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         # Ordered by time because each entry waits equally long; the head is swept away as it is done.
         self._futures: deque[tuple[float, asyncio.Future[Any], Callable[[], Exception]]] = deque()
         self._tasks: dict[asyncio.Task[Any], float] = {}
@@ -23,13 +23,13 @@ class Deadlines:
 
     def add(self, future: "asyncio.Future[Any]", seconds: float, error: Callable[[], Exception]) -> None:
         """If `future` is not done in time, it ends with `error()`."""
-        self._futures.append((self._loop.time() + seconds, future, error))
+        self._futures.append((self.loop.time() + seconds, future, error))
 
     async def within(self, seconds: float, awaitable: Any) -> Any:
         """The result of `awaitable`, or TimeoutError."""
         task = asyncio.current_task()
         assert task is not None
-        self._tasks[task] = self._loop.time() + seconds
+        self._tasks[task] = self.loop.time() + seconds
         try:
             return await awaitable
         except asyncio.CancelledError:
@@ -41,7 +41,7 @@ class Deadlines:
             del self._tasks[task]
 
     def _sweep(self) -> None:
-        now = self._loop.time()
+        now = self.loop.time()
         futures = self._futures
         while futures and (futures[0][0] < now or futures[0][1].done()):
             _, future, error = futures.popleft()
@@ -50,16 +50,16 @@ class Deadlines:
         for task in [task for task, until in self._tasks.items() if _EXPIRED < until < now]:
             self._tasks[task] = _EXPIRED
             task.cancel()
-        self._loop.call_later(SWEEP_SECONDS, self._sweep)
+        self.loop.call_later(SWEEP_SECONDS, self._sweep)
 
 
-_by_loop: "WeakKeyDictionary[asyncio.AbstractEventLoop, Deadlines]" = WeakKeyDictionary()
+_here: Final = threading.local()
 
 
 def deadlines() -> Deadlines:
-    """Those of the running loop."""
+    """Those of the running loop, the only one that runs in this thread."""
     loop = asyncio.get_running_loop()
-    found = _by_loop.get(loop)
-    if found is None:
-        found = _by_loop[loop] = Deadlines(loop)
+    found: Deadlines | None = getattr(_here, "deadlines", None)
+    if found is None or found.loop is not loop:
+        found = _here.deadlines = Deadlines(loop)
     return found
