@@ -24,6 +24,9 @@ FRAMES: Final = 3_000
 AT_COMMIT: Final = 12_000
 """At so many, copied or not, the writer's commit copies the rest: SQLite begins the log anew only where nothing is left
 in it, and with a busy writer something always is."""
+LOOK_SECONDS: Final = 0.05
+"""How far apart it is looked whether there is enough: a look is a dozen calls of the system, each of which gives
+Python's lock away."""
 AGAIN_SECONDS: Final = 1.0
 """After one that failed, or met another process at it."""
 _HEADER, _FRAME_HEADER, _SALTS = 32, 24, 8
@@ -42,7 +45,11 @@ class Checkpoints:
         """After a commit: begins to copy where there is enough. Raises nothing."""
         if connection.vendor != "sqlite" or (self._thread is not None and self._thread.is_alive()):
             return
-        if time.monotonic() < self._not_before or not self._is_due(f"{connection.settings_dict['NAME']}-wal"):
+        now = time.monotonic()
+        if now < self._not_before:
+            return
+        if not self._is_due(f"{connection.settings_dict['NAME']}-wal"):
+            self._not_before = now + LOOK_SECONDS
             return
         thread = threading.Thread(target=self._copy, args=(connection,), name="checkpoint", daemon=True)
         try:

@@ -89,6 +89,7 @@ class Copies:
         self.frames: list[int] = []
         self._fails = fails
         monkeypatch.setattr(checkpoints, "FRAMES", 20)
+        monkeypatch.setattr(checkpoints, "LOOK_SECONDS", 0.0)
         monkeypatch.setattr(checkpoints, "copy_log", self._copy)
 
     def _copy(self, raw: sqlite3.Connection) -> int:
