@@ -2,11 +2,12 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +15,7 @@ import httpx
 import psutil
 import pytest
 from django.conf import settings as project
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.core.checks import run_checks
 from pytest_django import Settings
@@ -102,17 +104,9 @@ def test_one_database_from_development_to_production(tmp_path: Path) -> None:
         assert lines[0] == f"Ozone Telemetry, development, sqlite: http://localhost:{port}\n"
         listening = _listening_on(int(port))
         assert listening == {"127.0.0.1"}
-    change = (
-        "from django.contrib.auth.models import User; u = User.objects.get(); u.set_password('of a new day'); u.save()"
-    )
-    database = f"sqlite:///{tmp_path / 'db.sqlite3'}"
-    subprocess.run(
-        [sys.executable, "manage.py", "shell", "-c", change],
-        cwd=project.BASE_DIR,
-        env={"PATH": os.environ["PATH"], "DATABASE_URL": database, "LOG_FILE": ""},
-        check=True,
-        capture_output=True,
-    )
+    with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as database, database:
+        changed = PBKDF2PasswordHasher().encode("of a new day", "salt", iterations=1)
+        assert database.execute("UPDATE auth_user SET password = ?", (changed,)).rowcount == 1
     with served(tmp_path, **PRODUCTION, PORT=port, HOST="0.0.0.0") as output:
         expected = f"Ozone Telemetry, production, sqlite: 0.0.0.0:{port}\n"
         assert expected in iter(output.readline, "")  # after warnings
