@@ -97,10 +97,10 @@ RUNS = (
         f"{IN_PROCESS} and {ON_EITHER}",
         (*ON_POSTGRESQL, *(AT_NIGHT if IS_LONG else ()), *_UNREAD),
         postgres=True,
-        nice=7,
+        nice=4,
     ),
-    Run("SQLite, the rest", IN_PROCESS, (*_LOWER, *_UNREAD), nice=10),
-    Run("SQLite, most", IN_PROCESS, UPPER, nice=10),
+    Run("SQLite, the rest", IN_PROCESS, (*_LOWER, *_UNREAD), nice=5),
+    Run("SQLite, most", IN_PROCESS, UPPER, nice=5),
 )
 FAST = f"{IN_PROCESS} and not thorough"
 _MONEY = ("alerts", "ledger", "moving", "stations")

@@ -162,7 +162,7 @@ def made_in(folder: Path, files: Mapping[str, str]) -> Any:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, done.stderr

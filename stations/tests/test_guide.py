@@ -59,5 +59,5 @@ def test_the_signature_in_java(tmp_path: Path) -> None:
     (tmp_path / "Guide.java").write_text("\n".join(lines), encoding="utf-8")
     subprocess.run([javac, "-encoding", "UTF-8", "Guide.java"], cwd=tmp_path, check=True, timeout=120)
     command = [str(Path(javac).with_name("java")), "-cp", ".", "Guide", SECRET, "1698345600"]
-    found = subprocess.run(command, cwd=tmp_path, check=True, timeout=60, capture_output=True, text=True).stdout
+    found = subprocess.run(command, cwd=tmp_path, check=True, timeout=300, capture_output=True, text=True).stdout
     assert found == signature("ä".encode(), "1698345600")

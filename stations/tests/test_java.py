@@ -43,7 +43,7 @@ def test_it_works(tmp_path: Path, settings: Settings) -> None:
     body, timestamp = compact(full({1: "BANK-A"})), str(int(time.time()))
     (tmp_path / "body.json").write_bytes(body)
     command = [str(Path(javac).with_name("java")), "-cp", ".", "Sign", SECRET, "body.json", timestamp]
-    made = subprocess.run(command, cwd=tmp_path, check=True, timeout=60, capture_output=True, text=True).stdout.strip()
+    made = subprocess.run(command, cwd=tmp_path, check=True, timeout=300, capture_output=True, text=True).stdout.strip()
     headers: dict[str, str | None] = {"X-Signature": made, "X-Timestamp": timestamp}
     reply = Connector(make_connector()).send(body, headers=headers)
     assert reply.status_code == 200, reply.content

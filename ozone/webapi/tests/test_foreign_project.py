@@ -64,7 +64,7 @@ print(client.post("/hello", b"{}", "application/json").status_code)
 def test_it_works() -> None:
     root = Path(accounts.__file__).parents[2]
     command = [sys.executable, "-c", PROJECT]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
         '401 {"detail":"Sign in, or send an access token.","code":"signed_out"}',
