@@ -72,7 +72,7 @@ class Sender:
         self._thread.join(20)
 
     def _run(self) -> None:
-        while not self._end.is_set():
+        while not self._end.wait(0.02):
             sent_at = time.monotonic()
             answer = self._staff.send(self._device, {"kwh": 1})
             code = answer.json().get("code")
