@@ -56,16 +56,23 @@ def _is_sqlite() -> bool:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Two doors where they may differ, on one database: behind them is one handler. And the first few cases only, where
-    no more are wanted."""
+    no more are wanted; on PostgreSQL all of those that each ask something else."""
     items[:] = [item for item in items if _is_through_the_front(item) or _is_of_both_doors(item)]
     if wanted := config.getoption("--cases"):
         had = Counter[str]()
         kept = []
         for item in items:
             had[name := item.nodeid.partition("[")[0]] += 1
-            if had[name] <= wanted:
+            if had[name] <= max(wanted, _that_each_ask(item)):
                 kept.append(item)
         items[:] = kept
+
+
+def _that_each_ask(item: pytest.Item) -> float:
+    """How many cases ask PostgreSQL something each."""
+    if _is_sqlite() or (mark := item.get_closest_marker("each_case")) is None:
+        return 0
+    return float(*mark.args or ["inf"])
 
 
 def _is_through_the_front(item: pytest.Item) -> bool:

@@ -84,6 +84,7 @@ def form(request: pytest.FixtureRequest, vera: User) -> Form:
     return form._replace(path=f"/admin/{form.path}/change/")
 
 
+@pytest.mark.each_case
 def test_what_one_did_not_touch_stays_as_others_have_made_it(root: Client, form: Form) -> None:
     sent = filled_in(root, form.path, **{form.other: "Ours"})
     form.change()
@@ -93,6 +94,7 @@ def test_what_one_did_not_touch_stays_as_others_have_made_it(root: Client, form:
     assert (value(form.row, form.other), value(form.row, form.field)) == ("Ours", theirs)
 
 
+@pytest.mark.each_case
 def test_the_same_field_is_named_and_ones_words_are_kept(root: Client, form: Form) -> None:
     sent = filled_in(root, form.path, **{form.field: form.mine, form.other: "Ours"})
     form.change()
@@ -113,6 +115,7 @@ def _told(mine: Any) -> Any:
     return [str(one) for one in mine] if isinstance(mine, list) else str(mine)
 
 
+@pytest.mark.each_case
 def test_nothing_is_changed_by_a_form_that_nobody_touched(root: Client, form: Form) -> None:
     before = type(form.row)._default_manager.filter(pk=form.row.pk).values().get()
     assert root.post(form.path, filled_in(root, form.path)).status_code == 302
@@ -153,6 +156,7 @@ def test_sent_twice(root: Client, vera: User) -> None:
     assert Outlet.objects.filter(name="Twin").count() == 2
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("asked", [{"q": "vera " * 2_000}, {"q": "vera" + "\u0300" * 1_000}, {"o": "1." * 6_000}])
 def test_a_search_looks_at_a_few_words(root: Client, vera: User, asked: dict[str, str]) -> None:
     """Django makes conditions of all of them: SQLite takes no thousand, and PostgreSQL seconds."""

@@ -126,6 +126,7 @@ class TestWithDjangosDefaultOnly:
         assert door.post(EVENTS, PRESS, esp32.token).status == 200
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("name", HOT)
 def test_no_statement_needs_the_models_defaults(name: str) -> None:
     """A column that a statement does not name has its default in the database (`db_default`): else a process of the

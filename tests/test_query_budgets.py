@@ -154,6 +154,7 @@ def measured(django_db_setup: None, django_db_blocker: Any) -> dict[tuple[str, s
     return {reader: (few[reader], many[reader]) for reader in READERS}
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("reader", READERS, ids=" ".join)
 def test_as_many_queries_for_more_rows(measured: Any, reader: tuple[str, str]) -> None:
     (status, few), (_, many) = measured[reader]

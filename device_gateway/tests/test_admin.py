@@ -115,6 +115,7 @@ class TestDevice:
         assert f"{meter.key[:8]}…" in shown
         assert meter.key not in shown
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize("term", ["Factory", "dev-", "press-old", "Line A", "vera"])
     def test_search(self, root: Client, device: Device, other_meter: Meter, term: str) -> None:
         change_device(device=device, fields={"device_id": "press-old"})
@@ -223,6 +224,7 @@ class TestReadOnly:
         meter.send(door, {"message_id": "m-1"})
         return request.param.objects.latest("id")
 
+    @pytest.mark.each_case
     def test_it_is_listed_shown_and_never_changed(self, root: Client, row: Any) -> None:
         path = f"{ADMIN}/{row._meta.model_name}"
         assert str(row.device) in page(root.get(f"{path}/"))
@@ -234,12 +236,14 @@ class TestReadOnly:
         assert root.get(f"{path}/add/").status_code == 403
         assert type(row).objects.filter(pk=row.pk).values().get() == before
 
+    @pytest.mark.each_case
     def test_no_hash_is_shown(self, root: Client, row: Any) -> None:
         path = f"{ADMIN}/{row._meta.model_name}"
         for shown in (page(root.get(f"{path}/")), page(root.get(f"{path}/{row.pk}/change/"))):
             for secret in (getattr(row, "hash", None), getattr(row, "token_hash", None)):
                 assert secret is None or secret not in shown
 
+    @pytest.mark.each_case
     def test_search(self, root: Client, row: Any) -> None:
         terms = {"ProvisioningToken": "Line A", "Credential": row.device.device_id, "DeviceTelemetry": "m-1"}
         path = f"{ADMIN}/{row._meta.model_name}/"

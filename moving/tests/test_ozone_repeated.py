@@ -134,6 +134,7 @@ class TestTokens:
         assert Device.objects.get(device_id="d2").assigned is False
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("told", [float("inf"), float("-inf"), "NaN", "many", None])
 def test_a_number_that_is_none(first: Old, told: Any) -> None:
     first.add("telemetry_outlet", {"id": 1, "name": "North", "average_intage_services": told})

@@ -257,6 +257,7 @@ def test_admin_pages_are_for_all_staff_to_read(connector: Connector, olga: User)
     assert client.get("/admin/stations/synclog/").status_code == 302
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("page", ["station/", "powerbank/", "powerbankreturn/", "synclog/", "station/{}/change/"])
 def test_admin_pages_cost_the_same_however_much_there_is(connector: Connector, page: str) -> None:
     client = Client()

@@ -105,6 +105,7 @@ def test_the_three_forms_say_the_same(states: dict[int, Any]) -> None:
     assert in_sql(rules.PRESENCE_SQL) == wanted
 
 
+@pytest.mark.each_case
 @pytest.mark.thorough
 @pytest.mark.parametrize(("online", "idle"), [(0, 0), (30, 30), (5, 3600), (3600, 5)])
 def test_whatever_the_thresholds(states: dict[int, Any], settings: Settings, online: int, idle: int) -> None:

@@ -38,6 +38,7 @@ def told(site: Site) -> Site:
     return site
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("query", QUERIES)
 def test_the_query_finds_it(told: Site, query: str) -> None:
     query = re.sub(r"pk=1\b", f"pk={told.machine.pk if query.startswith('Machine') else told.outlet.pk}", query)

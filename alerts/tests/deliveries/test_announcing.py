@@ -141,6 +141,7 @@ class TestEscalation:
         tell(one, NOON + 5 * MINUTE, how)
         assert states(channel=second) == [(OPENED, "dropped")]
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize(
         "fields", [{"acknowledged_at": NOON}, {"ended_at": NOON}, {"snoozed_until": NOON + DAY}], ids=str
     )

@@ -35,6 +35,7 @@ def message(of: Channel, outcome: Outcome = GOOD) -> Outgoing:
     return outgoing(found, b"secret")
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("kind", "title"),
     [

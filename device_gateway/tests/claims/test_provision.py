@@ -50,6 +50,7 @@ def test_its_paths_and_names(door: Door, olga: User, mount: str, slash: str) -> 
         assert (answer.status, answer.json()["device_id"]) == (201, device.pk), name
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("name", ["0", "999999", "9" * 30, "nobody", "AA:BB:CC:DD:EE:FF", "é", "%2e%2e", "a%00b"])
 def test_unknown_device(door: Door, olga: User, name: str) -> None:
     assert refusal(door.post(f"/gateway/devices/{name}/provision", {}, token_of(olga))) == (404, "unknown_device")

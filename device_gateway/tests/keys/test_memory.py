@@ -131,6 +131,7 @@ class TestInThisProcess:
 class TestWithinASecond:
     """What passes by the signals, or was done by another process."""
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize(
         ("act", "refused"),
         [
@@ -149,6 +150,7 @@ class TestWithinASecond:
         assert eventually(lambda: meter.send(door).status != 201)
         assert refusal(meter.send(door)) == refused
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize(
         ("act", "status"),
         [

@@ -196,6 +196,7 @@ class TestBuckets:
             "next": None,
         }
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize(
         ("bucket", "starts"),
         [

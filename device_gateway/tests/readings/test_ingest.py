@@ -45,6 +45,7 @@ def test_its_paths(door: Door, meter: Meter, mount: str, slash: str) -> None:
     assert meter.payloads() == [{"kwh": 1}]
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     "reading",
     [
@@ -91,6 +92,7 @@ class TestBatch:
         assert (answer.status, answer.json()) == (201, {"status": "ok", "accepted": 1000})
         assert meter.payloads() == [{"n": n} for n in range(1000)]
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize(
         "number", ["1e-300", "5e-324", "-1.7976931348623157e308", "2.2250738585072011e-308", "0." + "1" * 250]
     )

@@ -127,6 +127,7 @@ class TestWho:
         set_key(device=meter.device, key="a.b.c", source="admin", now=timezone.now())
         assert get(door, url, "a.b.c").status == 200
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize("name", ["0", "nobody", "9" * 40])
     def test_unknown_device(self, door: Door, url: str, olga: User, name: str) -> None:
         unknown = url.replace(url.split("/")[3], name, 1)

@@ -12,7 +12,6 @@ from device_gateway.models import DeviceState
 from device_gateway.tests.conftest import Meter
 from ozone.wire.times import iso
 from tests.support.doors import Door
-from tests.support.length import first_on_postgresql
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -21,26 +20,23 @@ MOMENT = datetime(2025, 9, 16, 12, 34, 56, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     ("words", "occurred_at", "kept"),
-    first_on_postgresql(
-        4,
-        [
-            ("2025-09-16T12:34:56Z", MOMENT, "2025-09-16T12:34:56Z"),
-            ("2025-09-16T20:34:56+08:00", MOMENT, "2025-09-16T20:34:56+08:00"),
-            ("2025-09-16 12:34:56", MOMENT, "2025-09-16 12:34:56"),
-            (1758026096, MOMENT, "1758026096"),
-            (1758026096.5, MOMENT + SECOND / 2, "1758026096.5"),
-            ("1758026096", MOMENT, "1758026096"),
-            (iso(NOW + timedelta(minutes=10)), NOW + timedelta(minutes=10), "2026-03-01T12:10:00Z"),
-            (iso(NOW + timedelta(minutes=10) + SECOND), NOW, "2026-03-01T12:10:01Z"),
-            ("2020-01-01T00:00:00Z", datetime(2020, 1, 1, tzinfo=UTC), "2020-01-01T00:00:00Z"),
-            ("2019-12-31T23:59:59Z", NOW, "2019-12-31T23:59:59Z"),
-            ("soon", NOW, "soon"),
-            ("", NOW, ""),
-            (True, NOW, "true"),
-            ({"at": 1}, NOW, '{"at":1}'),
-            (None, NOW, None),
-        ],
-    ),
+    [
+        ("2025-09-16T12:34:56Z", MOMENT, "2025-09-16T12:34:56Z"),
+        ("2025-09-16T20:34:56+08:00", MOMENT, "2025-09-16T20:34:56+08:00"),
+        ("2025-09-16 12:34:56", MOMENT, "2025-09-16 12:34:56"),
+        (1758026096, MOMENT, "1758026096"),
+        (1758026096.5, MOMENT + SECOND / 2, "1758026096.5"),
+        ("1758026096", MOMENT, "1758026096"),
+        (iso(NOW + timedelta(minutes=10)), NOW + timedelta(minutes=10), "2026-03-01T12:10:00Z"),
+        (iso(NOW + timedelta(minutes=10) + SECOND), NOW, "2026-03-01T12:10:01Z"),
+        ("2020-01-01T00:00:00Z", datetime(2020, 1, 1, tzinfo=UTC), "2020-01-01T00:00:00Z"),
+        ("2019-12-31T23:59:59Z", NOW, "2019-12-31T23:59:59Z"),
+        ("soon", NOW, "soon"),
+        ("", NOW, ""),
+        (True, NOW, "true"),
+        ({"at": 1}, NOW, '{"at":1}'),
+        (None, NOW, None),
+    ],
 )
 def test_what_becomes_of_a_timestamp(
     door: Door, meter: Meter, words: Any, occurred_at: datetime, kept: str | None

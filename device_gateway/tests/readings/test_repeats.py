@@ -118,6 +118,7 @@ class TestReusedIds:
             assert meter.send(door, body).status == 201
         assert len(meter.rows()) == 1
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize(
         "number",
         [

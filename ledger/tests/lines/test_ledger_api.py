@@ -173,6 +173,7 @@ def test_redating_is_seen(site: Site) -> None:
     assert lines_of(site) == []
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("query", "found"),
     [

@@ -28,7 +28,7 @@ from telemetry.events.storing import store_once
 from telemetry.machines.bindings import archive_machine, archive_outlet, change_machine, unassign_device
 from telemetry.models import DailyCount, HourlyCount, QuarantinedEvent, TelemetryEvent
 from telemetry.tests.cast import DAY, HOUR, NOON, SECOND, Site, event, press
-from tests.support.length import first_on_postgresql, length
+from tests.support.length import length
 
 STATEMENTS = "/api/statements/"
 LATE = NOON - 6 * DAY
@@ -188,10 +188,9 @@ AFTERWARDS: list[tuple[Callable[[Site], None], list[tuple[str, str, int, str, st
 ]
 
 
+@pytest.mark.each_case(9)
 @pytest.mark.thorough
-@pytest.mark.parametrize(
-    ("happens", "corrections"), first_on_postgresql(9, AFTERWARDS), ids=lambda value: getattr(value, "__name__", "")
-)
+@pytest.mark.parametrize(("happens", "corrections"), AFTERWARDS, ids=lambda value: getattr(value, "__name__", ""))
 def test_what_happens_afterwards(
     sold: Site, happens: Callable[[Site], None], corrections: list[tuple[str, str, int, str, str]]
 ) -> None:

@@ -11,7 +11,6 @@ from ledger.epochs.services import look_through
 from ledger.lines.models import Line, Settlement
 from telemetry.events.storing import store_once
 from telemetry.tests.cast import DAY, HOUR, NOON, Site, event
-from tests.support.length import first_on_postgresql
 
 STATEMENTS = "/api/statements/"
 
@@ -40,23 +39,20 @@ def read(site: Site, month: str = "2026-02") -> Any:
 
 @pytest.mark.parametrize(
     ("kind", "reason", "count", "settled"),
-    first_on_postgresql(
-        6,
-        [
-            ("missing", "counted", 2, 2),
-            ("conflict", "counted", 1, 1),
-            ("twice", "counted", 0, -3),
-            ("twice", "test", None, -3),
-            ("late", "refunded", None, -3),
-            ("back", "lost", None, 0),
-            ("missing", "counted", 0, 0),
-            ("missing", "test", None, 0),
-            ("missing", "refunded", None, 0),
-            ("missing", "lost", None, 0),
-            ("twice", "counted", 3, 0),
-            ("back", "refunded", None, -3),
-        ],
-    ),
+    [
+        ("missing", "counted", 2, 2),
+        ("conflict", "counted", 1, 1),
+        ("twice", "counted", 0, -3),
+        ("twice", "test", None, -3),
+        ("late", "refunded", None, -3),
+        ("back", "lost", None, 0),
+        ("missing", "counted", 0, 0),
+        ("missing", "test", None, 0),
+        ("missing", "refunded", None, 0),
+        ("missing", "lost", None, 0),
+        ("twice", "counted", 3, 0),
+        ("back", "refunded", None, -3),
+    ],
 )
 def test_it_works(sold: Site, kind: str, reason: str, count: int | None, settled: int) -> None:
     """Of a line of three, on a day on which BASIC costs 6.00."""

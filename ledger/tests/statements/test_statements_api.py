@@ -163,6 +163,7 @@ def test_what_has_no_price_is_not_closed(site: Site) -> None:
     assert close(site, "2025-12").json()["totals"]["statement"]["revenue"] == "4.00"
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("name", "status"),
     [("{pk}-2026-13", 404), ("{pk}-1999-12", 404), ("999999-2026-02", 404), ("{pk}-2026-2", 404), ("x", 404)],

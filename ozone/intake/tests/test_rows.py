@@ -22,6 +22,7 @@ from ozone.intake.sql import (
 from ozone.intake.tests.conftest import Item
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("count", [0, 1, 2, 3, MAX_CHUNK - 1, MAX_CHUNK, MAX_CHUNK + 1, 2 * MAX_CHUNK + 37])
 def test_any_number_of_rows(tables: None, count: int) -> None:
     insert = BulkInsert(Item, ("id", "text"))
@@ -48,6 +49,7 @@ def test_what_is_not_named_gets_the_models_default(tables: None) -> None:
     assert [(item.facts, item.parent) for item in Item._default_manager.all()] == [({}, None)] * 2
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("text", ["", "NULL", 'a "b" \\ {c, d}', "\n\t", "ä ☃ 𝄞", "%s ?"])
 def test_any_text(tables: None, text: str) -> None:
     with transaction.atomic():
@@ -62,6 +64,7 @@ def test_what_no_database_holds(tables: None, row: tuple[int, str]) -> None:
         BulkInsert(Item, ("id", "text")).run(connection, [row])
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("count", [1, 3, MAX_CHUNK + 37])
 def test_rows_of_a_model(tables: None, count: int) -> None:
     items = [Item(pk=number, text=f"text {number}", facts={"a": [number]}) for number in range(count)]
@@ -77,6 +80,7 @@ def test_rows_of_a_model(tables: None, count: int) -> None:
     assert present(Item, "text", []) == set()
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("columns", "values", "found"),
     [
@@ -105,6 +109,7 @@ def test_a_table_of_pairs(tables: None) -> None:
         assert cursor.fetchall() == [(1,), (3,)]
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("zone", [UTC, timezone.utc])  # noqa: UP017
 @pytest.mark.parametrize("microsecond", [0, 5, 250_000])
 def test_a_moment_is_what_the_models_read(transactional_db: Any, zone: timezone, microsecond: int) -> None:

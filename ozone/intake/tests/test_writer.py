@@ -73,6 +73,7 @@ def test_what_waits_together_is_stored_together(writer: Writer, store: Store, bu
 class TestPoison:
     """A row that the database refuses, among many: an error for it, and the others are stored."""
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize("at", [1, 37, 100])
     @pytest.mark.parametrize(
         ("bad", "expected"),

@@ -132,6 +132,7 @@ def test_a_name_taken_in_between_is_400(http: Http, monkeypatch: pytest.MonkeyPa
     assert (reply.status_code, reply.json()["errors"]) == (400, {"username": ["This user name is taken."]})
 
 
+@pytest.mark.each_case
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("change", [{"email": ""}, {"username": "NewUser", "email": ""}, {"username": "other"}])
 def test_of_two_at_once_one_wins(change: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

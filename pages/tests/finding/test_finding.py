@@ -21,7 +21,6 @@ from telemetry.machines.bindings import add_machine, archive_machine, archive_ou
 from telemetry.models import Machine, Outlet
 from telemetry.tests.cast import NOON
 from tests.support.kept import Kept
-from tests.support.length import first_on_postgresql
 
 LISTS = ("/devices/", "/machines/", "/outlets/", "/find/")
 NAMES = [
@@ -61,8 +60,9 @@ def furnish(name: str) -> None:
         assign_device(machine=machine, device=Device.objects.create(name=text))
 
 
+@pytest.mark.each_case(4)
 @pytest.mark.thorough
-@pytest.mark.parametrize(("name", "query"), first_on_postgresql(4, NAMES))
+@pytest.mark.parametrize(("name", "query"), NAMES)
 def test_case_and_composition_make_no_difference(staff: Client, name: str, query: str) -> None:
     furnish(normalize("NFD", name))
     for path in LISTS:
@@ -96,11 +96,12 @@ def unit(db: None) -> Device:
     return _KEPT.lay().unit
 
 
-@pytest.mark.parametrize("query", first_on_postgresql(10, [
+@pytest.mark.each_case(10)
+@pytest.mark.parametrize("query", [
     "säule", "oz-new", "OZ-OLD", "HALLE SÜD", "halle oz-old", "1.4.2-bETA", "kabine", "север", "Север säule",
     "EC:E3:34:46:2B:C0", "ec-e3-34-46-2b-c0", "ece334462bc0", "ECE3.3446.2BC0", "EC E3 34 46 2B C0",
     "EC:E3:34:46:2b:C0", "e3:34", "2BC0", "3446-2b", "34462b",
-]))  # fmt: skip
+])  # fmt: skip
 def test_where_it_looks(staff: Client, unit: Device, query: str) -> None:
     assert found(staff, "/devices/", query) == ["Säule"]
     assert found(staff, "/machines/", query) == ["Kabine 2"]
@@ -133,6 +134,7 @@ def test_words_are_found_by_indexes(unit: Device, olga: User) -> None:
     assert ["devices_words" in plans[0], "devicenames_words" in plans[1]] == [True, True], plans
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("query", ["nord", "strasse", "josé", "СЕВЕР"])
 def test_where_it_looks_for_outlets(staff: Client, unit: Device, query: str) -> None:
     assert found(staff, "/outlets/", query) == ["Север"]
@@ -200,6 +202,7 @@ def test_every_page_has_the_box(staff: Client, client: Client, meter: Device) ->
     assert 'class="find"' not in client.get("/login/").content.decode()
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     "query", ["a" + "\u0315" * 500 + "\u0300" * 500, "%_\\" * 300, "9" * 400, "x " * 400, "\ufdfa" * 400]
 )

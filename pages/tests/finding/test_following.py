@@ -76,6 +76,7 @@ def _save(row: Any, **texts: str) -> None:
     _set(row, **texts).save(update_fields=list(texts))
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("writer", WRITERS)
 def test_whoever_writes(db: None, writer: str) -> None:
     device = Device.objects.create(name="Киоск 1", mac="02:00:00:00:00:0A")
@@ -117,6 +118,7 @@ def test_a_text_that_only_the_database_knows_is_refused(db: None) -> None:
 FILLED_BY = {"device_gateway": "0016_found", "telemetry": "0021_found", "stations": "0003_finding"}
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("app", FILLED_BY)
 def test_the_migration_fills_what_was_there(db: None, app: str) -> None:
     device = Device.objects.create(name="Киоск 1", mac="02:00:00:00:00:0A")

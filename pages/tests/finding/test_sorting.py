@@ -28,6 +28,7 @@ def column(client: Client, path: str, name: str, at: int = 0) -> list[str]:
     return [row[at] for row in table(client.get(path), name)]
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("path", "name", "at"),
     [
@@ -110,6 +111,7 @@ def four(db: None) -> None:
     Machine.objects.create(name="bare")
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("sort", "expected"),
     [
@@ -149,6 +151,7 @@ def test_last_heard_is_told_everywhere(olgas: Client, four: None) -> None:
     assert olgas.get(f"/api/machines/{bare.pk}/").json()["last_heard"] is None
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("word", ["basic", "standard", "premium"])
 def test_counters_of_devices(olgas: Client, word: str) -> None:
     for name, number in (("two", 2), ("ten", 10), ("none", None)):
@@ -159,6 +162,7 @@ def test_counters_of_devices(olgas: Client, word: str) -> None:
     assert shown == ["ten", "two", "none"]
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("path", ["/devices/", "/machines/", "/outlets/", "/device-archive/"])
 def test_every_order_can_be_chosen_without_a_head(olgas: Client, path: str) -> None:
     """On a phone: in a menu of the form, which works without scripts; each of its words is an order."""

@@ -72,6 +72,7 @@ def yes(client: Client, edit: Form, reply: Any) -> Any:
     return client.post(edit.path, form_of(reply)) if b'name="move" value="True"' in reply.content else reply
 
 
+@pytest.mark.each_case
 def test_what_one_did_not_touch_stays_as_others_have_made_it(staff: Client, edit: Form) -> None:
     mine = filled_in(staff, edit.path, **{edit.other: edit.value})
     store(edit)
@@ -79,6 +80,7 @@ def test_what_one_did_not_touch_stays_as_others_have_made_it(staff: Client, edit
     assert (now(edit, edit.other), now(edit, edit.field)) == (edit.stored, edit.theirs)
 
 
+@pytest.mark.each_case
 def test_the_same_field_is_named_and_ones_words_are_kept(staff: Client, edit: Form) -> None:
     mine = filled_in(staff, edit.path, **{edit.field: edit.mine, edit.other: edit.value})
     store(edit)
@@ -94,6 +96,7 @@ def test_the_same_field_is_named_and_ones_words_are_kept(staff: Client, edit: Fo
     assert (now(edit, edit.field) == edit.theirs, now(edit, edit.other)) == (False, edit.stored)
 
 
+@pytest.mark.each_case
 def test_between_the_look_and_the_write_nobody_comes(
     staff: Client, edit: Form, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,6 +135,7 @@ def _many() -> Many:
 _MANY: Final = Kept(_many)
 
 
+@pytest.mark.each_case
 @pytest.mark.thorough
 @pytest.mark.parametrize("sort", SORTS)
 def test_many_are_in_the_order_of_few(db: None, olga: User, monkeypatch: pytest.MonkeyPatch, sort: str) -> None:
@@ -159,6 +160,7 @@ def test_many_are_in_the_order_of_few(db: None, olga: User, monkeypatch: pytest.
     assert [page(query) for query in queries] == few
 
 
+@pytest.mark.each_case
 @pytest.mark.thorough
 @pytest.mark.parametrize("sort", screen.SORTS)
 def test_many_machines_are_in_the_order_of_few(
@@ -181,6 +183,7 @@ def test_many_machines_are_in_the_order_of_few(
     assert [page(query) for query in queries] == few
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("query", "index"),
     [
@@ -205,6 +208,7 @@ def test_a_page_of_a_million_is_read_by_an_index(
         assert "TEMP B-TREE" not in plan and "Sort" not in plan
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("sort", ["name", "-name", "status", "-status"])
 def test_many_machines_are_read_by_name(db: None, olga: User, monkeypatch: pytest.MonkeyPatch, sort: str) -> None:
     """Each part of them, until there are enough: those that are online, idle, offline, and without a device."""
@@ -268,6 +272,7 @@ class TestFilters:
         assert re.findall(r'value="(\w*)" selected', html) == ["", "", "", "name"]
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("path", ["/devices/?sort=location", "/devices/?sort=outlet", "/machines/?sort=outlet"])
 def test_capital_letters_do_not_come_first(staff: Client, path: str) -> None:
     for name in ("bravo", "Alpha", "charlie", "Delta"):

@@ -24,6 +24,7 @@ def heard(**times: timedelta) -> None:
     assert DeviceState.objects.filter(device=device).update(**found)
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("source", "threshold", "times"),
     [

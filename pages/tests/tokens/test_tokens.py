@@ -202,6 +202,7 @@ class TestChoice:
         # A device that is not among those offered is theirs all the same.
         assert token_of(issue(client, Device.objects.get(device_id="m-00999")))
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize("words", ["factory", "line a", "ec:e3", "ECE334462BC0", "dev-", "meter line"])
     def test_search(self, signed_in: SignIn, vera: User, meter: Device, words: str) -> None:
         meter.mac = "EC:E3:34:46:2B:C0"
@@ -211,6 +212,7 @@ class TestChoice:
         assert [option.split(" · ")[0] for option in options] == ["Factory Meter 1"]
         assert options_of(signed_in(vera).get(TOKENS, {"q": str(other.pk)})) != []
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize("words", ["%", "'", "nothing like it", "9" * 30, "\0nothing\0"])
     def test_search_finds_nothing(self, signed_in: SignIn, vera: User, meter: Device, words: str) -> None:
         reply = signed_in(vera).get(TOKENS, {"q": words})

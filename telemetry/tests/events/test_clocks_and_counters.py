@@ -13,7 +13,6 @@ from ozone.wire.times import iso
 from telemetry.models import DailyCount, HourlyCount, MachineDevice
 from telemetry.tests.conftest import EVENTS, MAC, NOON, Esp32
 from tests.support.doors import Door
-from tests.support.length import first_on_postgresql
 
 SECOND = timedelta(seconds=1)
 
@@ -32,24 +31,21 @@ def old(esp32: Esp32) -> Esp32:
 
 @pytest.mark.parametrize(
     ("ts", "occurred_at", "suspect", "words"),
-    first_on_postgresql(
-        4,
-        [
-            ("2026-03-01T10:00:00Z", "2026-03-01T10:00:00", False, "2026-03-01T10:00:00Z"),
-            ("2026-03-01T18:00:00+08:00", "2026-03-01T10:00:00", False, "2026-03-01T18:00:00+08:00"),
-            ("2026-03-01 10:00:00", "2026-03-01T02:00:00", False, "2026-03-01 10:00:00"),  # in the fleet's own zone
-            (1772359200, "2026-03-01T10:00:00", False, "1772359200"),
-            ("1772359200", "2026-03-01T10:00:00", False, "1772359200"),
-            (None, "2026-03-01T12:00:00", False, None),
-            ("", "2026-03-01T12:00:00", False, None),
-            ("soon", "2026-03-01T12:00:00", True, "soon"),
-            (16, "2026-03-01T12:00:00", True, "16"),
-            ("2019-12-31T23:59:59Z", "2026-03-01T12:00:00", True, "2019-12-31T23:59:59Z"),
-            ("2026-03-01T12:10:00Z", "2026-03-01T12:10:00", False, "2026-03-01T12:10:00Z"),
-            ("2026-03-01T12:10:01Z", "2026-03-01T12:00:00", True, "2026-03-01T12:10:01Z"),
-            ({"a": 1}, "2026-03-01T12:00:00", True, '{"a":1}'),
-        ],
-    ),
+    [
+        ("2026-03-01T10:00:00Z", "2026-03-01T10:00:00", False, "2026-03-01T10:00:00Z"),
+        ("2026-03-01T18:00:00+08:00", "2026-03-01T10:00:00", False, "2026-03-01T18:00:00+08:00"),
+        ("2026-03-01 10:00:00", "2026-03-01T02:00:00", False, "2026-03-01 10:00:00"),  # in the fleet's own zone
+        (1772359200, "2026-03-01T10:00:00", False, "1772359200"),
+        ("1772359200", "2026-03-01T10:00:00", False, "1772359200"),
+        (None, "2026-03-01T12:00:00", False, None),
+        ("", "2026-03-01T12:00:00", False, None),
+        ("soon", "2026-03-01T12:00:00", True, "soon"),
+        (16, "2026-03-01T12:00:00", True, "16"),
+        ("2019-12-31T23:59:59Z", "2026-03-01T12:00:00", True, "2019-12-31T23:59:59Z"),
+        ("2026-03-01T12:10:00Z", "2026-03-01T12:10:00", False, "2026-03-01T12:10:00Z"),
+        ("2026-03-01T12:10:01Z", "2026-03-01T12:00:00", True, "2026-03-01T12:10:01Z"),
+        ({"a": 1}, "2026-03-01T12:00:00", True, '{"a":1}'),
+    ],
 )
 def test_ts(old: Esp32, settings: Settings, ts: Any, occurred_at: str, suspect: bool, words: str | None) -> None:
     settings.DEVICE_TIME_ZONE = "Asia/Singapore"

@@ -16,7 +16,6 @@ from telemetry.events.services import accept_refused, discard_refused
 from telemetry.models import DailyCount, HourlyCount, Machine, QuarantinedEvent, TelemetryEvent
 from telemetry.tests.conftest import EVENTS, MAC, NOON, OTHER_MAC, Esp32
 from tests.support.doors import Door
-from tests.support.length import first_on_postgresql
 
 SEED_EVENT = {
     "device_id": MAC,
@@ -82,31 +81,28 @@ def test_operators_read_at_the_same_path(door: Door, esp32: Esp32, staff: str) -
 
 @pytest.mark.parametrize(
     "change",
-    first_on_postgresql(
-        4,
-        [
-            {"event_id": None},
-            {"event_id": ""},
-            {"event_id": "x" * 129},
-            {"event_id": 5},
-            {"event": "status"},
-            {"event": None},
-            {"treatment": "basic"},
-            {"treatment": None},
-            {"treatment": ["BASIC"]},
-            {"counter": -1},
-            {"counter": 2**31},
-            {"counter": "124"},
-            {"counter": True},
-            {"counter": 1.5},
-            {"firmware": "x" * 65},
-            {"firmware": 1},
-            {"device_id": 7},
-            {"current_counters": {"basic": 1, "standard": 2}},
-            {"current_counters": {"basic": 1, "standard": 2, "premium": -3}},
-            {"current_counters": [1, 2, 3]},
-        ],
-    ),
+    [
+        {"event_id": None},
+        {"event_id": ""},
+        {"event_id": "x" * 129},
+        {"event_id": 5},
+        {"event": "status"},
+        {"event": None},
+        {"treatment": "basic"},
+        {"treatment": None},
+        {"treatment": ["BASIC"]},
+        {"counter": -1},
+        {"counter": 2**31},
+        {"counter": "124"},
+        {"counter": True},
+        {"counter": 1.5},
+        {"firmware": "x" * 65},
+        {"firmware": 1},
+        {"device_id": 7},
+        {"current_counters": {"basic": 1, "standard": 2}},
+        {"current_counters": {"basic": 1, "standard": 2, "premium": -3}},
+        {"current_counters": [1, 2, 3]},
+    ],
 )
 def test_what_is_no_event_is_refused_by_name_and_kept_aside(door: Door, esp32: Esp32, change: dict[str, Any]) -> None:
     answer = door.post(EVENTS, {**SEED_EVENT, **change}, esp32.token)

@@ -91,6 +91,7 @@ class TestFilters:
     def some(self, site: Site, now: datetime) -> None:
         tell_five(site, oldest=NOON - 8 * DAY)
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize(
         ("query", "expected"),
         [
@@ -171,6 +172,7 @@ class TestFilters:
         answer = site.olga.get(f"{EVENTS}?{query}")
         assert (refusal(answer), list(answer.json()["errors"])) == ((400, "invalid"), [query.partition("=")[0]])
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize("name", ["esp32-009", "999999", "9" * 30, "%00", "-1"])
     def test_an_unknown_device(self, site: Site, name: str) -> None:
         assert refusal(site.olga.get(f"{EVENTS}?device_id={name}")) == (404, "unknown_device")
@@ -240,6 +242,7 @@ class TestWho:
             assert ids(who.read(EVENTS)) == ids(who.read(f"{EVENTS}?device_id=esp32-001")) == ["mine"]
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("number", ["0", "99999", "999999999999999999", "9" * 30, "x"])
 def test_no_such_event(site: Site, number: str) -> None:
     assert site.olga.get(f"{EVENTS}{number}/").status == 404

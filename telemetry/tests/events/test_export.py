@@ -165,6 +165,7 @@ class TestWhich:
     def some(self, site: Site, now: datetime, held: None) -> None:
         tell_five(site, oldest=NOON - 31 * DAY)
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize(
         ("query", "expected"),
         [

@@ -11,7 +11,6 @@ from pytest_django import Settings
 from ozone.wire.times import believed
 from telemetry.tests.conftest import EVENTS, Esp32
 from telemetry.tests.events.test_clocks_and_counters import counts, registered
-from tests.support.length import first_on_postgresql
 
 MINUTE = timedelta(minutes=1)
 ZONES = (
@@ -87,7 +86,7 @@ def test_the_last_stored_event_counts_for_the_next_request(old: Esp32, settings:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("zone", first_on_postgresql(3, ZONES))
+@pytest.mark.parametrize("zone", ZONES)
 def test_every_change_of_two_years(old: Esp32, settings: Settings, zone: str) -> None:
     """Live and as a queue, each from its own device's point of view: exact to the second."""
     settings.DEVICE_TIME_ZONE = zone

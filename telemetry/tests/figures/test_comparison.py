@@ -143,6 +143,7 @@ class TestNoDataBefore:
         found = seen(site)
         assert (found.before[0], found.no_data_before, found.pairs) == (1, "", 6)
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize("which", ["machine_id", "outlet_id", "device_id", "owner"])
     def test_of_what_is_asked_for(self, site: Site, which: str) -> None:
         """That others have data says nothing of this one."""

@@ -24,7 +24,7 @@ from telemetry.events.storing import store_once
 from telemetry.figures.statistics import Filters, statistics
 from telemetry.models import Machine, MachineDevice, Outlet
 from telemetry.treatments import TREATMENTS
-from tests.support.length import first_on_postgresql, length
+from tests.support.length import length
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 NAMES = ("basic", "standard", "premium")
@@ -194,30 +194,27 @@ def test_they_are_a_plain_count(data: Any, centre: datetime, presses: list[Any],
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("kept", "zone", "change"),
-    first_on_postgresql(
-        3,
-        [
-            ("UTC", "UTC", "2026-03-01T00:00"),
-            ("UTC", "America/New_York", "2026-03-08T07:00"),
-            ("America/New_York", "America/New_York", "2026-11-01T06:00"),
-            ("America/New_York", "UTC", "2026-11-01T06:00"),
-            ("Asia/Singapore", "Asia/Kuala_Lumpur", "2026-03-01T00:00"),
-            ("America/New_York", "America/Santiago", "2026-09-06T04:00"),  # the same clock until then
-            ("America/Santiago", "America/Santiago", "2026-09-06T04:00"),  # no midnight
-            ("America/Santiago", "America/Santiago", "2026-04-05T03:00"),
-            ("Africa/Cairo", "Europe/Berlin", "2026-04-23T22:00"),
-            ("UTC", "Asia/Kathmandu", "2026-03-01T18:15"),
-            ("Asia/Kathmandu", "Asia/Kathmandu", "2026-03-01T18:15"),
-            ("UTC", "Australia/Lord_Howe", "2026-10-03T15:30"),  # from 10:30 to 11 hours ahead
-            ("Australia/Lord_Howe", "Australia/Lord_Howe", "2026-10-03T15:30"),
-            ("Australia/Lord_Howe", "Australia/Lord_Howe", "2026-04-04T15:00"),
-            ("Australia/Lord_Howe", "UTC", "2026-04-04T15:00"),
-            ("UTC", "Antarctica/Casey", "2020-10-03T16:01"),  # it goes from 00:01 to 03:01
-            ("Antarctica/Casey", "Antarctica/Casey", "2020-10-03T16:01"),
-            ("Asia/Kathmandu", "Antarctica/Casey", "2020-10-03T16:01"),
-            ("America/Havana", "America/Panama", "2026-11-01T05:00"),  # the same clock from then on
-        ],
-    ),
+    [
+        ("UTC", "UTC", "2026-03-01T00:00"),
+        ("UTC", "America/New_York", "2026-03-08T07:00"),
+        ("America/New_York", "America/New_York", "2026-11-01T06:00"),
+        ("America/New_York", "UTC", "2026-11-01T06:00"),
+        ("Asia/Singapore", "Asia/Kuala_Lumpur", "2026-03-01T00:00"),
+        ("America/New_York", "America/Santiago", "2026-09-06T04:00"),  # the same clock until then
+        ("America/Santiago", "America/Santiago", "2026-09-06T04:00"),  # no midnight
+        ("America/Santiago", "America/Santiago", "2026-04-05T03:00"),
+        ("Africa/Cairo", "Europe/Berlin", "2026-04-23T22:00"),
+        ("UTC", "Asia/Kathmandu", "2026-03-01T18:15"),
+        ("Asia/Kathmandu", "Asia/Kathmandu", "2026-03-01T18:15"),
+        ("UTC", "Australia/Lord_Howe", "2026-10-03T15:30"),  # from 10:30 to 11 hours ahead
+        ("Australia/Lord_Howe", "Australia/Lord_Howe", "2026-10-03T15:30"),
+        ("Australia/Lord_Howe", "Australia/Lord_Howe", "2026-04-04T15:00"),
+        ("Australia/Lord_Howe", "UTC", "2026-04-04T15:00"),
+        ("UTC", "Antarctica/Casey", "2020-10-03T16:01"),  # it goes from 00:01 to 03:01
+        ("Antarctica/Casey", "Antarctica/Casey", "2020-10-03T16:01"),
+        ("Asia/Kathmandu", "Antarctica/Casey", "2020-10-03T16:01"),
+        ("America/Havana", "America/Panama", "2026-11-01T05:00"),  # the same clock from then on
+    ],
 )
 def test_around_a_change_of_the_clock(kept: str, zone: str, change: str) -> None:
     centre = datetime.fromisoformat(change).replace(tzinfo=UTC)

@@ -241,6 +241,7 @@ def test_bad_parameters(site: Site, now: datetime, query: str, names: Any) -> No
         assert set(answer.json()["errors"]) == (set(names.split()) if isinstance(names, str) else names)
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("query", "number"),
     [

@@ -54,6 +54,7 @@ def test_so_many_of_each_and_what_was_cut(site: Site) -> None:
     assert site.olga.read(f"{OPTIONS[0]}?limit=3") == site.olga.read(OPTIONS[0])
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("words", "outlets", "machines", "devices"),
     [

@@ -14,7 +14,6 @@ from telemetry.figures.comparison import compared
 from telemetry.figures.statistics import Filters, statistics
 from telemetry.tests.figures.test_statistics import DAY, FORMATS, MINUTE, Place, Told, labels_of
 from telemetry.treatments import TREATMENTS
-from tests.support.length import first_on_postgresql
 
 HOUR = timedelta(hours=1)
 CHANGES = [
@@ -30,7 +29,7 @@ CHANGES = [
     ("UTC", "Australia/Lord_Howe", "2026-04-04T15:00"),
     ("UTC", "Antarctica/Casey", "2020-10-03T16:01"),  # from 00:01 to 03:01
 ]
-AROUND = pytest.mark.parametrize(("kept", "zone", "change"), first_on_postgresql(3, CHANGES))
+AROUND = pytest.mark.parametrize(("kept", "zone", "change"), CHANGES)
 
 
 Stored = tuple[Place, Told, datetime]

@@ -119,6 +119,7 @@ def test_nothing_is_deleted(root: Client, site: Site, model: str) -> None:
     assert (Outlet.objects.count(), Machine.objects.count()) == (2, 2)
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("model", ["machinedevice", "swap", "devicestatus", "telemetryevent"])
 def test_the_rest_is_read_only(root: Client, site: Site, model: str) -> None:
     stored = press(site.device, timezone.now(), event_id="esp32-001-B001")
@@ -136,6 +137,7 @@ def test_the_rest_is_read_only(root: Client, site: Site, model: str) -> None:
     assert root.post(f"{ADMIN}/{model}/{row.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("model", ["outlet", "machine", "machinedevice", "swap", "devicestatus", "telemetryevent"])
 def test_any_number_of_rows_is_as_many_queries(
     root: Client, site: Site, model: str, django_assert_max_num_queries: Any

@@ -17,7 +17,6 @@ from telemetry.models import DeviceStatus, Machine, Outlet, TelemetryEvent
 from telemetry.tests.cast import HOUR, NOON, SECOND, Person, Site, bearer, counters, history, press
 from telemetry.tests.conftest import Esp32
 from tests.support.doors import Door
-from tests.support.length import first_on_postgresql
 
 MACHINES = "/api/machines/"
 REGISTER = "/api/machines/register/"
@@ -164,6 +163,7 @@ def test_an_archived_outlet_takes_no_machine(site: Site) -> None:
         assert (refusal(answer), list(answer.json()["errors"])) == ((400, "invalid"), ["outlet"])
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("query", "names"),
     [
@@ -272,31 +272,28 @@ class TestRegister:
 
     @pytest.mark.parametrize(
         ("change", "expected"),
-        first_on_postgresql(
-            4,
-            [
-                ({"device_id": "esp32-009"}, (404, "unknown_device")),
-                ({"device_id": "esp32-003"}, (404, "unknown_device")),  # archived
-                ({"outlet_id": 99999}, (404, "unknown_outlet")),
-                ({"device_id": "esp32-001"}, (409, "device_bound")),
-                ({"device_id": 5}, (400, "invalid")),
-                ({"device_id": None}, (400, "invalid")),
-                ({"outlet_id": "99999"}, (404, "unknown_outlet")),
-                ({"outlet_id": ""}, (400, "invalid")),
-                ({"outlet_id": "x"}, (400, "invalid")),
-                ({"outlet_id": "-1"}, (400, "invalid")),
-                ({"outlet_id": "1.0"}, (400, "invalid")),
-                ({"outlet_id": " 1"}, (400, "invalid")),
-                ({"outlet_id": "0"}, (400, "invalid")),
-                ({"outlet_id": "٣"}, (400, "invalid")),
-                ({"outlet_id": "9" * 30}, (400, "invalid")),
-                ({"outlet_id": True}, (400, "invalid")),
-                ({"outlet_id": 1.0}, (400, "invalid")),
-                ({"outlet_id": None}, (400, "invalid")),
-                ({"outlet_id": 2**63}, (400, "integer_too_large")),
-                ({"name": "x" * 201}, (400, "invalid")),
-            ],
-        ),
+        [
+            ({"device_id": "esp32-009"}, (404, "unknown_device")),
+            ({"device_id": "esp32-003"}, (404, "unknown_device")),  # archived
+            ({"outlet_id": 99999}, (404, "unknown_outlet")),
+            ({"device_id": "esp32-001"}, (409, "device_bound")),
+            ({"device_id": 5}, (400, "invalid")),
+            ({"device_id": None}, (400, "invalid")),
+            ({"outlet_id": "99999"}, (404, "unknown_outlet")),
+            ({"outlet_id": ""}, (400, "invalid")),
+            ({"outlet_id": "x"}, (400, "invalid")),
+            ({"outlet_id": "-1"}, (400, "invalid")),
+            ({"outlet_id": "1.0"}, (400, "invalid")),
+            ({"outlet_id": " 1"}, (400, "invalid")),
+            ({"outlet_id": "0"}, (400, "invalid")),
+            ({"outlet_id": "٣"}, (400, "invalid")),
+            ({"outlet_id": "9" * 30}, (400, "invalid")),
+            ({"outlet_id": True}, (400, "invalid")),
+            ({"outlet_id": 1.0}, (400, "invalid")),
+            ({"outlet_id": None}, (400, "invalid")),
+            ({"outlet_id": 2**63}, (400, "integer_too_large")),
+            ({"name": "x" * 201}, (400, "invalid")),
+        ],
     )
     def test_what_is_refused(self, site: Site, change: dict[str, Any], expected: tuple[int, str]) -> None:
         archive_device(device=Device.objects.create(device_id="esp32-003"), now=timezone.now())

@@ -121,6 +121,7 @@ def test_what_is_no_outlet(site: Site, body: bytes) -> None:
     assert Outlet.objects.count() == 2
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("query", "names"),
     [
@@ -192,6 +193,7 @@ def test_an_archived_machine_is_not_counted(site: Site) -> None:
     assert site.olga.read(f"{OUTLETS}{site.outlet.pk}/")["machine_count"] == 0
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("number", ["0", "99999", "999999999999999999", "9" * 30, "x", "1.0", "-1"])
 def test_no_such_outlet(site: Site, number: str) -> None:
     assert site.olga.get(f"{OUTLETS}{number}/").status == 404

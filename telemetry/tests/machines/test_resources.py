@@ -8,7 +8,6 @@ from device_gateway.models import Device
 from device_gateway.tests.conftest import at_once
 from telemetry.models import Machine, Outlet
 from telemetry.tests.cast import Site
-from tests.support.length import first_on_postgresql
 
 KINDS = ("outlet", "machine", "device")
 
@@ -45,23 +44,20 @@ def test_of_many_unknown_fields_some_are_named(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "member"),
-    first_on_postgresql(
-        4,
-        [
-            ("outlet", {"id": 99}),
-            ("machine", {"id": 99}),
-            ("machine", {"device_id": "esp32-002"}),
-            ("device", {"id": 99}),
-            ("outlet", {"outlet_id": 99}),
-            ("outlet", {"outlet_name": "x"}),
-            ("machine", {"machine_code": "x"}),
-            ("machine", {"outlet_name": None}),
-            ("machine", {"device_id": None}),
-            ("device", {"id": True}),
-            ("device", {"encryption": "AESGCM"}),
-            ("device", {"created_at": "2026-01-01T00:00:00Z"}),
-        ],
-    ),
+    [
+        ("outlet", {"id": 99}),
+        ("machine", {"id": 99}),
+        ("machine", {"device_id": "esp32-002"}),
+        ("device", {"id": 99}),
+        ("outlet", {"outlet_id": 99}),
+        ("outlet", {"outlet_name": "x"}),
+        ("machine", {"machine_code": "x"}),
+        ("machine", {"outlet_name": None}),
+        ("machine", {"device_id": None}),
+        ("device", {"id": True}),
+        ("device", {"encryption": "AESGCM"}),
+        ("device", {"created_at": "2026-01-01T00:00:00Z"}),
+    ],
 )
 def test_what_can_only_be_read_must_be_what_is_stored(site: Site, kind: str, member: dict[str, Any]) -> None:
     answer = write(site, kind, {"name": "new", **member})
@@ -74,6 +70,7 @@ def test_a_machines_device_is_written_elsewhere_and_says_where(site: Site) -> No
     assert "POST /api/machines/<id>/device/" in told[0]
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_read_can_be_written_back(site: Site, kind: str) -> None:
     """With figures that have changed meanwhile: they are computed."""
@@ -118,6 +115,7 @@ class TestEtag:
         assert site.olga.get(path(site, kind)).headers["etag"] == etag
 
 
+@pytest.mark.each_case
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_two_at_once_one_is_told(site: Site, kind: str) -> None:

@@ -141,6 +141,7 @@ class TestWhich:
         answer = site.olga.get(path + query)
         assert (refusal(answer), list(answer.json()["errors"])) == ((400, "invalid"), ["device_id"])
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize("name", ["esp32-009", "999999", "9" * 30, "%00"])
     def test_an_unknown_one(self, site: Site, path: str, name: str) -> None:
         assert refusal(site.olga.get(f"{path}?device_id={name}")) == (404, "unknown_device")

@@ -17,7 +17,6 @@ from telemetry.machines.bindings import add_machine, archive_machine, assign_dev
 from telemetry.models import Command, Machine, MachineDevice, Outlet, Swap
 from telemetry.tests.cast import DAY, HOUR, NOON, SECOND, Site, bearer, counters, history, press
 from tests.support.doors import DjangoDoor
-from tests.support.length import first_on_postgresql
 
 LEFT, RIGHT = "CH1/027/2024", "BD1/001/2025"
 
@@ -170,23 +169,20 @@ class TestSwap:
 
     @pytest.mark.parametrize(
         ("body", "expected"),
-        first_on_postgresql(
-            3,
-            [
-                ({"device_id": "esp32-009"}, (404, "unknown_device")),
-                ({"device_id": "esp32-003"}, (404, "unknown_device")),  # archived
-                ({}, (400, "invalid")),
-                ({"device_id": 5}, (400, "invalid")),
-                ({"device_id": ""}, (400, "invalid")),
-                ({"device_id": "x" * 64}, (400, "invalid")),
-                ({"device_id": "esp32-002", "move": "yes"}, (400, "invalid")),
-                ({"device_id": "esp32-002", "keep": []}, (400, "invalid")),
-                ({"device_id": "esp32-002", "move": True, "keep": {"owners": True}}, (400, "invalid")),
-                ({"device_id": "esp32-002", "move": True, "keep": {"owner": 1}}, (400, "invalid")),
-                ({"device_id": "esp32-002", "move": True, "moved": True}, (400, "invalid")),
-                ([], (400, "invalid")),
-            ],
-        ),
+        [
+            ({"device_id": "esp32-009"}, (404, "unknown_device")),
+            ({"device_id": "esp32-003"}, (404, "unknown_device")),  # archived
+            ({}, (400, "invalid")),
+            ({"device_id": 5}, (400, "invalid")),
+            ({"device_id": ""}, (400, "invalid")),
+            ({"device_id": "x" * 64}, (400, "invalid")),
+            ({"device_id": "esp32-002", "move": "yes"}, (400, "invalid")),
+            ({"device_id": "esp32-002", "keep": []}, (400, "invalid")),
+            ({"device_id": "esp32-002", "move": True, "keep": {"owners": True}}, (400, "invalid")),
+            ({"device_id": "esp32-002", "move": True, "keep": {"owner": 1}}, (400, "invalid")),
+            ({"device_id": "esp32-002", "move": True, "moved": True}, (400, "invalid")),
+            ([], (400, "invalid")),
+        ],
     )
     def test_what_is_refused(self, site: Site, noon: Any, body: Any, expected: tuple[int, str]) -> None:
         archive_device(device=Device.objects.create(device_id="esp32-003"), now=NOON)
