@@ -85,7 +85,7 @@ class TestWithADefault:
 
     def test_of_readings(self, door: Door, meter: Meter, is_known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         with column(DeviceTelemetry, models.IntegerField(default=7, db_default=7), is_known=is_known):
-            for name in ("_insert", "_insert_once"):
+            for name in ("_insert", "_insert_plain", "_insert_once"):
                 monkeypatch.setattr(readings, name, anew(getattr(readings, name)))
             assert [answer.status for answer in send_readings(door, meter)] == [201, 201]
             assert extras(DeviceTelemetry) == [7, 7]
@@ -100,7 +100,7 @@ class TestWithADefault:
 class TestWithDjangosDefaultOnly:
     def test_of_readings(self, door: Door, meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
         with column(DeviceTelemetry, models.IntegerField(default=7), is_known=True):
-            for name in ("_insert", "_insert_once"):
+            for name in ("_insert", "_insert_plain", "_insert_once"):
                 monkeypatch.setattr(readings, name, anew(getattr(readings, name)))
             assert [answer.status for answer in send_readings(door, meter)] == [201, 201]
             assert extras(DeviceTelemetry) == [7, 7]
