@@ -24,8 +24,6 @@ from ozone.intake.finding import following
 
 MAX_CHUNK: Final = 512
 """Rows a statement on SQLite; sizes are powers of two, so that few statements are prepared and each is reused."""
-OWN_STATEMENT: Final = 256
-"""Values that are one statement, of any length: each statement gives Python's lock away, perhaps for a millisecond."""
 _QUOTED: Final = ("text", "varchar", "jsonb", "bytea")
 """PostgreSQL's types whose values may hold what ends an element of an array literal."""
 
@@ -127,9 +125,7 @@ class BulkInsert:
         found: list[tuple[Any, ...]] = []
         start = 0
         while start < len(rows):
-            left = len(rows) - start
-            is_short = left * len(self._columns) <= OWN_STATEMENT
-            size = left if is_short else min(MAX_CHUNK, 1 << left.bit_length() - 1)
+            size = min(MAX_CHUNK, 1 << (len(rows) - start).bit_length() - 1)
             values = tuple(chain.from_iterable(rows[start : start + size]))
             cursor = connection.connection.execute(self._sqlite_statement(size), values)
             if self._returning:
