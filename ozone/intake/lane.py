@@ -83,7 +83,7 @@ class Lane:
         self._done = done
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._later: deque[Submission] = deque()
-        """What is large."""
+        """What is large, and calls: each takes as long as hundreds of rows."""
         self._postponed: list[Submission] = []
         """Calls for which the transaction before had no time: they are the first of the next."""
         self._large_is_next = False
@@ -147,12 +147,13 @@ class Lane:
         connection.close()
 
     def _take(self, item: Any) -> tuple[list[Submission], bool]:
-        """What is small of all that waits, `item` first, then what is large, up to the bounds of one transaction; and
-        whether the end was told."""
-        batch, self._postponed = self._postponed, []
-        size = sum(item.size for item in batch)
+        """What is small of all that waits, `item` first, then what is large and calls, up to the bounds of one
+        transaction; and whether the end was told."""
+        self._later.extendleft(reversed(self._postponed))
+        batch: list[Submission] = []
+        self._postponed, size = [], 0
         while item is not None and item is not _STOP:
-            if item.is_large:
+            if item.is_large or item.kind == CALL:
                 self._later.append(item)
             else:
                 batch.append(item)
@@ -161,7 +162,7 @@ class Lane:
                     break
             item = self._next()
         if batch and self._later and not self._large_is_next:
-            self._large_is_next = True  # what is small has a transaction of its own, and the next is for what is large
+            self._large_is_next = True  # what is small has a transaction of its own, and the next is for the rest
             return batch, item is _STOP
         self._large_is_next = False
         rows = 0

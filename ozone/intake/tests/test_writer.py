@@ -342,7 +342,9 @@ class TestCall:
     @pytest.mark.sqlite_only
     def test_a_failing_database_is_503_for_all(self, writer: Writer, busy: threading.Event) -> None:
         """Of one transaction; on PostgreSQL calls have one of their own."""
-        futures = [self.call(writer, number=1, error=OperationalError("locked")), writer.post(ROWS, row(2))]
+        row_of_another = writer.post(ROWS, row(2))
+        futures = [self.call(writer, number=1, error=OperationalError("locked")), self.call(writer, number=3)]
         busy.set()
         assert [outcome(future) for future in futures] == [(503, "unavailable")] * 2
-        assert stored() == [0]
+        assert row_of_another.result(5) == "row 2"
+        assert stored() == [0, 2]
