@@ -8,8 +8,13 @@ import asyncio
 import os
 from typing import Any
 
-from ozone import intake
-from ozone.intake import CALL
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ozontelemetry.settings")
+django.setup()  # the write path has models
+
+from ozone import intake  # noqa: E402
+from ozone.intake import CALL  # noqa: E402
 
 if os.environ.get("DJANGO_DEBUG") != "1":
     raise RuntimeError("bench.nosubmit acknowledges readings and throws them away: never where it could be production")
