@@ -63,6 +63,8 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 """One transaction takes no more than this, so that a commit stays short whatever waits."""
 CALL_SECONDS: Final = 0.005
 """How long the cold writes of one turn may take, the first of them apart; the rest follow in the next."""
+CALLS_TOGETHER: Final = 256
+"""More than CALL_SECONDS are enough for."""
 LOCK_MILLISECONDS: Final = 1000
 """How long the writer waits for a lock; with the time in the queue it stays under the firmware's 5 s."""
 REPLY_SECONDS: Final = 3.5
@@ -83,10 +85,11 @@ class Lane:
         self._done = done
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._later: deque[Submission] = deque()
-        """What is large, and calls: each takes as long as hundreds of rows."""
-        self._postponed: list[Submission] = []
-        """Calls for which the transaction before had no time: they are the first of the next."""
-        self._large_is_next = False
+        """What is large."""
+        self._calls: deque[Submission] = deque()
+        """Those first for which the transaction before had no time."""
+        self._are_rows_done = self._is_large_next = False
+        """Whose turn the next transaction is."""
         self._pipeline = Pipeline()
         self._checkpoints = Checkpoints()
         self._thread: threading.Thread | None = None
@@ -111,7 +114,7 @@ class Lane:
 
     @property
     def depth(self) -> int:
-        return self._queue.qsize() + len(self._postponed) + len(self._later)
+        return self._queue.qsize() + len(self._calls) + len(self._later)
 
     @property
     def is_healthy(self) -> bool:
@@ -125,7 +128,7 @@ class Lane:
         _prepare(connection)
         self._pipeline.serve(connection)
         stopping = False
-        while (waiting := bool(self._postponed or self._later)) or not stopping:
+        while (waiting := bool(self._calls or self._later)) or not stopping:
             first = self._next() if stopping or waiting else self._queue.get()
             with self._turn(connection):
                 # What has come while others wrote goes with it.
@@ -138,7 +141,7 @@ class Lane:
                     fail(batch, lambda: ServerError())
                     clear_frames(error)
             done = [item for item in batch if not item.postponed]
-            self._postponed = [item for item in batch if item.postponed]
+            self._calls.extendleft(item for item in reversed(batch) if item.postponed)
             settle(done)
             self._done(done)
             self._checkpoints.look(connection)
@@ -147,13 +150,15 @@ class Lane:
         connection.close()
 
     def _take(self, item: Any) -> tuple[list[Submission], bool]:
-        """What is small of all that waits, `item` first, then what is large and calls, up to the bounds of one
-        transaction; and whether the end was told."""
-        self._later.extendleft(reversed(self._postponed))
+        """What is small of all that waits, `item` first, up to the bounds of one transaction; and whether the end was
+        told. Calls and what is large take as long as hundreds of rows, so while they wait each of the three has a
+        transaction in turn. What is small and comes meanwhile goes with the other two, which it would wait for."""
         batch: list[Submission] = []
-        self._postponed, size = [], 0
+        size = 0
         while item is not None and item is not _STOP:
-            if item.is_large or item.kind == CALL:
+            if item.kind == CALL:
+                self._calls.append(item)
+            elif item.is_large:
                 self._later.append(item)
             else:
                 batch.append(item)
@@ -161,10 +166,15 @@ class Lane:
                 if len(batch) >= MAX_SUBMISSIONS or size >= MAX_BYTES:
                     break
             item = self._next()
-        if batch and self._later and not self._large_is_next:
-            self._large_is_next = True  # what is small has a transaction of its own, and the next is for the rest
+        if batch and (self._calls or self._later) and not self._are_rows_done:
+            self._are_rows_done = True
             return batch, item is _STOP
-        self._large_is_next = False
+        self._are_rows_done = False
+        if self._calls and not (self._later and self._is_large_next):
+            self._is_large_next = True
+            batch += [self._calls.popleft() for _ in range(min(len(self._calls), CALLS_TOGETHER))]
+            return batch, item is _STOP
+        self._is_large_next = False
         rows = 0
         while self._later and (not rows or rows + self._weight(self._later[0]) <= LARGE_TOGETHER):
             batch.append(self._later.popleft())

@@ -113,6 +113,43 @@ def test_slow_calls_are_spread_over_transactions(writer: Writer, store: Store, b
     assert seen == [[0, 1]] * 4  # the reading waited for none of them
 
 
+@pytest.mark.sqlite_only
+def test_what_is_small_does_not_overtake_for_ever(writer: Writer, store: Store) -> None:
+    """Rows of which another one has come before the first is stored: the batch and the call have their turns."""
+    order: list[str] = []
+    others: list[Any] = []
+
+    def again_and_again(connection: BaseDatabaseWrapper, rows: Any) -> None:
+        if not order:
+            others.append(writer.post(ROWS, row(1), rows=LARGE_TOGETHER))
+            others.append(writer.post(CALL, (lambda: order.append("call"), {})))
+            others[0].add_done_callback(lambda _: order.append("batch"))
+        order.append("row")
+        if len(order) < 30:
+            others.append(writer.post("again", row(0)))
+
+    writer.register("again", again_and_again)
+    writer.post("again", row(0)).result(5)
+    for other in others:
+        other.result(5)
+    assert max(order.index("call"), order.index("batch")) < 8
+
+
+@pytest.mark.sqlite_only
+def test_a_call_waits_for_one_batch(writer: Writer, store: Store, busy: threading.Event) -> None:
+    """And a batch for the calls of one transaction, however many come."""
+
+    def slow() -> list[int]:
+        time.sleep(CALL_SECONDS * 1.5)
+        return stored()
+
+    large = [writer.post(ROWS, row(number), rows=LARGE_TOGETHER) for number in (1, 2, 3)]
+    calls = [writer.post(CALL, (slow, {})) for _ in range(3)]
+    busy.set()
+    assert all(future.result(10) for future in large)
+    assert [call.result(10) for call in calls] == [[0], [0, 1], [0, 1, 2]]
+
+
 def test_a_call_is_not_overtaken_for_ever(writer: Writer) -> None:
     """Whoever calls again and again, over some connections, does so before the one that waits has had its turn."""
     ran: list[str] = []
