@@ -199,19 +199,8 @@ def limits_clock(monkeypatch: pytest.MonkeyPatch) -> MonotonicClock:
     return clock
 
 
-@pytest.fixture(scope="session")
-def _connections_kept(django_db_setup: None) -> Iterator[None]:
-    if _is_sqlite():
-        yield
-        return
-    from tests.support.pooled import connections_kept
-
-    with connections_kept():
-        yield
-
-
 @pytest.fixture
-def write_path(_connections_kept: None, transactional_db: Any) -> Iterator[None]:
+def write_path(transactional_db: Any) -> Iterator[None]:
     """Real transactions and a running writer, whose connection is closed before the database is emptied."""
     from device_gateway.keys.memory import keyring
     from ozone.intake import write_path
