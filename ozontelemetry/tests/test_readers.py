@@ -207,7 +207,8 @@ def test_which_addresses_are_heavy() -> None:
     is_heavy, is_hashing = has_marked_path("is_heavy"), has_marked_path("is_hashing")
     for path in (
         "/api/stats", "/api/stats/", "/api/stats/export.csv", "/api/test/stats/", "/api/events/", "/api/export/",
-        "/api/events/analytics", "/api/machines/5/logs/", "/gateway/devices/5/telemetry", "/api/devices/x/telemetry/",
+        "/api/events/analytics", "/api/flush/", "/api/machines/5/logs/", "/gateway/devices/5/telemetry",
+        "/api/devices/x/telemetry/",
         "/stats/", "/device-bulk/", "/api/incidents/", "/api/statements/5-2026-03/", "/api/statements/5-2026-03/close",
         "/statements/5-2026-03/", "/statements/5-2026-03/close/",
     ):  # fmt: skip

@@ -8,6 +8,7 @@ refused events (a discarded one is to be acknowledged when it comes again).
 
 import logging
 import sqlite3
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
@@ -22,13 +23,14 @@ from django.db.models import Max, Model, QuerySet
 
 from device_gateway.models import Device, DeviceState, DeviceTelemetry, ReadingHour
 from ozone.intake.backup import back_up
-from ozone.wire.errors import Unavailable
+from ozone.wire.conf import options
+from ozone.wire.errors import TooManyRequests, Unavailable
 from telemetry.models import DailyCount, DeviceStatus, HourlyCount, TelemetryEvent
 
 logger = logging.getLogger("telemetry")
 
-STEP_SECONDS: Final = 0.08
-"""How long one transaction is to take; the devices' writes have half as long before the next."""
+STEP_SECONDS: Final = 0.02
+"""How long one transaction is to take; the devices' writes have as long before the next."""
 ROWS: Final = (100, 10_000)
 """The fewest and the most to delete in one transaction."""
 LEAST_PAUSE: Final = 0.005
@@ -37,6 +39,10 @@ DEVICES: Final = 20
 DRAWN_FROM_EVENTS: Final[list[type[Model]]] = []
 """Tables of other rooms, with a `device`, that are nothing without its events; those that point to others first."""
 _OF_READINGS: Final[tuple[type[Model], ...]] = (DeviceTelemetry, ReadingHour)
+RETRY_SECONDS: Final = 60.0
+"""After which whoever found one under way is to come again."""
+_turn: Final = threading.Lock()
+"""One at a time in a process: each copies all of a SQLite database first, and both would take the writer's time."""
 objections: Final[list[Callable[[], None]]] = []
 """Of rooms above, asked before anything is done: each raises Conflict where what it has made needs what is here."""
 
@@ -49,10 +55,21 @@ class Flushed(NamedTuple):
 
 
 def flush(*, actor: Any, now: datetime) -> Flushed:
-    """Deletes events, readings, statuses and counts, and notes who did. May be repeated, and run twice at once.
+    """Deletes events, readings, statuses and counts, and notes who did. May be repeated. Of two in one process the
+    second waits HEAVY_WAIT_SECONDS for its turn; those of several processes may run at once.
 
-    Raises Unavailable where there could be no backup, Conflict where a room objects: then nothing has been deleted.
+    Raises TooManyRequests where another is under way still, Unavailable where there could be no backup, Conflict where
+    a room objects: then nothing has been deleted.
     """
+    if not _turn.acquire(timeout=options().HEAVY_WAIT_SECONDS):
+        raise TooManyRequests(RETRY_SECONDS, "Another flush is under way.")
+    try:
+        return _flush(actor, now)
+    finally:
+        _turn.release()
+
+
+def _flush(actor: Any, now: datetime) -> Flushed:
     for object_to in objections:
         object_to()
     backup = _back_up(now) if connection.vendor == "sqlite" else None
@@ -91,7 +108,7 @@ def _back_up(now: datetime) -> str:
 
 
 class _Pace:
-    """Transactions of about STEP_SECONDS, however fast the disk is, with pauses half as long between them."""
+    """Transactions of about STEP_SECONDS, however fast the disk is, with pauses as long between them."""
 
     def __init__(self, deleted: "Counter[str]") -> None:
         self._deleted = deleted
@@ -111,7 +128,7 @@ class _Pace:
                 self._rows = max(ROWS[0], self._rows // 2)
             elif took < STEP_SECONDS / 2 and not is_done:
                 self._rows = min(ROWS[1], self._rows * 2)
-            time.sleep(max(took / 2, LEAST_PAUSE))
+            time.sleep(max(took, LEAST_PAUSE))
 
 
 def _forget_events(devices: set[int], most: int) -> "Counter[str]":

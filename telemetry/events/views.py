@@ -162,6 +162,7 @@ class Flush(ApiView):
 
     permission_classes = (Superuser,)
     session_only = True
+    is_heavy = True  # it waits for another's end
 
     @extend_schema(
         operation_id="flush",

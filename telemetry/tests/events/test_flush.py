@@ -3,6 +3,7 @@
 import logging
 import sqlite3
 import stat
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -150,6 +151,38 @@ def test_two_at_once(told: None, root: User) -> None:
     assert [answer.status for answer in answers] == [200, 200]
     sums = {table: sum(answer.json()["deleted"][table] for answer in answers) for table in expected}
     assert (sums, counts(*TOLD)) == (expected, dict.fromkeys(expected, 0))
+
+
+def test_another_under_way(
+    told: None, root: User, backups: Backups, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    """Each copies a whole SQLite database first: eight at once were eight copies, and held up who writes."""
+    settings.HEAVY_WAIT_SECONDS = 0.05
+    has_begun, may_go_on = threading.Event(), threading.Event()
+
+    def look() -> None:
+        has_begun.set()
+        assert may_go_on.wait(20)
+
+    monkeypatch.setattr(flushing, "objections", [look])
+    before = counts(*TOLD, LogEntry)
+
+    def one(number: int) -> Answer:
+        if number == 0:
+            return flush(root)
+        assert has_begun.wait(20)
+        try:
+            answer = flush(root)
+            assert (counts(*TOLD, LogEntry), backups.paths()) == (before, [])
+            return answer
+        finally:
+            may_go_on.set()
+
+    first, second = at_once(2, one)
+    assert (first.status, first.json()["deleted"]["telemetry_telemetryevent"]) == (200, 6)
+    assert (*refusal(second), second.headers["retry-after"]) == (429, "too_many_requests", "60")
+    assert "Another flush is under way." in second.json()["detail"]
+    assert flush(root).status == 200
 
 
 def test_in_many_steps(esp32: Esp32, neighbour: Esp32, root: User, monkeypatch: pytest.MonkeyPatch) -> None:
