@@ -14,6 +14,7 @@ from alerts.incidents.happening import ENDED, OPENED
 from alerts.subscriptions.services import stop
 from alerts.tests.telling import GOOD, channel, incident, send, states, tell
 from telemetry.tests.cast import HOUR, NOON, Site
+from tests.support.postgres import just_before
 
 DUE = NOON + GATHER
 BAD = Outcome(False, 503, "It answered 503.")
@@ -63,6 +64,15 @@ def test_nobody_else_has_it(to: Channel) -> None:
     assert claim(to.pk, DUE) is not None
     assert claim(to.pk, DUE) is None
     assert claim(to.pk, DUE + CLAIM) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_told_meanwhile_is_not_overlooked(site: Site, to: Channel) -> None:
+    with just_before(lambda: tell(incident(NOON, subject_key="device:x", device=site.device), DUE)):
+        found = claim(to.pk, DUE)
+    assert found is not None
+    finish(found, GOOD, DUE)
+    assert states() == [(OPENED, "sent")] * 2
 
 
 def test_of_a_channel_that_is_gone(to: Channel) -> None:

@@ -17,13 +17,14 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from device_gateway.models import Device, DeviceTelemetry, ReadingHour
+from device_gateway.models import Device, DeviceTelemetry, Lease, ReadingHour
 from device_gateway.readings.queries import bucketed
 from device_gateway.upkeep import following
 from device_gateway.upkeep import retention as module
 from device_gateway.upkeep.retention import Retention
 from ozone.wire.errors import Invalid
 from tests.support.length import IS_LONG
+from tests.support.postgres import just_before
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -265,6 +266,26 @@ def test_what_ends_between_two_statements_leaves_no_half(meter: Device, monkeypa
     Device.objects.exclude(pk=meter.pk).delete()  # the one that has sent something lately
     assert run(NOON + 40 * DAY) == 9
     assert history(meter) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_that_lead_at_once_neither_counts_without_the_other(
+    meter: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of them stood still for longer than its lease; each has found another reading of the hour."""
+    monkeypatch.setattr(module, "AHEAD", 1)
+    keep(meter, (0 * MINUTE, {"kwh": 1}), (1 * MINUTE, {"kwh": 2}))
+    now, late, one, other = NOON + 40 * DAY, meter.telemetry.earliest("pk"), Retention(), Retention()
+    with lately(now):
+        meter.telemetry.filter(pk=late.pk).delete()
+        assert one.step(now).has_more
+        late.save(force_insert=True)  # it had its number before the second, and is committed after it
+        assert other.step(now).has_more
+        assert Lease.take(module.LEASE, "other")
+        with just_before(lambda: other.step(now)):
+            assert one.step(now).deleted == 1
+    assert not meter.telemetry.exists()
+    assert [hour.count for hour in ReadingHour.objects.all()] == [2]
 
 
 @pytest.mark.thorough

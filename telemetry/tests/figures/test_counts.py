@@ -1,6 +1,6 @@
 """How the counts by hour and day lie in their tables."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -40,3 +40,18 @@ def test_a_count_that_grows_changes_no_index(db: Any) -> None:
     count_a_press()
     count_a_press()
     assert updates() == {name: number + 2 for name, number in before.items()}
+
+
+@pytest.mark.skipif("sqlite" in settings.DATABASES["default"]["ENGINE"], reason="it is PostgreSQL that keeps versions")
+def test_the_next_version_has_room_beside_it(db: Any) -> None:
+    """A page of 8 KB that is full holds some hundred counts, and the first of them that grows goes to another page."""
+    tally, noon = Tally(), datetime(2025, 9, 16, 12, tzinfo=UTC)
+    for days in range(300):
+        tally.add(Attribution(1, 2, 3), "BASIC", noon + timedelta(days=days))
+    tally.store(connection)
+    before = updates()
+    for days in range(0, 200, 5):
+        more = Tally()
+        more.add(Attribution(1, 2, 3), "BASIC", noon + timedelta(days=days))
+        more.store(connection)
+    assert updates() == {name: number + 40 for name, number in before.items()}

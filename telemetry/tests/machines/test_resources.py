@@ -8,6 +8,7 @@ from device_gateway.models import Device
 from device_gateway.tests.conftest import at_once
 from telemetry.models import Machine, Outlet
 from telemetry.tests.cast import Site
+from tests.support.postgres import just_before
 
 KINDS = ("outlet", "machine", "device")
 
@@ -122,3 +123,13 @@ def test_of_two_at_once_one_is_told(site: Site, kind: str) -> None:
     etag = site.olga.get(path(site, kind)).headers["etag"]
     statuses = at_once(2, lambda n: write(site, kind, {"name": f"name {n}"}, If_Match=etag).status)
     assert sorted(statuses) == [200, 412]
+
+
+@pytest.mark.each_case
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", KINDS)
+def test_whoever_waited_for_another_is_told(site: Site, kind: str) -> None:
+    etag = site.olga.get(path(site, kind)).headers["etag"]
+    with just_before(lambda: write(site, kind, {"name": "first"})):
+        assert write(site, kind, {"name": "second"}, If_Match=etag).status == 412
+    assert site.olga.read(path(site, kind))["name"] == "first"
