@@ -37,7 +37,7 @@ def visible_outlets(actor: Any, *, archived: bool = False) -> "QuerySet[Outlet]"
 
 def find(rows: "QuerySet[M]", number: int, *, code: str) -> M:
     """Raises NotFound with the code `unknown_<what>` where the row is not among `rows`."""
-    found = rows.filter(pk=number).first() if number < 2**63 else None
+    found = rows.filter(pk=number).first()
     if found is None:
         raise NotFound(f"There is no such {code.removeprefix('unknown_')}.", code=code)
     return found
