@@ -30,10 +30,15 @@ ZONES = (
 
 
 def changes(zone: str, year: int) -> list[datetime]:
-    """The instants, to the minute, at which the zone's clock is moved in that year."""
-    quarters = [datetime(year, 1, 1, tzinfo=UTC) + timedelta(minutes=15) * number for number in range(366 * 96)]
-    offsets = [quarter.astimezone(ZoneInfo(zone)).utcoffset() for quarter in quarters]
-    return [quarters[place] for place in range(1, len(quarters)) if offsets[place] != offsets[place - 1]]
+    """The instants, to the minute, at which the zone's clock is moved in that year: by day, then by its quarters."""
+    days = moved([datetime(year, 1, 1, tzinfo=UTC) + timedelta(days=number) for number in range(367)], zone)
+    return [at for day in days for at in moved([day - 15 * MINUTE * number for number in range(96, -1, -1)], zone)]
+
+
+def moved(moments: list[datetime], zone: str) -> list[datetime]:
+    """Those at which the clock stands otherwise to UTC than at the one before."""
+    offsets = [moment.astimezone(ZoneInfo(zone)).utcoffset() for moment in moments]
+    return [moments[place] for place in range(1, len(moments)) if offsets[place] != offsets[place - 1]]
 
 
 def local(moment: datetime, zone: str, spelling: str = "%Y-%m-%d %H:%M:%S") -> str:
@@ -90,9 +95,9 @@ def test_the_last_stored_event_counts_for_the_next_request(old: Esp32, settings:
 def test_every_change_of_two_years(old: Esp32, settings: Settings, zone: str) -> None:
     """Live and as a queue, each from its own device's point of view: exact to the second."""
     settings.DEVICE_TIME_ZONE = zone
-    moved = [change for year in (2025, 2026) for change in changes(zone, year)]
-    assert moved
-    for number, change in enumerate(moved):
+    changed = [change for year in (2025, 2026) for change in changes(zone, year)]
+    assert changed
+    for number, change in enumerate(changed):
         presses = pressed_around(change)
         for at in presses:
             assert believed(local(at, zone), at + MINUTE) == (at, None), "live"

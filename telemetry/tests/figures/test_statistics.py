@@ -1,6 +1,7 @@
 """Statistics are a plain count of the events, whatever zone, granularity, window, place and person ask for them.
 
-What is expected is counted here: the wall clock is walked a quarter of an hour (or a minute) after the other.
+What is expected is counted here: the wall clock is walked in steps of which each hour, day or month takes several, and
+by minutes for those.
 """
 
 from collections import Counter
@@ -29,6 +30,7 @@ from tests.support.length import length
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 NAMES = ("basic", "standard", "premium")
 FORMATS = {"minute": "%Y-%m-%d %H:%M", "hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "month": "%Y-%m"}
+STEPS = {"minute": MINUTE, "hour": 15 * MINUTE, "day": DAY / 4, "month": DAY}
 
 CENTRES = [
     datetime(2026, 1, 31, 20, tzinfo=UTC),  # a month ends
@@ -70,7 +72,7 @@ PRESSES = st.lists(
 
 def labels_of(zone: ZoneInfo, granularity: str, first: str, last: str, near: datetime) -> tuple[list[str], list[str]]:
     """What a clock shows from `first` to `last`, and as many labels before. It shows `last` before `near`."""
-    step = MINUTE if granularity == "minute" else 15 * MINUTE
+    step = STEPS[granularity]
     near = near.replace(minute=0)
     shown: set[str] = set()
     before: set[str] = set()

@@ -3,6 +3,7 @@
 What is expected is counted here: instants are walked a minute after the other until the wall shows more than it may.
 """
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -64,9 +65,9 @@ def begin_of(label: str) -> datetime:
     return datetime.fromisoformat(f"{label}-01" if len(label) == len("2026-03") else label)
 
 
-def number(told: Told, label: str, granularity: str, zone: str, stop: datetime) -> int:
-    """Of the bucket, before `stop`."""
-    return sum(wall(at, zone).strftime(FORMATS[granularity]) == label and at < stop for at, *_ in told)
+def numbers(told: Told, granularity: str, zone: str, stop: datetime) -> "Counter[str]":
+    """By bucket, before `stop`."""
+    return Counter(wall(at, zone).strftime(FORMATS[granularity]) for at, *_ in told if at < stop)
 
 
 @pytest.mark.thorough
@@ -87,8 +88,8 @@ def test_both_end_at_the_same_elapsed_time(kept: str, zone: str, change: str) ->
                 begun, begun_before = (begin_of(one[-1]) for one in (labels, before))
                 shown = begun_before + (wall(now, zone) - begun)
                 stop = first_after(shown, zone, again=granularity == "minute")
-                last = number(told, labels[-1], granularity, zone, now + MINUTE / 60)
-                last_before = number(told, before[-1], granularity, zone, stop)
+                last = numbers(told, granularity, zone, now + MINUTE / 60)[labels[-1]]
+                last_before = numbers(told, granularity, zone, stop)[before[-1]]
                 assert found["labels"] == labels
                 assert found["series"]["total"] == [*whole["series"]["total"][:-1], last]
                 assert found["prev_series"]["total"] == [*whole["prev_series"]["total"][:-1], last_before]
@@ -107,20 +108,18 @@ def test_an_hour_stands_beside_the_same_one_of_days_before(kept: str, zone: str,
             stop = first_after(wall(now, zone) - days * DAY, zone)
             begins = begin_of(found.labels[0]).replace(hour=0) - days * DAY
             there = [begin_of(label) - days * DAY for label in found.labels]
-            assert found.before == [
-                number(told, f"{one:%Y-%m-%d %H:00}", "hour", zone, stop) if is_shown(one, zone) else None
-                for one in there
-            ]
+            shown, counted = hours_shown(there, zone), numbers(told, "hour", zone, stop)
+            assert found.before == [counted[f"{one:%Y-%m-%d %H:00}"] if one in shown else None for one in there]
             # All of it, an hour too that today's clock has skipped.
             expected = sum(wall(at, zone) >= begins and at < stop for at, *_ in told)
             assert (found.total_before, found.theirs, found.no_data_before) == (expected, expected, "")
             assert found.total == sum(wall(at, zone) >= begins + days * DAY and at <= now for at, *_ in told)
 
 
-def is_shown(hour: datetime, zone: str) -> bool:
-    """Whether the clock shows any minute of that hour."""
-    start = (hour - DAY).replace(tzinfo=UTC)
-    return any(wall(start + minutes * MINUTE, zone).replace(minute=0) == hour for minutes in range(2880))
+def hours_shown(hours: list[datetime], zone: str) -> set[datetime]:
+    """Those about `hours` of which the clock shows any minute."""
+    start, minutes = (hours[0] - DAY).replace(tzinfo=UTC), (hours[-1] - hours[0] + 2 * DAY) // MINUTE
+    return {wall(start + number * MINUTE, zone).replace(minute=0) for number in range(minutes)}
 
 
 @pytest.mark.django_db
