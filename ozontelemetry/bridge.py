@@ -193,7 +193,8 @@ async def _send(send: Send, reply: _Reply, threads: Executor, work: Work) -> Non
         pass  # nobody reads it
     except Exception:
         # The status has gone out already; all that is left is to cut the reply short.
-        logger.exception("a streamed reply failed")
+        if not work.has_left:  # else it failed because nobody waits: its statement was ended
+            logger.exception("a streamed reply failed")
 
 
 async def _watch(receive: Receive, work: Work) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +15,8 @@ from ozontelemetry import sending
 from ozontelemetry.bridge import THREADS, DjangoBridge
 from ozontelemetry.static import StaticFiles
 from ozontelemetry.tests.test_bridge import KIB, Exchange, Message, Stream, Wsgi, run
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
 
 class TestReaders:
@@ -129,15 +131,34 @@ class TestWorkThatNobodyWaitsFor:
         def endless() -> bytes:
             try:
                 with connection.cursor() as cursor:
-                    cursor.execute(
-                        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
-                    )
+                    cursor.execute(ENDLESS)
             finally:
                 connection.close()  # of a thread that outlives this test
             return b"never"
 
         with pytest.raises(OperationalError, match=r"interrupted|canceling statement"):
             self.leaving("GET", endless)
+
+    def test_nor_is_a_stream_said_to_fail(self, transactional_db: None, caplog: pytest.LogCaptureFixture) -> None:
+        def endless() -> Iterator[bytes]:
+            yield b"begun"
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(ENDLESS)
+                yield b"never"
+            finally:
+                connection.close()
+
+        stream = Stream(endless())
+
+        async def exchange() -> Exchange:
+            one = Exchange(method="GET")
+            asyncio.get_running_loop().call_later(0.1, one.left.set)
+            await DjangoBridge(Wsgi(lambda: stream))(one.scope, one.receive, one.send)
+            return one
+
+        assert [message.get("body") for message in run(exchange).sent] == [None, b"begun"]
+        assert (stream.made, stream.closed.is_set(), caplog.messages) == (1, True, [])
 
     def test_code_between_statements_asks(self) -> None:
         def endless() -> bytes:
