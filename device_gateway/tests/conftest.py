@@ -16,6 +16,7 @@ from device_gateway.keys.credentials import set_key
 from device_gateway.models import Credential, Device, DeviceTelemetry
 from ozone.accounts.tokens import issue
 from tests.support.doors import Answer, Door
+from tests.support.kept import Kept
 
 CLAIM = "/gateway/devices/claim"
 INGEST = "/gateway/device-data/ingest"
@@ -48,8 +49,38 @@ def olga(write_path: None) -> User:
     return User.objects.create_user("olga", is_staff=True)
 
 
+@dataclass
+class Hers:
+    """Vera, and as much of her meter as a test is about."""
+
+    vera: User
+    device: Device
+    key: str = ""
+
+    @classmethod
+    def make(cls) -> "Hers":
+        vera = User.objects.create_user("vera")
+        return cls(vera, Device.objects.create(name="Factory Meter 1", owner=vera, location="Line A"))
+
+    @classmethod
+    def make_equipped(cls) -> "Hers":
+        hers = cls.make()
+        return cls(hers.vera, hers.device, equip(hers.device).key)
+
+
+_HERS, _EQUIPPED = Kept(Hers.make), Kept(Hers.make_equipped)
+
+
 @pytest.fixture
-def vera(write_path: None) -> User:
+def hers(request: pytest.FixtureRequest, write_path: None) -> Hers:
+    return (_EQUIPPED if "meter" in request.fixturenames else _HERS).lay()
+
+
+@pytest.fixture
+def vera(request: pytest.FixtureRequest, write_path: None) -> User:
+    if "device" in request.fixturenames:
+        hers: Hers = request.getfixturevalue("hers")
+        return hers.vera
     return User.objects.create_user("vera")
 
 
@@ -59,15 +90,15 @@ def mallory(write_path: None) -> User:
 
 
 @pytest.fixture
-def device(vera: User) -> Device:
+def device(hers: Hers) -> Device:
     """As seed 000 makes one: not assigned, without a key."""
-    return Device.objects.create(name="Factory Meter 1", owner=vera, location="Line A")
+    return hers.device
 
 
 @pytest.fixture
-def meter(device: Device) -> Meter:
+def meter(device: Device, hers: Hers) -> Meter:
     """The same device, assigned and with a key."""
-    return equip(device)
+    return Meter(device, hers.key)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,7 +14,8 @@ from device_gateway.tests.conftest import get, token_of
 from telemetry.machines.bindings import register_machine
 from telemetry.models import DeviceStatus, Machine, Outlet, TelemetryEvent
 from telemetry.tests.cast import Site
-from tests.support.doors import Answer, Door
+from tests.support.doors import Answer, DjangoDoor, Door
+from tests.support.kept import Kept
 
 MAC = "EC:E3:34:46:2B:C0"
 OTHER_MAC = "02:00:00:00:00:02"
@@ -106,16 +107,42 @@ def stranger(door: Door) -> Esp32:
     return Esp32(door)
 
 
+@dataclass
+class Installed:
+    """An ESP32 that has shaken hands, in a machine at an outlet."""
+
+    token: str
+    outlet: Outlet
+
+    @classmethod
+    def make(cls) -> "Installed":
+        stranger = Esp32(DjangoDoor()).enrol()
+        outlet = Outlet.objects.create(name="Chai Chee")
+        register_machine(device=stranger.device, outlet=outlet, name="CH1/027/2024")
+        return cls(stranger.token, outlet)
+
+
+_INSTALLED: Final = Kept(Installed.make)
+
+
 @pytest.fixture
-def outlet(write_path: None) -> Outlet:
+def installed(write_path: None) -> Installed:
+    return _INSTALLED.lay()
+
+
+@pytest.fixture
+def outlet(request: pytest.FixtureRequest, write_path: None) -> Outlet:
+    """The machine's, where the test has one."""
+    if "esp32" in request.fixturenames:
+        installed: Installed = request.getfixturevalue("installed")
+        return installed.outlet
     return Outlet.objects.create(name="Chai Chee")
 
 
 @pytest.fixture
-def esp32(stranger: Esp32, outlet: Outlet) -> Esp32:
+def esp32(stranger: Esp32, installed: Installed) -> Esp32:
     """Enrolled, and in the machine CH1/027/2024."""
-    stranger.enrol()
-    register_machine(device=stranger.device, outlet=outlet, name="CH1/027/2024")
+    stranger.token = installed.token
     return stranger
 
 

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
@@ -17,7 +17,16 @@ from django.utils import timezone
 from ozone.wire.times import people_zone
 
 Made = TypeVar("Made")
-_NOW, _TODAY = object(), object()
+_TODAY = object()
+_MOMENT, _DATE = models.DateTimeField(), models.DateField()
+
+
+@dataclass(frozen=True)
+class _After:
+    """A moment that hangs on that of making: itself, or the end of a window that began then. A moment that was told has
+    other microseconds."""
+
+    time: timedelta
 
 
 @cache
@@ -45,7 +54,7 @@ def tables_with_rows() -> set[str]:
 
 
 class Kept(Generic[Made]):
-    """`make` stores rows and returns a dataclass of them. For tests in a transaction that is rolled back."""
+    """`make` stores rows and returns a dataclass of them."""
 
     def __init__(self, make: Callable[[], Made]) -> None:
         self._make = make
@@ -93,17 +102,13 @@ class _First(Generic[Made]):
 
     def again(self) -> Made:
         now = timezone.now()
-        later = {
-            _NOW: models.DateTimeField().get_db_prep_save(now, connection),
-            _TODAY: models.DateField().get_db_prep_save(_day(now), connection),
-        }
         with transaction.atomic(), connection.cursor() as cursor:
             for table, (statement, rows) in self.rows.items():
                 if table not in self.added:
                     cursor.execute(f"DELETE FROM {table}")
-                cursor.executemany(statement, [[_when(value, later) for value in row] for row in rows])
+                cursor.executemany(statement, [[_when(value, now) for value in row] for row in rows])
         made = copy.deepcopy(self.made)
-        _move(made, {self.at: now, _day(self.at): _day(now)}, set())
+        _move(made, self.at, now, set())
         return made
 
 
@@ -127,26 +132,39 @@ def _rows(model: type[models.Model]) -> Any:
 
 def _parameters(model: type[models.Model], row: tuple[Any, ...], at: datetime) -> list[Any]:
     return [
-        _NOW if value == at else _TODAY if value == _day(at) else field.get_db_prep_save(value, connection)
+        field.get_db_prep_save(value, connection) if (known := _known(value, at)) is value else known
         for field, value in zip(model._meta.concrete_fields, row, strict=True)
     ]
+
+
+def _known(value: Any, at: datetime) -> Any:
+    """What is told by the moment of making as such; else the value."""
+    if isinstance(value, datetime):
+        hangs_on_it = value == at or (at.microsecond and value.tzinfo and value.microsecond == at.microsecond)
+        return _After(value - at) if hangs_on_it else value
+    return _TODAY if isinstance(value, date) and value == _day(at) else value
 
 
 def _day(moment: datetime) -> date:
     return moment.astimezone(people_zone()).date()
 
 
-def _when(value: Any, later: dict[object, Any]) -> Any:
-    return later[value] if value is _NOW or value is _TODAY else value
+def _when(value: Any, now: datetime) -> Any:
+    if isinstance(value, _After):
+        return _MOMENT.get_db_prep_save(now + value.time, connection)
+    return _DATE.get_db_prep_save(_day(now), connection) if value is _TODAY else value
 
 
-def _move(thing: Any, later: dict[Any, Any], seen: set[int]) -> None:
+def _move(thing: Any, at: datetime, now: datetime, seen: set[int]) -> None:
     """Of a dataclass, its models, and those that they hold."""
     seen.add(id(thing))
     for name, value in list(vars(thing).items()):
-        if isinstance(value, date) and value in later:
-            setattr(thing, name, later[value])
+        known = _known(value, at)
+        if isinstance(known, _After):
+            setattr(thing, name, now + known.time)
+        elif known is _TODAY:
+            setattr(thing, name, _day(now))
         held = value.fields_cache.values() if isinstance(value, ModelState) else [value]
         for other in held:
             if (isinstance(other, models.Model) or is_dataclass(other)) and id(other) not in seen:
-                _move(other, later, seen)
+                _move(other, at, now, seen)
