@@ -18,7 +18,7 @@ from typing import Any
 
 import django
 
-from ozontelemetry.server import end_at_once, hear_ends, hold_ends, keep_files_private
+from ozontelemetry.server import end_at_once, end_if_it_stands_still, hear_ends, hold_ends, keep_files_private
 
 # All that is loaded stays: to look again and again what of it could go is a sixth of a start.
 gc.disable()
@@ -109,6 +109,8 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     # The server ends one run of the event loop here and begins another. A signal between them would be lost.
     await asyncio.sleep(LOOP_RUNS_AFTER)
     hear_ends()
+    if IS_WORKER:
+        end_if_it_stands_still()
     await receive()  # lifespan.shutdown
     runner.stop()
     follower.stop()

@@ -7,6 +7,8 @@ of their lives:
   worker         held from its birth on ── import: ends at once ── held ── its event loop runs: granian's and ours
 """
 
+import asyncio
+import faulthandler
 import os
 import resource
 import shutil
@@ -27,6 +29,11 @@ WORKERS: Final = {"sqlite": 1, "postgresql": 2}
 ARENAS: Final = "2"
 """Heaps of glibc in a process. By itself it makes eight a processor, and each keeps what a large reply of its threads
 once took: after two thousand of the costliest requests 400 MB were resident, with two 330."""
+
+STILL_SECONDS: Final = 60.0
+"""How long the event loop may stand still. A turn of it takes far less on a loaded machine, and also on one that was
+stopped for a while."""
+PUT_OFF_SECONDS: Final = 10.0
 
 
 def become_server(*, host: str, port: int, workers: int) -> NoReturn:
@@ -108,6 +115,16 @@ def hold_ends() -> None:
 def hear_ends() -> None:
     """What has waited is heard now."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
+
+
+def end_if_it_stands_still() -> None:
+    """From the running event loop, from now on. A process whose loop stands still answers nobody, neither devices nor
+    probes, and does not end either: so it is ended, all its frames in the log, and the main process starts another.
+
+    Python's own fault handler does that, in a thread that needs nothing of Python: not even its lock.
+    """
+    faulthandler.dump_traceback_later(STILL_SECONDS, exit=True)
+    asyncio.get_running_loop().call_later(PUT_OFF_SECONDS, end_if_it_stands_still)
 
 
 def main() -> None:
