@@ -21,8 +21,9 @@ from tests.support.staff import Staff
 from tests.support.traffic import FIRMWARE_SECONDS
 
 DEVICES = 8
-EVENTS = 90_000
-"""More than the buffers of a connection take while its client does not read."""
+EVENTS = 35_000
+LONG_ID = "x" * 110
+"""With it so many are more than the buffers of a connection take while its client does not read."""
 EXPORT = "/api/export/"
 COLUMNS = "device_id, event, event_type, treatment, counter, occurred_at, received_at, clock_suspect, source, payload"
 
@@ -75,7 +76,7 @@ def many(server: LiveServer, staff: Staff, keys: list[str]) -> int:
     execute(
         server,
         f"INSERT INTO telemetry_telemetryevent (event_id, {COLUMNS})"
-        f" SELECT 'e-' || n.i, {COLUMNS} FROM telemetry_telemetryevent"
+        f" SELECT 'e-{LONG_ID}-' || n.i, {COLUMNS} FROM telemetry_telemetryevent"
         f" CROSS JOIN (WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {EVENTS})"
         " SELECT i FROM n) AS n",
     )
