@@ -151,9 +151,10 @@ class PrivatePostgres(str):
 
 
 @contextmanager
-def private_postgres() -> Iterator[PrivatePostgres]:
-    """A running private server for the length of the block; afterwards its process and folder are gone."""
-    folder = Path(tempfile.mkdtemp(prefix="ozone-postgres-"))
+def private_postgres(within: str | None = None) -> Iterator[PrivatePostgres]:
+    """A running private server for the length of the block; afterwards its process and folder are gone. `within`: where
+    the folder is; by default where temporary files are."""
+    folder = Path(tempfile.mkdtemp(prefix="ozone-postgres-", dir=within))
     server: PrivatePostgres | None = None
     try:
         server = PrivatePostgres.create(folder)
