@@ -96,11 +96,13 @@ class TestDevice:
         assert meter.device.names.filter(name=f"dev-{meter.device.pk}").exists()
         assert meter.send(door).status == 201  # its key stays
 
+    @pytest.mark.alike
     def test_a_blank_name_stays_what_it_is(self, root: Client, meter: Meter) -> None:
         assert save(root, meter.device, name="x", device_id="", assigned="on").status_code == 302
         meter.device.refresh_from_db()
         assert meter.device.device_id == f"dev-{meter.device.pk}"
 
+    @pytest.mark.alike
     def test_saving_writes_no_old_reading_back(self, root: Client, meter: Meter, door: Door) -> None:
         page(root.get(f"{ADMIN}/device/{meter.device.pk}/change/"))
         meter.send(door, {"n": 1})
@@ -140,6 +142,7 @@ class TestDevice:
 class TestToken:
     """Seed 000's *rotate by updating the token in admin*: written, stored hashed, never shown."""
 
+    @pytest.mark.alike
     def test_a_value_sets_it(self, root: Client, meter: Meter, door: Door) -> None:
         assert save(root, meter.device, name="x", assigned="on", token="new-token-000001").status_code == 302
         credential = Credential.objects.get(revoked_at=None)
@@ -147,10 +150,12 @@ class TestToken:
         assert meter.send(door).status == 401
         assert door.post(INGEST, {}, "new-token-000001").status == 201
 
+    @pytest.mark.alike
     def test_blank_it_stays(self, root: Client, meter: Meter, door: Door) -> None:
         assert save(root, meter.device, name="x", assigned="on", token="").status_code == 302
         assert meter.send(door).status == 201
 
+    @pytest.mark.alike
     def test_it_is_never_shown(self, root: Client, meter: Meter) -> None:
         save(root, meter.device, name="x", assigned="on", token="new-token-000001")
         for path in (f"device/{meter.device.pk}/change/", "device/", "credential/", "device/add/"):
@@ -167,6 +172,7 @@ class TestToken:
         save(root, meter.device, name="x", assigned="on", token="new-token-000001")
         assert "new-token-000001" not in page(root.get(f"{ADMIN}/device/{meter.device.pk}/history/"))
 
+    @pytest.mark.alike
     @pytest.mark.parametrize(("length", "shown"), [(16, ""), (23, ""), (24, "Tokentok"), (127, "Tokentok")])
     def test_of_a_short_one_no_beginning_is_kept(self, root: Client, meter: Meter, length: int, shown: str) -> None:
         key = ("Tokentoken" * 13)[:length]
@@ -197,10 +203,12 @@ class TestToken:
         meter.device.save()
         assert meter.send(door).status == 201
 
+    @pytest.mark.alike
     def test_127_characters(self, root: Client, meter: Meter, door: Door) -> None:
         assert save(root, meter.device, name="x", assigned="on", token="k" * 127).status_code == 302
         assert door.post(INGEST, {}, "k" * 127).status == 201
 
+    @pytest.mark.alike
     def test_another_devices_token(self, root: Client, meter: Meter, other_meter: Meter) -> None:
         assert errors(save(root, meter.device, name="x", assigned="on", token=other_meter.key)) == ["token"]
         assert Credential.objects.filter(revoked_at=None).count() == 2
@@ -271,6 +279,7 @@ def test_who(write_path: None, vera: User, olga: User, device: Device) -> None:
     assert client.get(f"{ADMIN}/device/").status_code == 403  # staff without the permission
 
 
+@pytest.mark.alike
 def test_a_device_without_a_key(root: Client, device: Device) -> None:
     assert "none" in page(root.get(f"{ADMIN}/device/{device.pk}/change/"))
     equip(device)

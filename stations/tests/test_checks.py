@@ -255,6 +255,7 @@ class TestSignature:
         assert "signature" in caplog.text
 
 
+@pytest.mark.alike
 class TestLog:
     """What the seed's two greps find in it."""
 
@@ -306,6 +307,7 @@ class TestLog:
 class TestOff:
     PATHS = (DATA, VERIFY, "/api/stations/", f"/api/stations/{SERIAL}/", "/api/power-banks/")
 
+    @pytest.mark.alike
     @pytest.mark.parametrize("change", [{"IOT_SYSTEM_SIGNATURE_SECRET": ""}, {"STATIONS_ENABLED": "0"}])
     def test_everything_is_404(self, connector: Connector, change: dict[str, str]) -> None:
         with override_settings(**change):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
+import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -117,6 +118,7 @@ class FullSyncTests(StationCase):
         assert answer["errors"] == {"timestamp": "More than 10 minutes ahead of the server's time."}
         assert Station.objects.count() == 1
 
+    @pytest.mark.alike
     def test_without_a_time_of_its_own(self) -> None:
         one, two = full({1: "BANK-A"}), full({2: "BANK-A"})
         del one["timestamp"], two["timestamp"]
@@ -187,6 +189,7 @@ class FullSyncTests(StationCase):
         assert picture() == {"BANK-A": ("AVAILABLE", "south", 3)}
         assert slots("north")[0] == (1, "AVAILABLE", 0)
 
+    @pytest.mark.alike
     def test_every_spelling_of_signal_strength(self) -> None:
         for number, (told, kept) in enumerate(
             [("28", "28"), ("-65", "-65"), ("CSQ:28", "CSQ:28"), ("RSSI:-65", "RSSI:-65"), ("0", "0"), (28, "28")]
@@ -283,11 +286,13 @@ class ReturnTests(StationCase):
         assert self.ok(message) == answer | {"replayed": True}
         assert PowerBankReturn.objects.count() == 1
 
+    @pytest.mark.alike
     def test_into_a_slot_that_held_another(self) -> None:
         self.ok(full({2: "BANK-B"}, at=T0 + 11))
         self.ok(returned("BANK-A", 2, at=T0 + 12))
         assert picture() == {"BANK-A": ("AVAILABLE", SERIAL, 2), "BANK-B": ("RENTED", None, None)}
 
+    @pytest.mark.alike
     def test_from_another_station(self) -> None:
         self.ok(full({4: "BANK-A"}, at=T0 + 15, serial="elsewhere"))
         self.ok(returned("BANK-A", 2, at=T0 + 20))
@@ -343,6 +348,7 @@ class StatusTests(StationCase):
         assert (answer["stale"], answer["data"]["status"]) == (True, "ONLINE")
         assert Station.objects.get().status == "ONLINE"
 
+    @pytest.mark.alike
     def test_on_and_off_without_times(self) -> None:
         self.ok(full(at=T0))
         for second, word in enumerate(("OFFLINE", "ONLINE", "OFFLINE"), int(time.time())):

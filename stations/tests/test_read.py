@@ -171,6 +171,7 @@ def test_parameters(olga: User, path: str, place: str) -> None:
     )
 
 
+@pytest.mark.alike
 def test_who_may_read(connector: Connector, olga: User) -> None:
     connector.send(full(at=T0))
     vera = User.objects.create_user("vera", "vera@example.com", "a long walk to the well")
@@ -214,6 +215,7 @@ def test_other_paths_that_begin_alike_have_not(olga: User, path: str) -> None:
     assert not has_own_shape(path)
 
 
+@pytest.mark.alike
 def test_admin_pages(connector: Connector) -> None:
     connector.send(full({1: "BANK-A"}, at=T0))
     connector.send(returned("BANK-A", 2, at=T0 + 1))

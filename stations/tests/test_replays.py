@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from unittest import mock
 
+import pytest
 from django.db.models import F
 from django.test import override_settings
 from django.utils import timezone
@@ -82,6 +83,7 @@ class CapturedTests(StationCase):
         assert self.ok(message, at=self.second)["replayed"] is True
         assert Station.objects.count() == 0
 
+    @pytest.mark.alike
     def test_one_that_failed_is_not_remembered(self) -> None:
         early = returned("BANK-B", 2, at=T0 + 5)
         self.refused(404, "POWER_BANK_NOT_FOUND", early, at=self.second)

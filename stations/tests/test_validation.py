@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+import pytest
+
 from stations.models import Station
 from stations.tests.cast import SERIAL, StationCase, bank, full, returned, slot
 
@@ -10,6 +12,7 @@ T0 = int(time.time()) - 3600
 
 
 class ValidationTests(StationCase):
+    @pytest.mark.alike
     def test_places(self) -> None:
         cases: list[tuple[str, str, Any]] = [
             ("device.status", "device", {"serial_number": SERIAL, "status": "GONE", "last_heartbeat": "2025-10-27"}),

@@ -127,6 +127,7 @@ def test_online_and_sells_nothing(fleet: Make) -> None:
     assert told(some) == [("ended", f"Sells nothing: {LEFT}")]
 
 
+@pytest.mark.alike
 def test_who_sells_nothing_and_goes_for_good_is_silent(fleet: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selling, "LISTENED", HOUR)
     some = fleet(1)
@@ -139,6 +140,7 @@ def test_who_sells_nothing_and_goes_for_good_is_silent(fleet: Make, monkeypatch:
     assert told(some) == [("ended", f"Sells nothing: {LEFT}")]
 
 
+@pytest.mark.alike
 def test_what_the_ledger_says(fleet: Make) -> None:
     some = fleet(2)
     device = some.devices[0]

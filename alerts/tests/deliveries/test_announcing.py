@@ -51,6 +51,7 @@ def test_it_works(site: Site) -> None:
     assert to.wakes_at == NOON + GATHER
 
 
+@pytest.mark.alike
 def test_told_again_it_is_there_once(site: Site) -> None:
     channel(vera(site), NOON)
     one = incident(NOON, device=site.device)
@@ -59,6 +60,7 @@ def test_told_again_it_is_there_once(site: Site) -> None:
     assert states() == [(OPENED, "waiting")]
 
 
+@pytest.mark.alike
 def test_it_has_not_happened_where_the_transaction_has_not(site: Site) -> None:
     channel(vera(site), NOON)
     one = incident(NOON, device=site.device)
@@ -76,6 +78,7 @@ def test_who_sees_it(site: Site) -> None:
     assert told() == {"olga": ["opened", "opened"], "vera": ["opened"]}
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     "fields",
     [
@@ -99,12 +102,14 @@ def test_nobody_who_may_not_sign_in(site: Site) -> None:
     assert states() == []
 
 
+@pytest.mark.alike
 def test_of_its_kinds_and_outlets(site: Site) -> None:
     channel(vera(site), NOON, conditions=["silent"], outlets=[site.outlet.pk])
     tell(incident(NOON, device=site.device, outlet=site.outlet), NOON)
     assert states() == [(OPENED, "waiting")]
 
 
+@pytest.mark.alike
 def test_the_end_is_told_to_whom_the_beginning_was(site: Site) -> None:
     first = channel(vera(site), NOON)
     one = incident(NOON, device=site.device)
@@ -115,6 +120,7 @@ def test_the_end_is_told_to_whom_the_beginning_was(site: Site) -> None:
     assert states(channel=later) == []
 
 
+@pytest.mark.alike
 def test_what_machines_are_told(site: Site) -> None:
     people, machines = channel(vera(site), NOON), channel(vera(site), NOON, kind=WEBHOOK)
     one = incident(NOON, device=site.device)
@@ -125,6 +131,7 @@ def test_what_machines_are_told(site: Site) -> None:
 
 
 class TestEscalation:
+    @pytest.mark.alike
     def test_the_next_is_told_after_its_minutes(self, site: Site) -> None:
         channel(vera(site), NOON)
         second = channel(site.olga.user, NOON, after_minutes=15)
@@ -133,6 +140,7 @@ class TestEscalation:
         assert send(second, NOON + 15 * MINUTE + GATHER) is not None
         assert states(channel=second) == [(OPENED, "sent")]
 
+    @pytest.mark.alike
     @pytest.mark.parametrize("how", [ACKNOWLEDGED, ENDED])
     def test_not_where_somebody_has_seen_to_it(self, site: Site, how: str) -> None:
         second = channel(site.olga.user, NOON, after_minutes=15)
@@ -153,6 +161,7 @@ class TestEscalation:
         assert send(second, NOON + 16 * MINUTE) is None
         assert states(channel=second) == [(OPENED, "dropped")]
 
+    @pytest.mark.alike
     def test_those_who_wait_for_it(self, site: Site) -> None:
         last = channel(site.olga.user, NOON, after_minutes=None)
         one = incident(NOON, device=site.device)
@@ -210,6 +219,7 @@ class TestStorms:
         assert set(states()) == {(OPENED, "sent")}
         assert Delivery.objects.values("message").distinct().count() == 1
 
+    @pytest.mark.alike
     def test_then_one_a_minute(self, site: Site) -> None:
         to = channel(site.olga.user, NOON)
         tell(incident(NOON, device=site.device), NOON)

@@ -55,17 +55,20 @@ def test_it_works(to: Channel) -> None:
     assert row.sent_at == DUE + timedelta(seconds=1)
 
 
+@pytest.mark.alike
 def test_nothing_is_due_yet(to: Channel) -> None:
     assert claim(to.pk, DUE - timedelta(seconds=1)) is None
     assert wakes_at(to) == DUE
 
 
+@pytest.mark.alike
 def test_nobody_else_has_it(to: Channel) -> None:
     assert claim(to.pk, DUE) is not None
     assert claim(to.pk, DUE) is None
     assert claim(to.pk, DUE + CLAIM) is None
 
 
+@pytest.mark.alike
 @pytest.mark.django_db(transaction=True)
 def test_what_is_told_meanwhile_is_not_overlooked(site: Site, to: Channel) -> None:
     with just_before(lambda: tell(incident(NOON, subject_key="device:x", device=site.device), DUE)):
@@ -75,6 +78,7 @@ def test_what_is_told_meanwhile_is_not_overlooked(site: Site, to: Channel) -> No
     assert states() == [(OPENED, "sent")] * 2
 
 
+@pytest.mark.alike
 def test_of_a_channel_that_is_gone(to: Channel) -> None:
     found = claim(to.pk, DUE)
     assert found is not None
@@ -105,22 +109,26 @@ class TestAgain:
         assert (row.state, row.next_try, row.response_code, row.error) == ("failed", None, 503, "It answered 503.")
         assert wakes_at(to) is None
 
+    @pytest.mark.alike
     def test_no_sooner_than_the_other_side_asks(self, to: Channel) -> None:
         send(to, DUE, Outcome(False, 429, "It answered 429.", retry_after=900.0))
         assert the_one().next_try == DUE + timedelta(minutes=15)
 
+    @pytest.mark.alike
     def test_what_may_have_come_through_is_marked(self, to: Channel) -> None:
         send(to, DUE, Outcome(False, error="It did not answer within 10 s.", is_unknown=True))
         assert the_one().maybe_twice
         send(to, DUE + HOUR)
         assert (the_one().state, the_one().maybe_twice) == ("sent", True)
 
+    @pytest.mark.alike
     def test_what_wants_no_more(self, to: Channel) -> None:
         send(to, DUE, Outcome(False, 410, "It answered 410.", is_gone=True))
         assert the_one().state == "failed"
         to.refresh_from_db()
         assert to.stopped
 
+    @pytest.mark.alike
     def test_new_ones_do_not_wait_for_it(self, site: Site, to: Channel) -> None:
         send(to, DUE, BAD)
         tell(incident(NOON, subject_key="device:x", device=site.device), DUE)
@@ -169,6 +177,7 @@ class TestCrash:
         assert the_one().state == "sent"
 
 
+@pytest.mark.alike
 class TestStopped:
     def test_nothing_more_goes_out(self, site: Site, to: Channel) -> None:
         stop(to, DUE)
@@ -198,11 +207,13 @@ class TestCodes:
         )  # fmt: skip
         return made
 
+    @pytest.mark.alike
     def test_it_is_tried_again_while_it_is_good(self, made: Channel) -> None:
         assert send(made, NOON, BAD) is not None
         assert send(made, NOON + HOUR - timedelta(seconds=1)) is not None
         assert states() == [(VERIFY, "sent")]
 
+    @pytest.mark.alike
     def test_not_when_it_is_worth_nothing(self, made: Channel) -> None:
         send(made, NOON, BAD)
         assert send(made, NOON + HOUR) is None
@@ -216,6 +227,7 @@ class TestCodes:
         assert states() == [(VERIFY, "dropped")]
 
 
+@pytest.mark.alike
 def test_a_device_that_became_anothers(site: Site, to: Channel) -> None:
     """Between what happened and its message it was sold."""
     site.device.owner = site.mallory.user
@@ -224,6 +236,7 @@ def test_a_device_that_became_anothers(site: Site, to: Channel) -> None:
     assert states() == [(OPENED, "dropped")]
 
 
+@pytest.mark.alike
 def test_the_beginning_and_the_end_in_one(site: Site, to: Channel) -> None:
     one = Delivery.objects.get().incident
     assert one is not None

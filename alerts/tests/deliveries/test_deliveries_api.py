@@ -59,6 +59,7 @@ def test_it_works(site: Site) -> None:
     }
 
 
+@pytest.mark.alike
 def test_who_reads_it(site: Site) -> None:
     """Staff read all of it, and no address and no secret in it; nobody else reads what is not theirs."""
     to = channel(site.vera.user, NOON, kind=WEBHOOK)
@@ -137,6 +138,7 @@ class TestReplay:
         refused = site.vera.post(f"{LOG}{Delivery.objects.get().pk}/replay/")
         assert (refused.status, refused.json()["code"]) == (409, "not_replayable")
 
+    @pytest.mark.alike
     def test_not_by_a_channel_that_is_stopped(self, site: Site) -> None:
         to = channel(site.vera.user, NOON)
         tell(incident(NOON, device=site.device), NOON)
@@ -145,6 +147,7 @@ class TestReplay:
         refused = site.vera.post(f"{LOG}{Delivery.objects.get().pk}/replay/")
         assert (refused.status, refused.json()["code"]) == (409, "channel_not_active")
 
+    @pytest.mark.alike
     def test_no_code(self, site: Site) -> None:
         to = channel(site.vera.user, NOON)
         row = Delivery.objects.create(
@@ -152,6 +155,7 @@ class TestReplay:
         )
         assert site.vera.post(f"{LOG}{row.pk}/replay/").json()["code"] == "not_replayable"
 
+    @pytest.mark.alike
     def test_only_ones_own(self, site: Site) -> None:
         to = channel(site.vera.user, NOON)
         tell(incident(NOON, device=site.device), NOON)

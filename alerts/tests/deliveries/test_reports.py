@@ -65,6 +65,7 @@ class TestDaily:
         assert "One incident is open." in lines
         assert "Bedok" not in "\n".join(lines)
 
+    @pytest.mark.alike
     def test_machines_that_sell_nothing(self, site: Site) -> None:
         to = channel(site.vera.user, MONDAY, daily=True)
         ended = {"subject_key": "device:1", "subject": "Again", "ended_at": NOON}
@@ -104,6 +105,7 @@ class TestDaily:
         found = dict(Delivery.objects.values_list("person__username", "data__total__presses"))
         assert found == {"olga": 2, "vera": 1}
 
+    @pytest.mark.alike
     @pytest.mark.parametrize("fields", [{"daily": False}, {"stopped_at": NOON}, {"verified_at": None}], ids=str)
     def test_not_to(self, site: Site, fields: dict[str, Any]) -> None:
         channel(site.vera.user, MONDAY, **{"daily": True, **fields})
@@ -137,6 +139,7 @@ class TestStatements:
         assert subject == "Statement 1 is closed: Chai Chee, 2026-02"
         assert f"https://ozone.example.com/statements/{site.outlet.pk}-2026-02/" in lines
 
+    @pytest.mark.alike
     def test_who_is_told(self, site: Site) -> None:
         """Staff, of what was closed since they asked to be told; nobody of what is old."""
         channel(site.olga.user, MONDAY + 2 * HOUR, statements=True)

@@ -59,6 +59,7 @@ def test_some_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (left, Incident.objects.count()) == ([3, 1], 0)
 
 
+@pytest.mark.alike
 def test_where_nothing_is_old_two_queries_are_asked(site: Site) -> None:
     incident(NOON, ended_at=NOON)
     with CaptureQueriesContext(connection) as captured:

@@ -64,6 +64,7 @@ def test_what_has_become_of_an_incident(site: Site, kind: str, title: str) -> No
     assert lines[-1].startswith("Stop these messages: https://ozone.example.com/channels/stop/")
 
 
+@pytest.mark.alike
 def test_who_has_acknowledged(site: Site) -> None:
     to = channel(site.vera.user, NOON, kind=WEBHOOK)
     one = incident(NOON, device=site.device, acknowledged_by=site.olga.user, acknowledged_at=NOON, note="On my way")
@@ -101,6 +102,7 @@ def test_a_code(site: Site, settings: Settings) -> None:
         assert code not in str([*Delivery.objects.values(), *Channel.objects.values()])
 
 
+@pytest.mark.alike
 def test_without_an_address_of_our_own_there_are_no_links(site: Site, settings: Settings) -> None:
     settings.PUBLIC_URL = ""
     to = channel(site.vera.user, NOON)
@@ -110,6 +112,7 @@ def test_without_an_address_of_our_own_there_are_no_links(site: Site, settings: 
     assert told.stop_url == ""
 
 
+@pytest.mark.alike
 def test_a_name_with_line_breaks(site: Site) -> None:
     """A subject is one line, whatever somebody calls a machine."""
     to = channel(site.vera.user, NOON)
@@ -136,6 +139,7 @@ def test_a_letter_as_html_says_the_same(site: Site) -> None:
     assert "url(" not in told.html and "@import" not in told.html
 
 
+@pytest.mark.alike
 def test_several_as_html(site: Site) -> None:
     to = channel(site.vera.user, NOON)
     for number in range(22):
@@ -148,6 +152,7 @@ def test_several_as_html(site: Site) -> None:
     assert "… and 2 more." in words
 
 
+@pytest.mark.alike
 def test_a_webhook_has_no_html(site: Site) -> None:
     to = channel(site.vera.user, NOON, kind=WEBHOOK)
     tell(incident(NOON, device=site.device), NOON)
@@ -178,6 +183,7 @@ class Links(HTMLParser):
             self.words.append(data)
 
 
+@pytest.mark.alike
 def test_beginning_and_end_together(site: Site) -> None:
     to: Any = channel(site.vera.user, NOON)
     one = incident(NOON, device=site.device)

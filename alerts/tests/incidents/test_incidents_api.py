@@ -107,6 +107,7 @@ def test_what_cannot_be_asked(site: Site, query: str) -> None:
     assert site.olga.get(f"{PATH}?{query}").status in (400, 404)
 
 
+@pytest.mark.alike
 def test_whose_they_are(site: Site) -> None:
     """The outlet's are seen by whoever has a machine there; the server's by staff."""
     silent(site, device=None, machine=None, kind="outlet_silent", subject_key=f"outlet:{site.outlet.pk}")

@@ -125,6 +125,7 @@ def test_of_one_thing(site: Site) -> None:
     assert not Rule.objects.exists()
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("change", "field"),
     [

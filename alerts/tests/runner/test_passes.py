@@ -35,6 +35,7 @@ def queries_of(some: Fleet) -> list[str]:
     return [query["sql"] for query in captured.captured_queries]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("number", [2, 40])
 def test_where_nothing_is_due_two_queries_are_asked(fleet: Make, number: int) -> None:
     some = fleet(number, 1)

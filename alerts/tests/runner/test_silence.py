@@ -47,6 +47,7 @@ def test_it_works(fleet: Make) -> None:
     assert len(some.announced()) == 2
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("seconds", [120, 300])
 def test_nothing_shorter_than_five_minutes_is_told(fleet: Make, settings: Any, seconds: int) -> None:
     """However soon devices are called offline; of one outlet all at once, and of another one machine."""
@@ -78,6 +79,7 @@ def test_an_outlet_is_one_alert(fleet: Make) -> None:
     assert not Incident.objects.filter(ended_at=None).exists()
 
 
+@pytest.mark.alike
 def test_an_outage_of_the_server_is_no_silence(fleet: Make) -> None:
     some = fleet(3, 2)
     some.go_on(IDLE)
@@ -144,6 +146,7 @@ def test_when_the_server_hears_nobody_it_says_so_once(fleet: Make) -> None:
     assert some.announced()[2:] == [("opened", "Silent: m0-0 at Outlet 0")]
 
 
+@pytest.mark.alike
 def test_a_threshold_of_a_device_an_outlet_or_all(fleet: Make) -> None:
     some = fleet(2, 2)
     Rule.objects.create(kind="silent", seconds=1200)
@@ -183,6 +186,7 @@ def test_a_threshold_of_all_is_gone_by_within_a_minute(fleet: Make, monkeypatch:
     assert set(waiting) == {some.now + IDLE}  # by the default
 
 
+@pytest.mark.alike
 def test_an_outlet_that_is_closed_is_not_waited_for(fleet: Make) -> None:
     some = fleet(1, 2)
     outlet = some.outlets[0]

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from alerts.incidents import services
 from alerts.incidents.models import Incident, Maintenance
 from alerts.tests.fleet import MINUTE, Fleet
@@ -28,6 +30,7 @@ def test_nobody_is_told_during_maintenance(fleet: Make) -> None:
     assert told(some) == [("opened", f"Silent: {LEFT}")]
 
 
+@pytest.mark.alike
 def test_what_nobody_acknowledges_goes_to_the_next(fleet: Make) -> None:
     some = fleet(2, 1)
     some.go_on(15 * MINUTE, without=[some.devices[0], some.devices[2]])

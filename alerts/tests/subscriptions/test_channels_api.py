@@ -91,6 +91,7 @@ class TestVerifying:
     def verify(self, site: Site, made: Channel, code: str) -> Answer:
         return site.vera.post(f"{CHANNELS}{made.pk}/verify/", {"code": code})
 
+    @pytest.mark.alike
     def test_nothing_is_told_before(self, site: Site, made: Channel) -> None:
         tell(incident(NOON, device=site.device), NOON)
         assert states() == [(VERIFY, "waiting")]
@@ -99,6 +100,7 @@ class TestVerifying:
         tell(incident(NOON, subject_key="device:x", device=site.device), NOON)
         assert states() == [(VERIFY, "waiting"), (OPENED, "waiting")]
 
+    @pytest.mark.alike
     def test_five_tries(self, site: Site, made: Channel) -> None:
         wrong = f"{(int(code_of(made)) + 1) % 10**8:08d}"
         assert [self.verify(site, made, wrong).json()["code"] for _ in range(5)] == ["wrong_code"] * 5
@@ -108,6 +110,7 @@ class TestVerifying:
         clock.shift(HOUR)
         assert self.verify(site, made, code_of(made)).json()["code"] == "wrong_code"
 
+    @pytest.mark.alike
     def test_another_code(self, site: Site, made: Channel) -> None:
         before = code_of(made)
         assert site.vera.post(f"{CHANNELS}{made.pk}/code/").status == 202
@@ -117,6 +120,7 @@ class TestVerifying:
         assert self.verify(site, made, before).json()["code"] == "wrong_code"
         assert self.verify(site, made, code_of(made)).status == 200
 
+    @pytest.mark.alike
     def test_once(self, site: Site, made: Channel) -> None:
         assert self.verify(site, made, code_of(made)).status == 200
         again = self.verify(site, made, code_of(made))
@@ -160,6 +164,7 @@ class TestWho:
         assert site.nobody.get(path).status == 401
         assert Channel.objects.filter(stopped_at=None).count() == 1
 
+    @pytest.mark.alike
     def test_twenty_of_a_person(self, site: Site) -> None:
         for _ in range(20):
             channel(site.vera.user, NOON)
@@ -207,10 +212,12 @@ class TestWhatItMayBe:
     def test_a_webhooks_address(self, site: Site, target: str) -> None:
         assert set(errors(site.vera.post(CHANNELS, {**HOOK, "target": target}))) == {"target"}
 
+    @pytest.mark.alike
     def test_one_that_is_allowed(self, site: Site, settings: Settings) -> None:
         settings.WEBHOOK_ALLOWED_NETWORKS = ["10.1.0.0/16"]
         assert add(site.vera, {**HOOK, "target": "https://10.1.2.3/"}).host == "10.1.2.3"
 
+    @pytest.mark.alike
     def test_a_kind_that_staff_allow(self, site: Site, settings: Settings) -> None:
         settings.ALERT_CHANNEL_KINDS = ["email", "ntfys"]
         assert set(errors(site.vera.post(CHANNELS, HOOK))) == {"kind"}
@@ -225,6 +232,7 @@ class TestWhatItMayBe:
         assert list(told) == [member]
         assert "no more than" in told[member][0]
 
+    @pytest.mark.alike
     def test_ten_chats_are_looked_at_in_ten_minutes(
         self, site: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -243,6 +251,7 @@ class TestWhatItMayBe:
         assert looked == [f"tgram://{n}" for n in range(10)]
         assert site.olga.post(CHANNELS, {"kind": "tgram", "target": "tgram://x"}).status == 400
 
+    @pytest.mark.alike
     def test_a_chat_is_shown_without_its_secret(self, site: Site, settings: Settings) -> None:
         settings.ALERT_CHANNEL_KINDS = ["tgram"]
         address = "tgram://123456789:ABCdefGHIjkl/987654321/"
@@ -278,6 +287,7 @@ class TestWhatItMayBe:
         assert set(errors(site.vera.post(CHANNELS, {**MAIL, "outlets": [mine, theirs]}))) == {"outlets"}
         assert add(site.vera, {**MAIL, "outlets": [mine]}).outlets == [mine]
 
+    @pytest.mark.alike
     def test_without_a_key_to_seal_it_with(self, site: Site, settings: Settings) -> None:
         settings.DEVICE_DATA_KEY = []
         refused = site.vera.post(CHANNELS, HOOK)
@@ -297,6 +307,7 @@ class TestChanging:
         stale = site.vera.ask("PATCH", path, {"name": "Mine"}, If_Match=before.headers["etag"])
         assert (stale.status, stale.json()["code"]) == (412, "changed_meanwhile")
 
+    @pytest.mark.alike
     def test_its_address_stays(self, site: Site) -> None:
         made = channel(site.vera.user, NOON)
         said = errors(site.vera.patch(f"{CHANNELS}{made.pk}/", {"target": "other@example.com"}))
@@ -336,6 +347,7 @@ class TestTrying:
         clock.shift(timedelta(seconds=60))
         assert site.vera.post(path).status == 202
 
+    @pytest.mark.alike
     @pytest.mark.parametrize("fields", [{"verified_at": None}, {"stopped_at": NOON}], ids=str)
     def test_only_an_active_one(self, site: Site, fields: dict[str, Any]) -> None:
         made = channel(site.vera.user, NOON, **fields)

@@ -69,6 +69,7 @@ def test_it_works(door: Door, device: Device) -> None:
     assert door.post(INGEST, SEED_READING, key).status == 201
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("mount", ["gateway", "api"])
 def test_the_reading_goes_beside_the_claim(door: Door, device: Device, mount: str, slash: str) -> None:
@@ -77,6 +78,7 @@ def test_the_reading_goes_beside_the_claim(door: Door, device: Device, mount: st
     assert answer.json()["ingest_url"] == f"http://testserver/{mount}/device-data/ingest"
 
 
+@pytest.mark.alike
 @pytest.mark.both_doors
 class TestIngestUrl:
     def url(self, door: Door, device: Device, secure: bool = False, peer: str = PEER, **headers: Any) -> str:
@@ -177,6 +179,7 @@ class TestInvalidToken:
         device.save()
         assert door.post(CLAIM, {"token": token}).json() == INVALID
 
+    @pytest.mark.alike
     def test_nothing_is_changed(self, door: Door, meter: Meter) -> None:
         door.post(CLAIM, {"token": "unknown"})
         assert Credential.objects.filter(revoked_at=None).count() == 1
@@ -319,6 +322,7 @@ def test_an_archived_device_keeps_its_token(door: Door, device: Device) -> None:
     assert door.post(CLAIM, {"token": token}).status == 201
 
 
+@pytest.mark.alike
 @pytest.mark.both_doors
 class TestGuessing:
     @pytest.fixture(autouse=True)

@@ -58,6 +58,7 @@ def test_unknown_device(door: Door, olga: User, name: str) -> None:
 
 @pytest.mark.both_doors
 class TestWho:
+    @pytest.mark.alike
     def test_staff_and_owner_by_token_and_by_session(self, door: Door, device: Device, olga: User, vera: User) -> None:
         for user in (olga, vera):
             assert door.post(path(device), {}, token_of(user)).status == 201

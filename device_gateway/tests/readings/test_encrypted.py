@@ -146,6 +146,7 @@ class TestBadEnvelope:
 
 
 class TestNonce:
+    @pytest.mark.alike
     def test_seen_before_it_is_a_repeat(self, twin: Twin) -> None:
         envelope = twin.envelope({"n": 1}, nonce=b"n" * 12)
         other = twin.envelope({"n": 2}, nonce=b"n" * 12)
@@ -185,6 +186,7 @@ class TestNonce:
             assert sender.meter.payloads() == [{"n": 1}]
 
 
+@pytest.mark.alike
 class TestPlain:
     @pytest.mark.parametrize("value", [{"kwh": 1}, {}, [{"kwh": 1}]])
     def test_it_is_refused(self, twin: Twin, value: Any) -> None:
@@ -205,6 +207,7 @@ class TestPlain:
         assert other_meter.rows() == []
 
 
+@pytest.mark.alike
 class TestAnotherClaim:
     def test_with_encryption_there_is_a_new_key(self, twin: Twin, door: Door) -> None:
         old = twin.envelope({"n": 1}, nonce=b"n" * 12)
@@ -223,6 +226,7 @@ class TestAnotherClaim:
         assert refusal(door.post(INGEST, twin.envelope({"n": 1}), reply["api_key"])) == (400, "encryption_not_set_up")
 
 
+@pytest.mark.alike
 class TestDataKey:
     """DEVICE_DATA_KEY: newest first, the others still open what they sealed."""
 

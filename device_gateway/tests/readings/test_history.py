@@ -92,6 +92,7 @@ class TestPages:
         keep(meter, (60, {"n": 60}))
         assert self.walk(door, token_of(olga), first) == [3, 2, 1, 0]
 
+    @pytest.mark.alike
     def test_500_unless_told_and_5000_at_most(self, meter: Meter, fetch: Any) -> None:
         keep(meter, *((n, {"n": n}) for n in range(501)))
         assert len(numbers(fetch())) == 500
@@ -154,6 +155,7 @@ class TestSpan:
             assert refusal(answer) == (400, "invalid")
             assert list(answer.json()["errors"]) == [name]
 
+    @pytest.mark.alike
     @pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
     def test_the_ends_of_time(self, fetch: Any, text: str) -> None:
         assert fetch(start=text).status == 200

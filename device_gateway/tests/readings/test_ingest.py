@@ -85,6 +85,7 @@ class TestBatch:
         assert meter.rows() == []
         assert DeviceState.objects.get().last_seen is not None
 
+    @pytest.mark.alike
     def test_a_thousand_and_not_one_more(self, door: Door, meter: Meter) -> None:
         assert refusal(meter.send(door, [{"n": n} for n in range(1001)])) == (400, "batch_too_long")
         assert meter.rows() == []
@@ -174,6 +175,7 @@ class TestGzip:
         assert (answer.status, answer.json()) == (201, {"status": "ok", "accepted": 500})
         assert meter.payloads() == [SEED_READING] * 500
 
+    @pytest.mark.alike
     def test_a_bomb(self, door: Door, meter: Meter) -> None:
         bomb = gzip.compress(b"[" + b" " * 20_000_000 + b"]")
         assert refusal(meter.send(door, bomb, Content_Encoding="gzip")) == (413, "body_too_large")
@@ -300,6 +302,7 @@ class TestMayNotSend:
         assert refusal(meter.send(door)) == (403, "device_archived")
 
 
+@pytest.mark.alike
 @pytest.mark.both_doors
 class TestRate:
     def test_a_devices_own_writes(self, door: Door, meter: Meter, other_meter: Meter, settings: Settings) -> None:

@@ -57,6 +57,7 @@ def test_the_servers_clock_is_set_back(door: Door, meter: Meter, olga: User) -> 
         assert get(door, path(meter.device), token_of(olga)).json()["payload"] == {"n": 2}
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("mount", ["gateway", "api"])
 @pytest.mark.both_doors
@@ -84,6 +85,7 @@ class TestWho:
         meter.send(door)
         return f"/gateway/devices/{meter.device.pk}/{request.param}"
 
+    @pytest.mark.alike
     def test_staff_owner_and_the_device_itself(
         self, door: Door, meter: Meter, url: str, olga: User, vera: User
     ) -> None:
@@ -92,6 +94,7 @@ class TestWho:
         for user in (olga, vera):
             assert get(door, url, **cookie_of(user)).status == 200
 
+    @pytest.mark.alike
     def test_a_stranger_and_another_device_find_nothing(
         self, door: Door, url: str, other_meter: Meter, mallory: User
     ) -> None:
@@ -102,6 +105,7 @@ class TestWho:
     def test_signed_out(self, door: Door, url: str) -> None:
         assert refusal(get(door, url)) == (401, "signed_out")
 
+    @pytest.mark.alike
     @pytest.mark.parametrize("key", ["wrong", "a.b.c", "eyJhbGciOiJub25lIn0.e30."])
     def test_a_wrong_key(self, door: Door, url: str, key: str, olga: User) -> None:
         assert refusal(get(door, url, key))[0] == 401

@@ -48,6 +48,7 @@ class TestAdd:
         }
         assert created_at.endswith("Z")
 
+    @pytest.mark.alike
     @pytest.mark.parametrize("path", ["/api/devices", "/api/devices/"])
     def test_nothing_is_needed(self, door: Door, staff: str, path: str) -> None:
         bodies: list[Any] = [{}, b""]
@@ -61,6 +62,7 @@ class TestAdd:
         reply = door.post(DEVICES, {"device_id": "press-7"}, staff).json()
         assert (reply["device_id"], reply["assigned"]) == ("press-7", True)
 
+    @pytest.mark.alike
     @pytest.mark.parametrize(
         "mac", ["EC:E3:34:46:2B:C0", "ec:e3:34:46:2b:c0", "EC-E3-34-46-2B-C0", "ece334462bc0", "ece3.3446.2bc0"]
     )
@@ -101,6 +103,7 @@ class TestAdd:
         assert refusal(door.post(DEVICES, body, staff)) == (400, "invalid")
         assert not Device.objects.exists()
 
+    @pytest.mark.alike
     def test_who(self, door: Door, vera: User, olga: User, meter: Meter) -> None:
         assert refusal(door.post(DEVICES, {})) == (401, "signed_out")
         assert refusal(door.post(DEVICES, {}, token_of(vera))) == (403, "forbidden")
@@ -109,6 +112,7 @@ class TestAdd:
 
 
 class TestNames:
+    @pytest.mark.alike
     @pytest.mark.parametrize(
         "name", ["a", "press-7", "A.b_c:d-9", "x" * 63, "0x10", "7.5", "claim-1", "dev-x", "EC:E3"]
     )
@@ -154,6 +158,7 @@ class TestNames:
         assert list(answer.json()["errors"]) == ["device_id"]
         assert not Device.objects.exists()
 
+    @pytest.mark.alike
     def test_its_own_mac_is_a_good_name(self, door: Door, staff: str) -> None:
         body = {"device_id": "EC:E3:34:46:2B:C0", "mac": "ece334462bc0"}
         assert door.post(DEVICES, body, staff).status == 201
@@ -190,6 +195,7 @@ class TestNames:
                 assert {(answer.status, answer.body) for answer in answers} == {(403, answers[0].body)}
 
 
+@pytest.mark.alike
 class TestRead:
     @pytest.mark.both_doors
     def test_by_every_name(self, door: Door, staff: str) -> None:
@@ -227,6 +233,7 @@ class TestChange:
         device.refresh_from_db()
         assert (device.name, device.location, device.notes) == ("Factory Meter 1", "Line A", "n")
 
+    @pytest.mark.alike
     def test_assigned(self, door: Door, meter: Meter, staff: str) -> None:
         path = f"/api/devices/{meter.device.pk}/"
         assert send(door, "PATCH", path, staff, {"assigned": False}).json()["assigned"] is False
@@ -235,6 +242,7 @@ class TestChange:
         assert send(door, "PATCH", path, staff, {"assigned": True}).json()["assigned"] is True
         assert meter.send(door).status == 201
 
+    @pytest.mark.alike
     def test_a_name_assigns_unless_told_otherwise(self, door: Door, device: Device, staff: str) -> None:
         path = f"/api/devices/{device.pk}/"
         body: dict[str, Any] = {"device_id": "press-7", "assigned": False}
@@ -242,6 +250,7 @@ class TestChange:
         assert send(door, "PATCH", path, staff, {"device_id": "press-7"}).json()["assigned"] is False
         assert send(door, "PATCH", path, staff, {"device_id": "press-8"}).json()["assigned"] is True
 
+    @pytest.mark.alike
     def test_a_former_name_stays_the_devices_own(self, door: Door, device: Device, staff: str) -> None:
         path = f"/api/devices/{device.pk}/"
         for name in ("press-7", "press-8"):
@@ -307,6 +316,7 @@ class TestChange:
 
 
 class TestArchive:
+    @pytest.mark.alike
     @pytest.mark.parametrize("slash", ["", "/"])
     def test_and_back(self, door: Door, meter: Meter, staff: str, slash: str) -> None:
         path = f"/api/devices/{meter.device.pk}"
@@ -339,6 +349,7 @@ class TestArchive:
             assert refusal(answer) == (404, "unknown_device")
 
 
+@pytest.mark.alike
 class TestModel:
     """What seed 000 does in a shell."""
 

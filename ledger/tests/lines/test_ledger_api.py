@@ -100,6 +100,7 @@ def reset(site: Site, hours: int) -> Command:
     return command
 
 
+@pytest.mark.alike
 def test_a_cleared_memory_begins_an_epoch(site: Site) -> None:
     """From its delivery on, for no device ever reports it."""
     tell(site, 7, 8)
@@ -116,6 +117,7 @@ def test_a_cleared_memory_begins_an_epoch(site: Site) -> None:
     assert (after["command_id"], after["ordered_by"]) == (str(command.command_id), "olga")
 
 
+@pytest.mark.alike
 def test_a_counter_told_as_0_begins_an_epoch(site: Site) -> None:
     tell(site, 7, 8)
     own = {"basic": 0, "standard": 0, "premium": 3}
@@ -129,6 +131,7 @@ def test_a_counter_told_as_0_begins_an_epoch(site: Site) -> None:
     assert lines_of(site) == ["missing 1"]
 
 
+@pytest.mark.alike
 def test_the_legacy_form_counts_by_its_modes_count(write_path: None, site: Site, settings: Settings) -> None:
     settings.LEGACY_INGEST = "on"
     told = {"macaddr": "EC:E3:34:46:2B:C0", "mode": "STANDARD", "count1": "9", "count3": "8"}
@@ -157,6 +160,7 @@ def test_a_conflict_is_a_line_until_it_is_decided(site: Site) -> None:
     assert lines_of(site) == []
 
 
+@pytest.mark.alike
 def test_a_conflict_that_is_accepted_is_a_press(site: Site) -> None:
     tell(site, 1, 3, event_id="the-same")
     assert lines_of(site) == ["conflict 3"]
@@ -205,6 +209,7 @@ def test_what_cannot_be_read_is_400(site: Site, query: str) -> None:
     assert (answer.status, answer.json()["code"]) == (400, "invalid")
 
 
+@pytest.mark.alike
 def test_it_goes_on_where_a_reply_ended(site: Site) -> None:
     tell(site, 5, 1, 1, 1)
     whole = [epoch["epoch"] for epoch in read(site)]
@@ -274,6 +279,7 @@ def test_rows_that_contradict_each_other_are_made_anew(site: Site) -> None:
     assert (read(site)[0]["presses"], Line.objects.get().count) == (4, 3)
 
 
+@pytest.mark.alike
 def test_command_ids_are_uuids(site: Site) -> None:
     tell(site, 1)
     reset(site, 1)

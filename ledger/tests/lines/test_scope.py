@@ -54,11 +54,13 @@ def test_an_outlets_month(site: Site, month: str, here: list[list[str]], there: 
     assert read(site, outlet_id=site.other_outlet.pk, month=month) == there
 
 
+@pytest.mark.alike
 def test_all_of_an_outlet(site: Site) -> None:
     assert read(site, outlet_id=site.outlet.pk) == [["2", "4"]]
     assert read(site, outlet_id=site.other_outlet.pk) == [["6"]]
 
 
+@pytest.mark.alike
 def test_a_conflict_stays_whatever_comes_after_it(site: Site) -> None:
     at = NOON + 41 * DAY
     for number in (8, 9):

@@ -36,6 +36,7 @@ def test_settling_is_an_entry_of_its_own(site: Site) -> None:
     assert read(site)[0]["lines"][0]["settled"]["reason"] == "lost"
 
 
+@pytest.mark.alike
 def test_what_is_settled_stays_so_whatever_comes(site: Site) -> None:
     tell(site, 1, 6)
     read(site)
@@ -88,6 +89,7 @@ def test_what_cannot_be_said_is_refused(site: Site, said: dict[str, Any], named:
     assert not Settlement.objects.exists()
 
 
+@pytest.mark.alike
 def test_only_staff_settle(site: Site) -> None:
     tell(site, 1, 5)
     read(site)

@@ -70,6 +70,7 @@ def test_without_a_price_it_ends(site: Site) -> None:
     assert (said.status, said.json()["price"]) == (201, None)
 
 
+@pytest.mark.alike
 def test_a_price_keeps_its_currency(site: Site, settings: Settings) -> None:
     site.olga.post(PRICES, PRICE)
     settings.CURRENCY = "JPY"

@@ -94,6 +94,7 @@ def test_a_price_changes_at_local_midnight(site: Site, settings: Settings) -> No
     assert site.olga.read(f"{REVENUE}?days=3")["series"]["basic"] == ["5.00", "6.00", "0.00"]
 
 
+@pytest.mark.alike
 def test_of_the_outlet_that_held_the_machine(priced: Site) -> None:
     """A press stays what it was worth where it occurred, wherever the machine stands now."""
     before = priced.olga.read(f"{REVENUE}?days=5")
@@ -110,6 +111,7 @@ def test_one_sees_ones_own(priced: Site) -> None:
     assert priced.nobody.get(REVENUE).status == 401
 
 
+@pytest.mark.alike
 def test_another_currency_has_no_prices(priced: Site, settings: Settings) -> None:
     settings.CURRENCY = "JPY"
     assert priced.olga.read(f"{REVENUE}?days=5")["kpi"]["total"] == "0"
@@ -166,6 +168,7 @@ def test_days_that_cannot_be(priced: Site, query: str, field: str) -> None:
     assert (said.status, list(said.json()["errors"])) == (400, [field])
 
 
+@pytest.mark.alike
 def test_outlets_of_ones_own_devices(priced: Site) -> None:
     found = priced.vera.read(f"{OUTLETS}?start=2026-02-25&end=2026-02-27")
     assert [one["name"] for one in found["outlets"]] == ["Chai Chee"]

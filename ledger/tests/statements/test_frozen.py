@@ -229,6 +229,7 @@ def test_other_settings(sold: Site, settings: Settings) -> None:
     assert march(sold) == []
 
 
+@pytest.mark.alike
 def test_a_row_never_changes(sold: Site) -> None:
     sold.olga.post(f"{STATEMENTS}{sold.outlet.pk}-2026-02/close/")
     row = Statement.objects.get()
@@ -239,6 +240,7 @@ def test_a_row_never_changes(sold: Site) -> None:
         row.delete()
 
 
+@pytest.mark.alike
 def test_a_price_where_there_was_none(sold: Site) -> None:
     """Nothing without a price is ever closed, so that day may still get one; a late press then counts."""
     sold.olga.post(f"{STATEMENTS}{sold.other_outlet.pk}-2025-12/close/")

@@ -66,6 +66,7 @@ def test_it_works(sold: Site, kind: str, reason: str, count: int | None, settled
     assert said["totals"]["statement"]["presses"] == 3 + settled
 
 
+@pytest.mark.alike
 def test_settled_afterwards_it_is_a_correction(sold: Site) -> None:
     missing = line(sold, "missing", 3)
     assert sold.olga.post(f"{STATEMENTS}{sold.outlet.pk}-2026-02/close/").status == 200
@@ -80,6 +81,7 @@ def test_settled_afterwards_it_is_a_correction(sold: Site) -> None:
     assert [one["presses"] for one in read(sold, "2026-03")["corrections"]] == [1]
 
 
+@pytest.mark.alike
 def test_the_presses_arrive_after_all(sold: Site) -> None:
     """The line closes, and with it what was said of it: they are told once."""
     missing = line(sold, "missing", 1)
@@ -130,6 +132,7 @@ def say(site: Site, reason: str, **more: Any) -> None:
     assert site.olga.post(f"/api/ledger/lines/{newest}/settle/", {"reason": reason, **more}).status == 201
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("counted", "after_one", "after_two", "after_all"), [(0, 3, 4, 6), (1, 3, 4, 6), (2, 4, 4, 6), (4, 6, 6, 6)]
 )
@@ -153,6 +156,7 @@ def test_of_what_was_counted_by_hand_some_arrives(
     assert read(site)["totals"]["month"]["presses"] == after_all
 
 
+@pytest.mark.alike
 def test_nobody_has_said_anything_of_one_more(site: Site) -> None:
     for place, number in enumerate((6, 7, 7, 8)):
         tell(site, number, place)

@@ -153,6 +153,7 @@ def test_of_all_those_that_are_closed_are_no_trouble(sold: Site) -> None:
     assert (closed, {reason.code for reason in refused.values()}) == (0, {"month_not_over"})
 
 
+@pytest.mark.alike
 def test_what_has_no_price_is_not_closed(site: Site) -> None:
     press(site.device, NOON - 70 * DAY)
     refused = close(site, "2025-12")
@@ -188,6 +189,7 @@ def test_a_name_is_no_formula(sold: Site) -> None:
     assert sheet.splitlines()[1].startswith('draft,"\'=HYPERLINK(""x"")",2026-02')
 
 
+@pytest.mark.alike
 def test_nothing_is_flushed_once_a_statement_is_closed(sold: Site) -> None:
     close(sold)
     with pytest.raises(Conflict) as refused:

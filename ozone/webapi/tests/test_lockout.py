@@ -61,6 +61,7 @@ def test_ten_failures_lock_every_way(olga: User, way: str, limits_clock: Monoton
         assert attempt("/api/auth/login", {"username": "olga"}, PASSWORD).status_code == 200
 
 
+@pytest.mark.alike
 def test_the_failures_of_all_ways_are_added_up(olga: User) -> None:
     for way in WAYS:
         fail(2, way)
@@ -102,6 +103,7 @@ def test_a_hundred_failures_lock_the_address(olga: User) -> None:
     assert guess(100, "198.51.100.8") == 401
 
 
+@pytest.mark.alike
 def test_success_forgives_the_account_only(olga: User) -> None:
     fail(9)
     assert attempt("/api/auth/login", {"username": "olga"}, PASSWORD).status_code == 200
@@ -129,6 +131,7 @@ def test_ipv6_counts_by_subscriber(olga: User) -> None:
     assert fail(1, address="2001:db8:0:1::1") == [401]
 
 
+@pytest.mark.alike
 def test_behind_a_trusted_proxy(olga: User, settings: Settings) -> None:
     def statuses(times: int, forwarded: str) -> list[int]:
         name = {"username": "olga"}

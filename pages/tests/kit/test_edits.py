@@ -132,6 +132,7 @@ def test_an_outlet_that_is_gone_is_in_nobodys_way(staff: Client, site: Site) -> 
     assert (site.machine.name, site.machine.outlet) == ("Ours", None)
 
 
+@pytest.mark.alike
 def test_a_stale_name(staff: Client, site: Site) -> None:
     path = f"/devices/{site.device.device_id}/rename/"
     sent = filled_in(staff, path, device_id="OZ-1")
@@ -144,6 +145,7 @@ def test_a_stale_name(staff: Client, site: Site) -> None:
 # --- scripts, and pages that somebody has put together by hand ---
 
 
+@pytest.mark.alike
 def test_a_whole_form_that_does_not_tell_what_it_showed(staff: Client, site: Site) -> None:
     """It may be old: it writes over nothing."""
     stored = {"outlet": site.outlet.pk, "device": "esp32-001"}
@@ -164,6 +166,7 @@ def test_one_field_alone_is_meant(staff: Client, site: Site) -> None:
     assert (site.machine.name, site.machine.outlet) == ("Ours", site.outlet)
 
 
+@pytest.mark.alike
 def test_nothing_changed_says_so(staff: Client, site: Site) -> None:
     path = f"/outlets/{site.outlet.pk}/edit/"
     reply = staff.post(path, filled_in(staff, path), follow=True)

@@ -8,6 +8,8 @@ from pytest_django.asserts import assertHTMLEqual
 
 from pages.kit.filters import RowSelect
 
+pytestmark = pytest.mark.alike
+
 CHOICES = [("", "Any"), (7, "Chai Chee"), (70, '<b onclick="x">&'), ("x&y", "'")]
 
 

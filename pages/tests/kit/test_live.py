@@ -88,6 +88,7 @@ def test_windows_that_look_at_once_share_what_was_read(
     assert browser.look().status_code == 200
 
 
+@pytest.mark.alike
 def test_only_the_row_that_changed_travels(signed_in: SignIn, olga: User, devices: list[Device]) -> None:
     browser = Browser(signed_in(olga))
     hear(devices[1])
@@ -141,6 +142,7 @@ def test_another_process_page_is_known_by_its_words(signed_in: SignIn, olga: Use
     assert reply[VERSION] == browser.version
 
 
+@pytest.mark.alike
 def test_each_sees_their_own(signed_in: SignIn, vera: User, sam: User, meter: Device, pump: Device) -> None:
     assert "Factory Meter 1" in signed_in(vera).get(DEVICES).content.decode()
     assert "Factory Meter 1" not in signed_in(sam).get(DEVICES).content.decode()
@@ -153,6 +155,7 @@ def test_each_sees_their_own(signed_in: SignIn, vera: User, sam: User, meter: De
     assert stranger.look().content.decode().count("<tr ") == 1
 
 
+@pytest.mark.alike
 def test_signed_out_meanwhile(signed_in: SignIn, olga: User, devices: list[Device]) -> None:
     browser = Browser(signed_in(olga))
     browser.client.logout()

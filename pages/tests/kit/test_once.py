@@ -116,6 +116,7 @@ def test_another_form_and_other_words_are_another_act(staff: Client) -> None:
     assert names() == ["Twin", "Another", "Twin"]
 
 
+@pytest.mark.alike
 @pytest.mark.django_db
 @pytest.mark.parametrize("key", [None, "", "n", "x" * 44, "é" * 43])
 def test_without_a_key_each_one_acts(staff: Client, key: str | None) -> None:
@@ -155,6 +156,7 @@ def test_strangers_write_nothing(client: Client) -> None:
     assert not SentForm.objects.exists()
 
 
+@pytest.mark.alike
 @pytest.mark.django_db
 def test_nobody_else_is_shown_what_came_of_it(staff: Client, signed_in: SignIn, vera: User, meter: Device) -> None:
     """Whoever signs in at the same browser, and sends the page once more."""

@@ -3,6 +3,7 @@
 import re
 from datetime import date
 
+import pytest
 from django.test import Client
 from pytest_django import Settings
 
@@ -60,6 +61,7 @@ def test_what_is_wrong_stands_on_the_form(site: Site, staff: Client) -> None:
     assert not Price.objects.exists()
 
 
+@pytest.mark.alike
 def test_the_form_says_what_holds(site: Site, staff: Client) -> None:
     staff.post("/prices/set/", {"outlet": "", "valid_from": "2026-01-01", "basic": "5"})
     html = staff.get(f"/prices/set/?outlet={site.outlet.pk}").content.decode()
@@ -68,6 +70,7 @@ def test_the_form_says_what_holds(site: Site, staff: Client) -> None:
     assert staff.get("/prices/set/?outlet=99999999").status_code == 200
 
 
+@pytest.mark.alike
 def test_a_share(site: Site, staff: Client) -> None:
     told = {"outlet": str(site.outlet.pk), "valid_from": "2026-03-01", "percent": "33,3"}
     assert staff.post("/prices/share/", told).status_code == 302
@@ -77,6 +80,7 @@ def test_a_share(site: Site, staff: Client) -> None:
     assert "A percentage from 0 to 100" in reply.content.decode()
 
 
+@pytest.mark.alike
 def test_what_was_mistyped_is_taken_back(site: Site, staff: Client) -> None:
     staff.post("/prices/set/", {"outlet": str(site.outlet.pk), "valid_from": "2026-03-01", "basic": "50"})
     staff.post("/prices/share/", {"outlet": str(site.outlet.pk), "valid_from": "2026-03-01", "percent": "30"})

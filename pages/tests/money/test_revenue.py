@@ -40,6 +40,7 @@ def test_it_works(sales: Site, staff: Client) -> None:
     assert "Revenue EUR 2,469.00 3,703.50 3,703.50" in words(staff, f"/outlets/{sales.outlet.pk}/")
 
 
+@pytest.mark.alike
 def test_without_a_price_nothing_is_said_of_money(sales: Site, staff: Client) -> None:
     assert "Revenue" not in words(staff, "/stats/?days=2")
     assert "/api/stats/export.csv" in staff.get("/stats/").content.decode()

@@ -54,6 +54,7 @@ def test_it_works(february: Site, staff: Client) -> None:
     assert (again.status_code, "is closed already" in again.content.decode()) == (409, True)
 
 
+@pytest.mark.alike
 def test_a_correction(february: Site, staff: Client) -> None:
     staff.post(f"/statements/{february.outlet.pk}-2026-02/close/")
     press(february.device, NOON - 6 * DAY, received_at=NOON)

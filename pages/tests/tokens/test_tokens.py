@@ -72,6 +72,7 @@ class TestIssue:
         assert {element.tag for element in root.iter()} == {"svg", "path"}
         assert all("style" not in element.attrib for element in root.iter())
 
+    @pytest.mark.alike
     def test_loaded_again_it_issues_no_other(self, signed_in: SignIn, issue: Issue, vera: User, meter: Device) -> None:
         client = signed_in(vera)
         key = key_of(client.get(TOKENS))
@@ -81,15 +82,18 @@ class TestIssue:
         assert token_of(issue(client, meter))
         assert ProvisioningToken.objects.count() == 2
 
+    @pytest.mark.alike
     def test_a_refused_form_can_be_sent_again(self, signed_in: SignIn, issue: Issue, vera: User, meter: Device) -> None:
         client = signed_in(vera)
         refused = issue(client, meter, lifetime_minutes="0")
         assert token_of(issue(client, meter, key=key_of(refused), lifetime_minutes="1"))
 
+    @pytest.mark.alike
     def test_staff_issue_for_any_device(self, signed_in: SignIn, issue: Issue, olga: User, meter: Device) -> None:
         assert token_of(issue(signed_in(olga), meter))
         assert ProvisioningToken.objects.get().issuer_name == "olga"
 
+    @pytest.mark.alike
     def test_anothers_device(self, signed_in: SignIn, issue: Issue, vera: User, meter: Device, pump: Device) -> None:
         client = signed_in(vera)
         assert issue(client, pump).status_code == 404
@@ -128,6 +132,7 @@ class TestIssue:
         assert f'id="id_{field}_error"' in reply.content.decode()
         assert not ProvisioningToken.objects.exists()
 
+    @pytest.mark.alike
     def test_no_device_chosen(self, signed_in: SignIn, issue: Issue, vera: User, meter: Device) -> None:
         assert b'id="id_device_error"' in issue(signed_in(vera), None).content
 
@@ -140,6 +145,7 @@ class TestIssue:
         issue(client, meter, encryption="AESGCM")
         assert ProvisioningToken.objects.filter(encryption="").count() == 1
 
+    @pytest.mark.alike
     def test_what_people_write_is_escaped(self, signed_in: SignIn, issue: Issue, vera: User, meter: Device) -> None:
         evil = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
         Device.objects.filter(pk=meter.pk).update(name=evil, location=evil)
@@ -175,6 +181,7 @@ def test_one_form_sent_twice_at_once(signed_in: SignIn, issue: Issue, vera: User
 
 @pytest.mark.django_db
 class TestChoice:
+    @pytest.mark.alike
     def test_one_sees_ones_own_devices(
         self, signed_in: SignIn, vera: User, olga: User, meter: Device, pump: Device
     ) -> None:
@@ -246,6 +253,7 @@ class TestLists:
             assert part in html
         assert issued.token not in html
 
+    @pytest.mark.alike
     @pytest.mark.parametrize(("seconds", "state"), [(59, "Pending"), (60, "Expired"), (61, "Expired")])
     def test_expires(self, signed_in: SignIn, vera: User, meter: Device, seconds: int, state: str) -> None:
         services.issue_token(device=meter, issuer=vera, now=NOW, lifetime_minutes=1)
@@ -261,6 +269,7 @@ class TestLists:
         olga.save()
         assert '<span class="badge revoked">Revoked</span>' in self.pending(signed_in(vera))
 
+    @pytest.mark.alike
     def test_device_changed_owner(self, signed_in: SignIn, vera: User, sam: User, meter: Device) -> None:
         services.issue_token(device=meter, issuer=vera, now=NOW)
         meter.owner = sam
@@ -291,6 +300,7 @@ class TestLists:
         for part in ("Bay &lt;4&gt;", ">order 17<", ">device: fw 1.0.0 · chip C3<"):
             assert part in html
 
+    @pytest.mark.alike
     def test_last_fifty_claims(self, signed_in: SignIn, vera: User, meter: Device) -> None:
         for _ in range(51):
             claim(meter, vera)
@@ -312,6 +322,7 @@ class TestLists:
         assert second.count("Pending</span>") == 1
         assert client.get(TOKENS, {"page": "no number"}).status_code == 200
 
+    @pytest.mark.alike
     def test_as_many_queries_for_one_row_as_for_many(self, signed_in: SignIn, olga: User, vera: User) -> None:
         client = signed_in(olga)
         counts = []
@@ -352,6 +363,7 @@ class TestLive:
         assert (reply.status_code, reply.content) == (204, b"")
         assert len(queries) == 2  # who looks, and the version
 
+    @pytest.mark.alike
     def test_a_claim_moves_its_row_and_no_other(
         self, signed_in: SignIn, olga: User, meter: Device, pump: Device
     ) -> None:
@@ -379,6 +391,7 @@ class TestLive:
             clock.move_to(NOW + timedelta(seconds=60))
             assert ">Expired</span>" in self.look(client, html).content.decode()
 
+    @pytest.mark.alike
     def test_the_first_use_of_a_key_is_seen(self, signed_in: SignIn, olga: User, meter: Device) -> None:
         claim(meter, olga)
         client = signed_in(olga)

@@ -127,6 +127,7 @@ def test_bulk(door: Door, staff: str, esp32: Esp32, neighbour: Esp32) -> None:
         assert refusal(bad) == (400, "invalid")
 
 
+@pytest.mark.alike
 def test_status_counts_by_state(door: Door, staff: str, esp32: Esp32, order: Any) -> None:
     for number in range(12):
         order(description=str(number))
@@ -339,6 +340,7 @@ def test_a_failed_report(esp32: Esp32, order: Any) -> None:
     assert (command.status, command.error_message) == ("failed", "e" * 500)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("result", "counts"),
     [
@@ -378,6 +380,7 @@ def test_what_is_no_result(esp32: Esp32, order: Any, result: dict[str, Any]) -> 
     assert Command.objects.get().status == "sent"
 
 
+@pytest.mark.alike
 def test_another_devices_command_is_unknown(door: Door, esp32: Esp32, neighbour: Esp32, order: Any) -> None:
     number = order()
     esp32.commands()

@@ -7,6 +7,8 @@ from pytest_django.fixtures import Settings
 
 from telemetry.commands.types import FIRMWARE_TYPES, RESETTING, CommandType, command_types, type_named
 
+pytestmark = pytest.mark.alike
+
 DOCS = Path(__file__).parents[3] / "docs"
 
 

@@ -59,6 +59,7 @@ def test_the_setting_names_others(sim: Esp32, create: Any, settings: Settings) -
     assert create("GET_STATUS").status == 201
 
 
+@pytest.mark.alike
 def test_forced_it_goes_all_the_way(door: Door, staff: str, sim: Esp32, create: Any) -> None:
     command_id = create(force=True).json()["command_id"]
     assert [command["id"] for command in sim.commands()] == [command_id]
@@ -74,6 +75,7 @@ def test_force_is_true_or_false(sim: Esp32, create: Any, force: Any) -> None:
     assert (refusal(answer), list(answer.json()["errors"])) == ((400, "invalid"), ["force"])
 
 
+@pytest.mark.alike
 def test_a_retry(door: Door, staff: str, esp32: Esp32, create: Any) -> None:
     command_id = create().json()["command_id"]
     esp32.commands()
@@ -85,6 +87,7 @@ def test_a_retry(door: Door, staff: str, esp32: Esp32, create: Any) -> None:
     assert (command.status, command.retry_count, command.error_message) == ("failed", 0, "no")
 
 
+@pytest.mark.alike
 def test_a_bulk(door: Door, staff: str, sim: Esp32, neighbour: Esp32) -> None:
     wanted = {"command_type": "REBOOT_DEVICE", "device_ids": [MAC, OTHER_MAC, "unheard-of"]}
     answer = door.post("/api/commands/bulk/", wanted, staff)
@@ -129,6 +132,7 @@ def test_delivered_again_it_fails_too(esp32: Esp32, create: Any, settings: Setti
     assert Command.objects.get().status == "failed"
 
 
+@pytest.mark.alike
 def test_a_neighbours_firmware_counts_for_nothing(sim: Esp32, neighbour: Esp32, door: Door, staff: str) -> None:
     door.post(f"/api/device/{OTHER_MAC}/commands/create/", {"command_type": "REBOOT_DEVICE"}, staff)
     assert [command["command_type"] for command in neighbour.commands()] == ["REBOOT_DEVICE"]

@@ -81,6 +81,7 @@ def test_an_unassigned_device_gets_a_new_token_each_time_and_leaves_no_trail(str
     assert HandshakeAttempt.objects.count() == 0
 
 
+@pytest.mark.alike
 def test_the_token_it_waited_with_is_good_once_it_is_assigned(stranger: Esp32) -> None:
     stranger.enrol()
     assert stranger.press().status == 401
@@ -99,6 +100,7 @@ def test_a_device_with_a_device_id_is_assigned_and_told_its_name(door: Door, sta
 # --- The guard ---
 
 
+@pytest.mark.alike
 def test_a_stranger_with_the_mac_changes_nothing_and_is_seen(door: Door, esp32: Esp32, staff: str) -> None:
     assert esp32.press(current_counters={"basic": 4, "standard": 5, "premium": 6}).status == 200
     before = (esp32.last_seen, esp32.key, esp32.status.counts)
@@ -122,6 +124,7 @@ def test_a_stranger_with_the_mac_changes_nothing_and_is_seen(door: Door, esp32: 
     assert refusal(esp32.shake(peer="198.51.100.7")) == REFUSED
 
 
+@pytest.mark.alike
 def test_the_current_token_is_given_back_to_whoever_shows_it(esp32: Esp32) -> None:
     esp32.press()
     answer = esp32.shake(token=esp32.token)
@@ -129,6 +132,7 @@ def test_the_current_token_is_given_back_to_whoever_shows_it(esp32: Esp32) -> No
     assert refusal(esp32.shake(token="another")) == REFUSED
 
 
+@pytest.mark.alike
 def test_the_window_of_assigning_closes_at_the_first_use_of_the_token(esp32: Esp32) -> None:
     second = esp32.shake().json()["token"]
     assert second != esp32.token
@@ -138,6 +142,7 @@ def test_the_window_of_assigning_closes_at_the_first_use_of_the_token(esp32: Esp
     assert refusal(esp32.shake()) == REFUSED
 
 
+@pytest.mark.alike
 def test_a_window_is_not_closed_by_a_token_from_before_it(door: Door, esp32: Esp32, staff: str) -> None:
     esp32.press()
     door.post(f"/api/devices/{MAC}/allow-handshake/", {}, staff)
@@ -166,12 +171,14 @@ def test_the_first_address_holds_a_window_for_two_minutes(
         assert esp32.shake(peer="198.51.100.7").status == status
 
 
+@pytest.mark.alike
 def test_the_holder_may_ask_again(door: Door, esp32: Esp32, staff: str) -> None:
     esp32.press()
     door.post(f"/api/devices/{MAC}/allow-handshake/", {}, staff)
     assert [esp32.shake().status for _ in range(3)] == [200, 200, 200]
 
 
+@pytest.mark.alike
 def test_a_rotated_device_is_back_by_its_next_handshake(door: Door, esp32: Esp32, staff: str) -> None:
     esp32.press()
     answer = door.post(f"/api/devices/{MAC}/rotate/", {}, staff)
@@ -197,6 +204,7 @@ def test_an_open_policy_gives_the_token_to_anybody(esp32: Esp32, settings: Setti
     assert esp32.shake(peer="198.51.100.7").status == 200
 
 
+@pytest.mark.alike
 def test_an_archived_device_is_refused_until_it_is_restored(door: Door, esp32: Esp32, staff: str) -> None:
     assert door.send("DELETE", f"/api/devices/{MAC}/", headers={"Authorization": f"Bearer {staff}"}).status == 204
     assert refusal(esp32.shake()) == (403, "device_archived")
@@ -206,6 +214,7 @@ def test_an_archived_device_is_refused_until_it_is_restored(door: Door, esp32: E
     assert esp32.press().status == 200
 
 
+@pytest.mark.alike
 def test_twenty_attempts_are_kept_and_all_are_counted(door: Door, esp32: Esp32, staff: str) -> None:
     esp32.press()
     for number in range(25):
@@ -257,6 +266,7 @@ def test_twice_at_once_makes_one_device(door: Door, write_path: None) -> None:
     assert threading.active_count() > 0
 
 
+@pytest.mark.alike
 def test_the_handshakes_of_a_device_are_staffs_and_its_owners(door: Door, esp32: Esp32, olga: User) -> None:
     mallory = User.objects.create_user("mallory")
     from device_gateway.tests.conftest import token_of

@@ -105,6 +105,7 @@ def test_the_same_again_after_a_counter_reset_is_another_press(door: Door, write
     assert [row.basic for row in DailyCount.objects.all()] == [3]
 
 
+@pytest.mark.alike
 def test_a_late_message_is_no_reset(door: Door, write_path: None) -> None:
     with time_machine.travel(NOON, tick=False):
         send(door, count1=6, timestamp="2026-03-01 11:31:00")
@@ -150,6 +151,7 @@ def test_bad_encodings(door: Door, write_path: None) -> None:
     assert door.send("POST", IOT, b"a=" + b"x" * 300_000, form).status == 413
 
 
+@pytest.mark.alike
 @pytest.mark.both_doors
 def test_who_may(door: Door, stranger: Esp32, settings: Settings) -> None:
     settings.LEGACY_INGEST = "assigned"
@@ -169,6 +171,7 @@ def test_the_default_of_production_is_assigned(door: Door, write_path: None, set
     assert send(door).status == 200
 
 
+@pytest.mark.alike
 def test_a_device_that_has_used_a_token_is_not_to_be_forged(door: Door, esp32: Esp32) -> None:
     assert send(door).status == 200  # it has a token, and has never used it
     esp32.press(event_id="with-a-token")

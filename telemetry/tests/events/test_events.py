@@ -62,6 +62,7 @@ def test_it_works(door: Door, esp32: Esp32, machine: Machine) -> None:
     assert key is not None and key.last_used_at == NOON
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("path", ["/api/device/events", "/api/device/events/", "/api/events", "/api/events/"])
 @pytest.mark.both_doors
 def test_its_paths(door: Door, esp32: Esp32, path: str) -> None:
@@ -169,6 +170,7 @@ def test_without_a_good_token(door: Door, esp32: Esp32, staff: str) -> None:
     assert QuarantinedEvent.objects.count() == 0
 
 
+@pytest.mark.alike
 def test_an_unassigned_device_is_told_to_shake_hands(stranger: Esp32) -> None:
     stranger.enrol()
     answer = stranger.press()
@@ -177,6 +179,7 @@ def test_an_unassigned_device_is_told_to_shake_hands(stranger: Esp32) -> None:
     assert TelemetryEvent.objects.count() == 0
 
 
+@pytest.mark.alike
 def test_its_former_names_are_good_and_another_devices_are_not(
     door: Door, esp32: Esp32, neighbour: Esp32, staff: str
 ) -> None:
@@ -251,6 +254,7 @@ def test_two_events_under_one_id_in_one_batch(door: Door, esp32: Esp32) -> None:
     assert [json.loads(row.body)["counter"] for row in QuarantinedEvent.objects.all()] == [2]
 
 
+@pytest.mark.alike
 def test_conflicts_are_never_evicted(door: Door, esp32: Esp32) -> None:
     esp32.press(event_id="1", counter=1)
     door.post(EVENTS, [esp32.event(event_id="1", counter=counter) for counter in range(2, 302)], esp32.token)
@@ -260,6 +264,7 @@ def test_conflicts_are_never_evicted(door: Door, esp32: Esp32) -> None:
     assert (codes["event_conflict"], codes["invalid"]) == (300, 200)
 
 
+@pytest.mark.alike
 def test_a_conflict_is_counted_under_an_id_of_its_own_or_discarded(door: Door, esp32: Esp32) -> None:
     at = "2026-03-01T11:00:00Z"
     esp32.press(event_id="1", counter=1, ts=at)
@@ -280,6 +285,7 @@ def test_a_conflict_is_counted_under_an_id_of_its_own_or_discarded(door: Door, e
     assert len(esp32.events()) == 2
 
 
+@pytest.mark.alike
 def test_one_id_of_two_devices_is_two_events(esp32: Esp32, neighbour: Esp32) -> None:
     assert [one.press(event_id="same").status for one in (esp32, neighbour)] == [200, 200]
     assert TelemetryEvent.objects.count() == 2
@@ -288,6 +294,7 @@ def test_one_id_of_two_devices_is_two_events(esp32: Esp32, neighbour: Esp32) -> 
 # --- Batches ---
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("wrap", [lambda events: events, lambda events: {"events": events}])
 def test_a_batch(door: Door, esp32: Esp32, wrap: Any) -> None:
     batch = [esp32.event(treatment) for treatment in ("BASIC", "PREMIUM", "PREMIUM")]
@@ -335,6 +342,7 @@ def test_a_refused_event_blocks_until_an_operator_discards_it(door: Door, esp32:
     assert refusal(door.post(path, {}, staff)) == (409, "already_let_go")
 
 
+@pytest.mark.alike
 def test_or_accepts_it_corrected(door: Door, esp32: Esp32, staff: str, machine: Machine) -> None:
     bad = esp32.event(treatment="GOLD", counter=9)
     with time_machine.travel(NOON, tick=False):
@@ -358,6 +366,7 @@ def test_two_hundred_bodies_of_a_device_are_kept(door: Door, esp32: Esp32) -> No
     assert QuarantinedEvent.objects.count() == 200
 
 
+@pytest.mark.alike
 def test_another_devices_quarantine_is_not_the_owners(door: Door, esp32: Esp32) -> None:
     mallory = token_of(User.objects.create_user("mallory"))
     esp32.press("GOLD")

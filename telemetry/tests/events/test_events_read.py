@@ -76,6 +76,7 @@ def test_the_last_to_arrive_is_the_first(site: Site, now: datetime) -> None:
     assert ids(site.olga.read(EVENTS)) == ["late", "second", "first"]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.both_doors
 def test_both_doors_and_both_paths(door: Door, staff: str, slash: str) -> None:
@@ -179,6 +180,7 @@ class TestFilters:
 
 
 class TestPages:
+    @pytest.mark.alike
     def test_each_leads_to_the_next(self, site: Site, now: datetime) -> None:
         for device in (site.device, site.other_device):  # many arrive at one moment
             store_once(connection, [event(device, NOON - n * HOUR, received_at=NOON - n // 3 * HOUR) for n in range(8)])
@@ -208,6 +210,7 @@ class TestPages:
             press(site.device, NOON - n * SECOND)
         assert "link" not in site.olga.get(f"{EVENTS}?limit=2").headers
 
+    @pytest.mark.alike
     def test_a_thousand_unless_told(self, site: Site, now: datetime) -> None:
         store_once(connection, [event(site.device, NOON - n * SECOND) for n in range(1001)])
         answer = site.olga.get(EVENTS)
@@ -215,6 +218,7 @@ class TestPages:
         assert len(site.olga.read(f"{EVENTS}?limit=10000")) == 1001
 
 
+@pytest.mark.alike
 class TestWho:
     def test_an_owner_sees_her_own(self, site: Site, now: datetime) -> None:
         mine = press(site.device, NOON, event_id="mine")

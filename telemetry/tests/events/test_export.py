@@ -95,6 +95,7 @@ def test_a_byte_order_mark_where_it_is_asked_for(site: Site, now: datetime, held
     assert (refusal(refused), list(refused.json()["errors"])) == ((400, "invalid"), ["bom"])
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.both_doors
 def test_both_doors_and_both_paths(door: Door, staff: str, slash: str) -> None:
@@ -209,6 +210,7 @@ class TestWhich:
         press(site.device, NOON - 30 * DAY - SECOND, event_id="out")
         assert ids(site.olga) == ids(site.olga, "device_id=esp32-001") == ids(site.vera) == ["in"]
 
+    @pytest.mark.alike
     def test_a_machine_that_changed_its_device(self, site: Site, now: datetime, held: None) -> None:
         press(site.device, NOON - HOUR, event_id="before")
         unassign_device(machine=site.machine)
@@ -317,6 +319,7 @@ class TestUnderWay:
     def begin(self, root: User) -> Any:
         return Client(headers={"Authorization": f"Bearer {token_of(root)}"}).get(f"{PATH}?days=36500")
 
+    @pytest.mark.alike
     def test_what_arrives_meanwhile_is_left_out(self, root: User, device: Device) -> None:
         under_way = self.begin(root)
         pieces = iter(under_way.streaming_content)

@@ -129,6 +129,7 @@ def test_a_device_goes_on_as_if_it_were_new(told: None, esp32: Esp32, root: User
     assert [command["command_type"] for command in esp32.commands()] == ["GET_STATUS"]
 
 
+@pytest.mark.alike
 def test_an_event_that_was_let_go_still_is(told: None, esp32: Esp32, root: User) -> None:
     row = QuarantinedEvent.objects.get(device=esp32.device)
     row.state = QuarantinedEvent.State.DISCARDED
@@ -138,6 +139,7 @@ def test_an_event_that_was_let_go_still_is(told: None, esp32: Esp32, root: User)
     assert (retry.status, retry.json()["ack"]) == (200, True)
 
 
+@pytest.mark.alike
 def test_again(told: None, root: User, backups: Backups) -> None:
     first, second = flush(root), flush(root)
     assert first.json()["deleted"]["telemetry_telemetryevent"] == 6
@@ -220,6 +222,7 @@ def test_it_waits_for_no_writer(told: None, esp32: Esp32, neighbour: Esp32) -> N
 
 @pytest.mark.both_doors
 class TestWho:
+    @pytest.mark.alike
     def test_superusers_only(self, told: None, root: User) -> None:
         before = counts(*TOLD)
         assert refusal(DjangoDoor().send("POST", PATH)) == (401, "signed_out")
@@ -227,6 +230,7 @@ class TestWho:
         assert refusal(flush(User.objects.create_user("olga", is_staff=True))) == (403, "forbidden")
         assert counts(*TOLD) == before
 
+    @pytest.mark.alike
     def test_not_by_a_token(self, told: None, root: User, backups: Backups) -> None:
         before = counts(*TOLD)
         headers = {"Authorization": f"Bearer {issue(root, as_staff=True)[0]}"}
@@ -241,6 +245,7 @@ class TestWho:
         assert counts(*TOLD) == before
         assert flush(root, headers={"Origin": "http://testserver"}).status == 200
 
+    @pytest.mark.alike
     def test_in_development_either(self, told: None, settings: Any) -> None:
         settings.DEBUG = True
         answer = DjangoDoor().send("POST", PATH, headers={"Host": "localhost"}, peer="127.0.0.1")

@@ -124,6 +124,7 @@ class TestNoDataBefore:
         assert (found.average, found.fewest, found.total) == (1.5, 1, 3)
         assert (found.total_before, found.no_data_before) == (None, "2026-02-27")
 
+    @pytest.mark.alike
     def test_it_began_in_those_before(self, site: Site) -> None:
         give(site, 9 * DAY, 8 * DAY, 8 * DAY, 6 * DAY, 2 * DAY, DAY)
         found = seen(site)

@@ -98,6 +98,7 @@ def test_until_now(site: Site, some: None, path: str) -> None:
     }
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("query", "before"),
     [
@@ -269,6 +270,7 @@ class TestFilters:
         assert total(site.olga, f"?outlet_id={site.outlet.pk}") == 3
         assert total(site.olga, f"?outlet_id={site.outlet.pk}&device_id={other}") == 0
 
+    @pytest.mark.alike
     @pytest.mark.parametrize("path", [*PATHS, *CSV_PATHS])
     def test_unknown(self, site: Site, now: datetime, path: str) -> None:
         for name, code in (("outlet_id", "outlet"), ("machine_id", "machine"), ("device_id", "device")):
@@ -301,6 +303,7 @@ class TestFilters:
                 assert total(person, f"?{query}") == 3
 
 
+@pytest.mark.alike
 class TestWho:
     @pytest.mark.parametrize("slash", ["", "/"])
     @pytest.mark.both_doors
@@ -350,6 +353,7 @@ class TestCsv:
         refused = site.olga.get(f"{CSV_PATHS[0]}?days=x&bom=maybe")
         assert (refusal(refused), set(refused.json()["errors"])) == ((400, "invalid"), {"days", "bom"})
 
+    @pytest.mark.alike
     def test_as_the_filters_say(self, site: Site, some: None) -> None:
         query = "days=2&granularity=month&cumulative=true&ma=2&device_id=esp32-001&tz=Asia/Kathmandu"
         assert site.olga.get(f"{CSV_PATHS[0]}?{query}").body == (

@@ -44,6 +44,7 @@ def test_it_works(site: Site, path: str) -> None:
         assert refusal(site.olga.get(f"{path}?limit={limit}")) == (400, "invalid")
 
 
+@pytest.mark.alike
 def test_so_many_of_each_and_what_was_cut(site: Site) -> None:
     Device.objects.create(device_id="spare")
     first = site.olga.read(f"{OPTIONS[0]}?limit=1")

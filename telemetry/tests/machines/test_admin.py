@@ -62,6 +62,7 @@ class TestOutlet:
 
 
 class TestMachine:
+    @pytest.mark.alike
     def test_add(self, root: Client, site: Site) -> None:
         save(root, None, "machine", name="CH1/028", outlet=site.outlet.pk, is_active="on", installed_date="2026-02-03")
         machine = Machine.objects.get(name="CH1/028")
@@ -78,6 +79,7 @@ class TestMachine:
         site.machine.refresh_from_db()
         assert (site.machine.name, site.machine.is_active, len(history(machine=site.machine))) == ("New", False, 1)
 
+    @pytest.mark.alike
     def test_the_device_is_not_changed_here(self, root: Client, site: Site) -> None:
         fields: Any = {"name": "New", "outlet": site.outlet.pk, "device": site.other_device.pk}
         save(root, site.machine, "machine", **fields)
@@ -85,6 +87,7 @@ class TestMachine:
         assert site.machine.device == site.device
         assert history(machine=site.machine) == [row for row in history() if row[1] == "esp32-001"]
 
+    @pytest.mark.alike
     def test_an_archived_outlet_cannot_be_chosen(self, root: Client, site: Site) -> None:
         archive_outlet(outlet=site.other_outlet)
         reply = root.post(
@@ -104,6 +107,7 @@ class TestMachine:
         archive(root, site.machine, "machine", "restore")
         assert "is in the machine BD1/001/2025 now, and stays there." in page(root.get(f"{ADMIN}/machine/"))
 
+    @pytest.mark.alike
     def test_an_archived_one_is_only_looked_at(self, root: Client, site: Site) -> None:
         archive_machine(machine=site.machine)
         path = f"{ADMIN}/machine/{site.machine.pk}/change/"
@@ -111,6 +115,7 @@ class TestMachine:
         assert root.post(path, {**NO_ROWS, "name": "New"}).status_code == 403
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("model", ["outlet", "machine"])
 def test_nothing_is_deleted(root: Client, site: Site, model: str) -> None:
     row = {"outlet": site.outlet, "machine": site.machine}[model]

@@ -114,6 +114,7 @@ def test_a_device_without_machine_or_outlet(site: Site) -> None:
     }
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.both_doors
@@ -136,6 +137,7 @@ def test_the_registry_takes_devices_at_the_same_path(site: Site) -> None:
     assert site.nobody.post(DEVICES, {}).status == 401
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("silence", "status"),
     [
@@ -182,6 +184,7 @@ class TestNotModified:
             assert (answer.status, answer.body, answer.headers["etag"]) == (304, b"", tag)
         assert site.olga.get(path, If_None_Match='"other"').status == 200
 
+    @pytest.mark.alike
     @pytest.mark.parametrize("path", PATHS)
     def test_never_past_a_threshold(self, site: Site, noon: Any, path: str) -> None:
         tag = site.olga.get(path).headers["etag"]
@@ -195,6 +198,7 @@ class TestNotModified:
         offline = site.olga.get(path, If_None_Match=idle.headers["etag"])
         assert offline.status == (304 if path == ONLINE else 200)
 
+    @pytest.mark.alike
     def test_any_change_is_one(self, site: Site, noon: Any) -> None:
         def tag() -> str:
             return site.olga.get(DATA).headers["etag"]
@@ -246,6 +250,7 @@ class TestPages:
             assert (refusal(answer), list(answer.json()["errors"])) == ((400, "invalid"), [query.partition("=")[0]])
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("path", PATHS)
 def test_who(site: Site, noon: Any, path: str) -> None:
     heard(site.other_device, poll=NOON)

@@ -127,6 +127,7 @@ class TestCounters:
         assert stored.clock_suspect
         assert shown(site.olga.read(logs)) == [("B", (2, 0, 0)), ("B", (1, 0, 0))]
 
+    @pytest.mark.alike
     def test_before_the_oldest_that_is_shown(self, site: Site, logs: str) -> None:
         press(site.device, NOON, treatment="PREMIUM", counter=6)
         later = [event(site.device, NOON + SECOND, treatment="BASIC", counter=n) for n in range(MOST_TREATMENTS)]
@@ -154,6 +155,7 @@ class TestResets:
         rows = site.olga.read(logs)["reset_commands"]
         assert [row["executed_at"] for row in rows] == [iso(end - SECOND), iso(start)]
 
+    @pytest.mark.alike
     def test_no_more_than_the_newest(self, site: Site, logs: str) -> None:
         for number in range(MOST_RESETS + 1):
             reset(site.device, NOON + number * SECOND)
@@ -161,6 +163,7 @@ class TestResets:
         assert len(rows) == MOST_RESETS
         assert rows[-1]["executed_at"] == iso(NOON + SECOND)
 
+    @pytest.mark.alike
     def test_as_the_device_told_its_counters(self, door: Door, esp32: Esp32, staff: str, machine: Any) -> None:
         esp32.press("PREMIUM", counter=5)
         path = f"/api/device/{esp32.mac}/commands/create/"
@@ -172,6 +175,7 @@ class TestResets:
         assert [row["counters"] for row in log["reset_commands"]] == [counters(0, 1, 0), counters(0, 0, 0)]
 
 
+@pytest.mark.alike
 class TestAfter:
     def test_only_what_is_new(self, site: Site, logs: str) -> None:
         press(site.device, NOON, treatment="BASIC", counter=1, current_counters=counters(1, 8, 0))

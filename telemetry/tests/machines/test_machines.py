@@ -102,6 +102,7 @@ def test_the_status_is_that_of_the_moment(site: Site, silence: timedelta, status
         assert site.olga.read(f"{MACHINES}{site.machine.pk}/")["status"] == status
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.both_doors
 def test_both_doors_and_both_paths(door: Door, staff: str, slash: str) -> None:

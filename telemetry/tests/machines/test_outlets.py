@@ -67,6 +67,7 @@ def test_only_a_name_is_needed(site: Site) -> None:
     )
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.both_doors
 def test_both_doors_and_both_paths(door: Door, staff: str, slash: str) -> None:
@@ -143,6 +144,7 @@ def test_a_bad_filter_is_named(site: Site) -> None:
 
 
 class TestWho:
+    @pytest.mark.alike
     def test_others_read_what_holds_their_devices(self, site: Site) -> None:
         # Another machine at the same outlet, with a device of nobody: she is not told how many there are.
         register_machine(device=Device.objects.create(), outlet=site.outlet)
@@ -172,6 +174,7 @@ class TestWho:
         assert (answer.status, len(answer.json())) == (200, 2)
 
 
+@pytest.mark.alike
 def test_an_archived_outlet_leaves_its_machines(site: Site) -> None:
     begin = history(machine=site.machine)[0][3]
     assert site.olga.delete(f"{OUTLETS}{site.outlet.pk}/").status == 204

@@ -34,6 +34,7 @@ def test_an_unknown_field_is_named(site: Site, kind: str, unknown: str) -> None:
     assert [model.objects.filter(name="new").count() for model in (Outlet, Machine, Device)] == [0, 0, 0]
 
 
+@pytest.mark.alike
 def test_of_many_unknown_fields_some_are_named(site: Site) -> None:
     """A reply that named all would be seventeen times as long as what was sent."""
     answer = write(site, "outlet", {f"{n}": 0 for n in range(20_000)})
@@ -43,6 +44,7 @@ def test_of_many_unknown_fields_some_are_named(site: Site) -> None:
     assert (answer.status, len(answer.json()["errors"])) == (400, 20)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("kind", "member"),
     [
@@ -82,6 +84,7 @@ def test_what_is_read_can_be_written_back(site: Site, kind: str) -> None:
     assert (answer.status, answer.json()) == (200, read)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("kind", KINDS)
 class TestEtag:
     def test_a_write_that_saw_the_latest(self, site: Site, kind: str) -> None:

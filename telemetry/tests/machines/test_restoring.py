@@ -39,6 +39,7 @@ def places() -> dict[str, str | None]:
     return dict(Machine.objects.values_list("name", "outlet__name"))
 
 
+@pytest.mark.alike
 class TestMachine:
     def test_it_comes_back_from_now_on(self, site: Site, noon: Any) -> None:
         archive_machine(machine=site.machine)
@@ -181,12 +182,14 @@ class TestBoth:
         wrong = site.olga.get(f"{path}?archived=perhaps")
         assert (refusal(wrong), list(wrong.json()["errors"])) == ((400, "invalid"), ["archived"])
 
+    @pytest.mark.alike
     def test_what_is_not_archived_stays_as_it_is(self, site: Site, kind: str) -> None:
         before = (history(), site.olga.read(f"/api/{kind}s/"))
         answer = site.olga.post(f"/api/{kind}s/{getattr(site, kind).pk}/restore/")
         assert (answer.status, "warnings" in answer.json()) == (200, False)
         assert (history(), site.olga.read(f"/api/{kind}s/")) == before
 
+    @pytest.mark.alike
     def test_there_and_back_as_often_as_one_likes(self, site: Site, kind: str) -> None:
         path = f"/api/{kind}s/{getattr(site, kind).pk}"
         before = site.olga.read(path)
@@ -200,6 +203,7 @@ class TestBoth:
             machine["id"] for machine in site.olga.read(f"/api/machines/?outlet_id={site.outlet.pk}")
         ]
 
+    @pytest.mark.alike
     def test_who_and_what(self, site: Site, kind: str) -> None:
         ARCHIVE[kind](**{kind: getattr(site, kind)})
         path = f"/api/{kind}s/{getattr(site, kind).pk}/restore/"

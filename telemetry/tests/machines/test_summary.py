@@ -94,6 +94,7 @@ class TestSummary:
         )
 
 
+@pytest.mark.alike
 class TestLatest:
     def test_an_event(self, site: Site) -> None:
         MachineDevice.objects.update(assigned_date=NOON - 30 * DAY)
@@ -146,6 +147,7 @@ class TestWhich:
     def test_an_unknown_one(self, site: Site, path: str, name: str) -> None:
         assert refusal(site.olga.get(f"{path}?device_id={name}")) == (404, "unknown_device")
 
+    @pytest.mark.alike
     def test_who(self, site: Site, path: str) -> None:
         press(site.device, NOON)
         press(site.other_device, NOON)
