@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models.functions import Coalesce, NullIf
 from django.utils import timezone
 
@@ -17,6 +17,7 @@ from device_gateway.room import RoomSample as RoomSample
 from device_gateway.secret import PREFIX_LENGTH, check_key
 from device_gateway.versions import WatchedQuerySet
 from ozone.intake.finding import Folded, FoundModel, FoundQuerySet, NoBytes, Order, with_following
+from ozone.intake.sql import BulkInsert, moment
 from ozone.wire.conf import options
 
 CALLED = Coalesce(NullIf("name_order", NoBytes()), "device_id_order")
@@ -268,13 +269,16 @@ class Enrolment(models.Model):
         the device got while it waited for somebody to assign it.
         """
         until = now + timedelta(hours=options().ENROLMENT_HOURS)
-        since = None if on_assigning else now
-        Enrolment.objects.bulk_create(
-            [Enrolment(device_id=pk, opened_at=now, open_until=until, counts_from=since) for pk in sorted(devices)],
-            update_conflicts=True,
-            unique_fields=["device"],
-            update_fields=["opened_at", "open_until", "counts_from"],
-        )
+        times = [moment(connection, at) for at in (now, until, None if on_assigning else now)]
+        _open_windows.run(connection, [(pk, *times) for pk in sorted(devices)])
+
+
+_TIMES: Final = "opened_at", "open_until", "counts_from"
+_open_windows: Final = BulkInsert(
+    Enrolment,
+    ("device_id", *_TIMES),
+    "ON CONFLICT (device_id) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _TIMES),
+)
 
 
 class HandshakeAttempt(models.Model):

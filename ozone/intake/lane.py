@@ -74,15 +74,22 @@ _STOP: Final = object()
 
 
 class Lane:
-    """A queue and its thread, which writes what the queue holds. `kinds` may grow; `done` hears of what is settled."""
+    """A queue and its thread, which writes what the queue holds. `kinds` may grow; `done` hears of what is settled;
+    `together`: rows of what is large that a transaction takes."""
 
     def __init__(
-        self, name: str, using: str, kinds: Mapping[str, Kind], done: Callable[[Sequence[Submission]], None]
+        self,
+        name: str,
+        using: str,
+        kinds: Mapping[str, Kind],
+        done: Callable[[Sequence[Submission]], None],
+        together: int = LARGE_TOGETHER,
     ) -> None:
         self.using = using
         self._name = name
         self._kinds = kinds
         self._done = done
+        self._together = together
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._later: deque[Submission] = deque()
         """What is large."""
@@ -176,7 +183,7 @@ class Lane:
             return batch, item is _STOP
         self._is_large_next = False
         rows = 0
-        while self._later and (not rows or rows + self._weight(self._later[0]) <= LARGE_TOGETHER):
+        while self._later and (not rows or rows + self._weight(self._later[0]) <= self._together):
             batch.append(self._later.popleft())
             rows += self._weight(batch[-1])
         return batch, item is _STOP

@@ -20,7 +20,7 @@ from typing import Any, Final
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from ozone.intake.lane import Kind, Lane, Locks, Store
-from ozone.intake.submission import CALL, Submission
+from ozone.intake.submission import CALL, LARGE_TOGETHER, Submission
 from ozone.wire import metrics
 from ozone.wire.conf import options
 from ozone.wire.deadlines import deadlines
@@ -28,6 +28,8 @@ from ozone.wire.errors import Unavailable
 
 MIN_SIZE: Final = 1024
 """What the smallest submission counts in the queue: its Python objects weigh about this much."""
+APART_TOGETHER: Final = 4 * LARGE_TOGETHER
+"""Nothing small waits for what is apart, and a transaction's statements cost as much as dozens of claims."""
 
 
 class Writer:
@@ -43,7 +45,7 @@ class Writer:
         self._waiting_bytes = 0
         self._quick = Lane("intake-writer", self.using, self._kinds, self._forget)
         self._slow = Lane("intake-writer-slow", self.using, self._kinds, self._forget)
-        self._apart = Lane("intake-writer-apart", self.using, self._kinds, self._forget)
+        self._apart = Lane("intake-writer-apart", self.using, self._kinds, self._forget, APART_TOGETHER)
         self._lanes = self._quick, self._slow, self._apart
 
     @cached_property
