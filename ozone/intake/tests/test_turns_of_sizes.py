@@ -114,6 +114,7 @@ def test_slow_calls_are_spread_over_transactions(writer: Writer, store: Store, b
 
 
 @pytest.mark.sqlite_only
+@pytest.mark.sqlite_only
 def test_what_is_small_does_not_overtake_for_ever(writer: Writer, store: Store) -> None:
     """Rows of which another one has come before the first is stored: the batch and the call have their turns."""
     order: list[str] = []
