@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 import pytest
@@ -20,6 +20,8 @@ from tests.support.traffic import check_stored, traffic
 
 OLD: Final = length(15_000, 30_000)
 """Readings, one a minute: ten days, at night three weeks. Their keys are the first."""
+WORKERS: Final[dict[str, Any]] = length({"WORKERS": "1"}, {})
+"""By day one process: whether the one that has died is still alive is asked alike, and each takes a second to start."""
 FIELDS: Final = "device_id, occurred_at, received_at, payload"
 LEFT: Final = f"SELECT count(*) FROM device_gateway_devicetelemetry WHERE id <= {OLD}"
 
@@ -51,7 +53,7 @@ def wait(until: Callable[[], bool], seconds: float) -> None:
 
 
 def test_it_works() -> None:
-    with fresh_database() as url, live_server(url, RETENTION_READINGS="30") as server:
+    with fresh_database() as url, live_server(url, RETENTION_READINGS="30", **WORKERS) as server:
         staff, database = Staff(server.url), Database(server.database_url)
 
         def left() -> int:
@@ -61,7 +63,7 @@ def test_it_works() -> None:
         server.stop()
         fill(server, meter)
         server.start()
-        with traffic(server, others, pause=0.1) as load:
+        with traffic(server, others, pause=0.3) as load:
             wait(lambda: left() < OLD - 2_000, 60)
             server.kill()
             assert left() > 0  # else nothing was interrupted
