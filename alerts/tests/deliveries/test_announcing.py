@@ -23,7 +23,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def site(db: None) -> Site:
-    return Site.make()
+    return Site.laid()
 
 
 def vera(site: Site) -> Any:

@@ -22,7 +22,7 @@ BAD = Outcome(False, 503, "It answered 503.")
 
 @pytest.fixture
 def site(db: None) -> Site:
-    return Site.make()
+    return Site.laid()
 
 
 @pytest.fixture

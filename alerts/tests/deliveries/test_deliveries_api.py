@@ -25,7 +25,7 @@ def _noon() -> Any:
 
 @pytest.fixture
 def site(db: None) -> Site:
-    return Site.make()
+    return Site.laid()
 
 
 def test_it_works(site: Site) -> None:

@@ -15,7 +15,7 @@ from telemetry.tests.cast import DAY, NOON, Site
 
 @pytest.fixture
 def site(db: None) -> Site:
-    return Site.make()
+    return Site.laid()
 
 
 def test_the_log(site: Site, settings: Settings) -> None:

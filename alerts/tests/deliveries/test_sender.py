@@ -31,7 +31,7 @@ from tests.support.sinks import HttpSink, SmtpSink, http_sink, smtp_sink, until,
 @pytest.fixture
 def site(db: None, settings: Settings) -> Site:
     settings.PUBLIC_URL = "https://ozone.example.com"
-    return Site.make()
+    return Site.laid()
 
 
 @pytest.fixture

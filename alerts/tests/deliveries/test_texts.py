@@ -26,7 +26,7 @@ DUE = NOON + GATHER
 def site(db: None, settings: Settings) -> Site:
     settings.PUBLIC_URL = "https://ozone.example.com/"
     settings.STATS_TIME_ZONE = "Asia/Singapore"
-    return Site.make()
+    return Site.laid()
 
 
 def message(of: Channel, outcome: Outcome = GOOD) -> Outgoing:

@@ -17,7 +17,7 @@ PATH = "/api/incidents/"
 
 @pytest.fixture
 def site() -> Site:
-    return Site.make()
+    return Site.laid()
 
 
 def silent(site: Site, **fields: Any) -> Incident:

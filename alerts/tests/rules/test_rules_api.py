@@ -20,7 +20,7 @@ PLAIN = {"field": "", "is_on": True, "seconds": None, "number": None, "low": Non
 
 @pytest.fixture
 def site() -> Site:
-    return Site.make()
+    return Site.laid()
 
 
 def test_it_works(site: Site) -> None:

@@ -33,7 +33,7 @@ def clock() -> Any:
 @pytest.fixture
 def site(db: None, settings: Settings) -> Site:
     settings.EMAIL_HOST = "mail.example.com"
-    return Site.make()
+    return Site.laid()
 
 
 def add(person: Person, fields: dict[str, Any]) -> Channel:

@@ -18,7 +18,7 @@ MOVED = NOON + 35 * DAY
 @pytest.fixture
 def site(db: None) -> Site:
     """Its machine moves from Chai Chee to Bedok. At both a press is missing in April, at the first in March, too."""
-    site = Site.make()
+    site = Site.laid()
     MachineDevice.objects.update(assigned_date=NOON - 200 * DAY)
     MachineDevice.objects.filter(machine=site.machine).update(deactivated_date=MOVED, is_active=False)
     MachineDevice.objects.create(
