@@ -14,6 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from device_gateway.claims.services import issue_token, revoke_token
+from device_gateway.claims.storing import Claim, store_claims
 from device_gateway.models import Credential, Device, ProvisioningToken
 from device_gateway.registry.services import archive_device, restore_device
 from device_gateway.secret import hash_secret
@@ -31,7 +32,7 @@ from device_gateway.tests.conftest import (
 from ozone.intake import lane
 from ozone.intake.submission import LARGE_ROWS
 from tests.support.doors import Answer, Door
-from tests.support.postgres import another_connection
+from tests.support.postgres import another_connection, just_before
 
 INVALID = {"detail": "The provisioning token is missing, unknown, used or expired.", "code": "invalid_token"}
 
@@ -293,6 +294,14 @@ class TestAtOnce:
         answers = at_once(6, lambda number: claim_from(door, f"203.0.113.{number}", tokens[number]))
         assert [answer.status for answer in answers].count(201) == 1
         assert Credential.objects.filter(revoked_at=None).count() == 1
+
+
+def test_another_process_is_a_moment_earlier(door: Door, device: Device) -> None:
+    first, second = provisioned(device), provisioned(device)
+    claim = Claim(first, {}, "203.0.113.1", timezone.now())
+    with just_before(lambda: store_claims(connection, [claim])):
+        assert claim_from(door, "203.0.113.2", second).json() == INVALID
+    assert Credential.objects.count() == 1
 
 
 def test_it_does_not_wait_for_a_batch_that_waits(
