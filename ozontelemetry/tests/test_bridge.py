@@ -319,7 +319,7 @@ class TestStream:
         assert stream.closed.is_set()
         assert stream.made < 10
 
-    def test_a_failure_in_it_cuts_it_short(self) -> None:
+    def test_a_failure_in_it_cuts_it_short(self, caplog: pytest.LogCaptureFixture) -> None:
         def fails() -> Iterator[bytes]:
             yield b"one"
             raise ValueError
@@ -329,6 +329,7 @@ class TestStream:
         assert one.body == b"one"
         assert one.sent[-1]["more_body"] is True  # never told that it is whole
         assert stream.closed.is_set()
+        assert caplog.messages == ["a streamed reply failed"]
 
     def test_its_thread_is_free_again(self) -> None:
         """More clients leave their streams than there are threads, and the next is served."""
