@@ -1,5 +1,6 @@
 """POST handshake: who gets a token, and that knowing a MAC is not enough."""
 
+import json
 import threading
 from datetime import timedelta
 from typing import Any
@@ -12,9 +13,11 @@ from pytest_django import Settings
 
 from conftest import MonotonicClock
 from device_gateway.claims.services import issue_token
+from device_gateway.keys import memory
 from device_gateway.models import Credential, Device, DeviceState, Enrolment, HandshakeAttempt
 from device_gateway.tests.conftest import at_once, get, refusal
 from telemetry.models import DeviceStatus
+from telemetry.tests.cast import bearer
 from telemetry.tests.conftest import MAC, NOON, Esp32
 from tests.support.claims import claimed
 from tests.support.doors import Door
@@ -143,10 +146,16 @@ def test_the_window_of_assigning_closes_at_the_first_use_of_the_token(esp32: Esp
 
 
 @pytest.mark.alike
-def test_a_window_is_not_closed_by_a_token_from_before_it(door: Door, esp32: Esp32, staff: str) -> None:
+def test_a_window_is_not_closed_by_a_token_from_before_it(
+    door: Door, esp32: Esp32, staff: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "USE_NOTED_EVERY", 0.0)
     esp32.press()
     door.post(f"/api/devices/{MAC}/allow-handshake/", {}, staff)
     assert esp32.press().status == 200
+    opened_at = Enrolment.objects.get().opened_at
+    assert esp32.key and esp32.key.last_used_at and opened_at
+    assert esp32.key.last_used_at > opened_at
     assert esp32.shake().status == 200
 
 
@@ -169,6 +178,25 @@ def test_the_first_address_holds_a_window_for_two_minutes(
         assert esp32.shake(peer="203.0.113.9").status == 200
         clock.shift(later)
         assert esp32.shake(peer="198.51.100.7").status == status
+
+
+@pytest.mark.alike
+def test_assigned_again_it_may_shake_hands(door: Door, esp32: Esp32, staff: str) -> None:
+    """Its token was used, but not since."""
+    esp32.press()
+    assert refusal(esp32.shake()) == REFUSED
+    for assigned in (False, True):
+        changed = door.send("PATCH", f"/api/devices/{MAC}/", json.dumps({"assigned": assigned}).encode(), bearer(staff))
+        assert changed.status == 200
+    assert esp32.shake().status == 200
+
+
+@pytest.mark.alike
+def test_who_held_the_window_before_holds_not_the_next(door: Door, esp32: Esp32, staff: str) -> None:
+    esp32.press()
+    for peer in ("203.0.113.9", "198.51.100.7"):
+        door.post(f"/api/devices/{MAC}/allow-handshake/", {}, staff)
+        assert esp32.shake(peer=peer).status == 200
 
 
 @pytest.mark.alike
