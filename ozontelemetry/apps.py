@@ -2,7 +2,6 @@ from django.apps import AppConfig
 from django.contrib import admin
 from django.utils.functional import lazystr
 
-import ozontelemetry.unused  # noqa: F401
 from ozone.wire.times import people_zone
 
 
