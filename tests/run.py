@@ -203,8 +203,8 @@ def _run(run: Run, arguments: list[str]) -> Ended:
 
 @contextmanager
 def _database(run: Run, folder: str) -> Iterator[str]:
-    """The URL of a run's own. What only computes has it in memory, where a commit waits for no disk: thousands are for
-    nobody to keep, and whose process stands still finds its processor's caches cold."""
+    """The URL of a run's own. What only computes has it in memory, where none of its thousands of commits waits for a
+    disk: nobody is to keep what they store."""
     within = str(MEMORY) if run.nice and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM else None
     if not run.postgres:
         with tempfile.TemporaryDirectory(prefix="ozone-database-", dir=within or folder) as place:
