@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from ozone.intake.sql import insert
+from ozone.intake.rows import insert
 from ozone.wire.conf import options
 from stations.models import AcknowledgedRequest, AppliedMessage, SyncLog
 

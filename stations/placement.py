@@ -11,7 +11,8 @@ from datetime import datetime
 from django.db import connection
 from django.db.models import Case, F, Value, When
 
-from ozone.intake.sql import fetch_locked, insert_missing, present, upsert, within
+from ozone.intake.rows import fetch_locked, insert_missing, present, upsert
+from ozone.intake.sql import within
 from stations.models import PowerBank, Station, StationSlot
 
 Banks = dict[str, PowerBank]

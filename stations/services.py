@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.db import DatabaseError, connection, transaction
 
-from ozone.intake.sql import fetch_locked, insert_missing, upsert
+from ozone.intake.rows import fetch_locked, insert_missing, upsert
 from ozone.wire.errors import ApiError
 from ozone.wire.times import AHEAD, iso, iso_or_none
 from stations import placement

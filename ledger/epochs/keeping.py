@@ -12,7 +12,8 @@ from ledger.epochs.found import LONG_AGO, FoundEpoch, FoundLine
 from ledger.epochs.models import Epoch
 from ledger.lines.models import Kind, Line
 from ledger.lines.settling import Settlements
-from ozone.intake.sql import BulkInsert, moment, prepare_upsert
+from ozone.intake.rows import prepare_upsert
+from ozone.intake.sql import BulkInsert, moment
 from telemetry.events.quarantine import CONFLICT, members
 from telemetry.events.storing import Bindings
 from telemetry.models import QuarantinedEvent

@@ -11,16 +11,14 @@ import re
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final
 
 import psycopg
 from django.core.exceptions import EmptyResultSet
-from django.db import DataError, connections, models, router, transaction
+from django.db import DataError, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
-
-from ozone.intake.finding import following
 
 MAX_CHUNK: Final = 512
 """Rows a statement on SQLite; sizes are powers of two, so that few statements are prepared and each is reused."""
@@ -31,8 +29,6 @@ _QUOTED: Final = ("text", "varchar", "jsonb", "bytea")
 # where it does not: a null costs three times as much as with an adapter, and an event has a dozen.
 sqlite3.register_adapter(type(None), {None: None}.get)
 sqlite3.register_adapter(bool, int)
-
-M = TypeVar("M", bound=models.Model)
 
 _MINUTE: Final = re.compile(r"A_MINUTE_AFTER\(([\w.]+)\)")
 
@@ -63,7 +59,7 @@ class BulkInsert:
         """Fields that neither the rows nor the database give a value."""
         return [
             field
-            for field in _written_fields(self._model)
+            for field in written_fields(self._model)
             if field.attname not in self._fields and field.has_default() and field.db_default is models.NOT_PROVIDED
         ]
 
@@ -72,17 +68,17 @@ class BulkInsert:
         """By quoted name."""
         by_name = {field.attname: field for field in self._model._meta.concrete_fields}
         fields = [*(by_name[name] for name in self._fields), *self._defaults]
-        return {_quote(str(field.column)): field for field in fields}
+        return {quote(str(field.column)): field for field in fields}
 
     @cached_property
     def _head(self) -> str:
-        return f"INSERT INTO {_quote(self._model._meta.db_table)} AS t ({', '.join(self._columns)})"
+        return f"INSERT INTO {quote(self._model._meta.db_table)} AS t ({', '.join(self._columns)})"
 
     @cached_property
     def _tail(self) -> str:
         if not self._returning:
             return self._conflict
-        by_name = {field.attname: _quote(str(field.column)) for field in self._model._meta.concrete_fields}
+        by_name = {field.attname: quote(str(field.column)) for field in self._model._meta.concrete_fields}
         return f"{self._conflict} RETURNING {', '.join(by_name[name] for name in self._returning)}"
 
     def run(self, connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -91,7 +87,7 @@ class BulkInsert:
             return []
         if self._defaults:
             rows = [
-                (*row, *[_as_given(connection, field, field.get_default()) for field in self._defaults]) for row in rows
+                (*row, *[as_given(connection, field, field.get_default()) for field in self._defaults]) for row in rows
             ]
         try:
             if connection.vendor == "sqlite":
@@ -143,7 +139,7 @@ class BulkInsert:
         return statement
 
 
-def _written_fields(model: type[models.Model]) -> list["models.Field[Any, Any]"]:
+def written_fields(model: type[models.Model]) -> list["models.Field[Any, Any]"]:
     """All but an automatic key and what the database computes."""
     return [
         field
@@ -152,12 +148,12 @@ def _written_fields(model: type[models.Model]) -> list["models.Field[Any, Any]"]
     ]
 
 
-def _quote(name: str) -> str:
+def quote(name: str) -> str:
     """For both dialects."""
     return f'"{name}"'
 
 
-def _as_given(connection: BaseDatabaseWrapper, field: "models.Field[Any, Any]", value: Any) -> Any:
+def as_given(connection: BaseDatabaseWrapper, field: "models.Field[Any, Any]", value: Any) -> Any:
     """A field's value as `BulkInsert` takes it."""
     if isinstance(field, models.JSONField):
         return None if value is None else json.dumps(value, cls=field.encoder)
@@ -264,133 +260,3 @@ def table_of(connection: BaseDatabaseWrapper, pairs: Sequence[tuple[Any, Any]]) 
 
 def _kind(value: Any) -> str:
     return "text" if isinstance(value, str) else "bigint"
-
-
-class _Shape(NamedTuple):
-    """How a model's rows are read on one connection's kind of database."""
-
-    table: str
-    columns: dict[str, str]
-    """By name of the field, quoted; in the model's order."""
-    attributes: list[str]
-    readers: list[tuple[int, Any, list[Callable[[Any, Any, BaseDatabaseWrapper], Any]]]]
-    """Position, expression and converters of what the database does not give as the model has it."""
-
-
-@cache
-def _shape(model: type[models.Model], alias: str) -> _Shape:
-    connection = connections[alias]
-    fields = model._meta.concrete_fields
-    readers = []
-    for position, field in enumerate(fields):
-        column = field.get_col(model._meta.db_table)
-        converters = [*connection.ops.get_db_converters(column), *field.get_db_converters(connection)]
-        if converters:
-            readers.append((position, column, converters))
-    return _Shape(
-        table=_quote(model._meta.db_table),
-        columns={field.name: _quote(str(field.column)) for field in fields},
-        attributes=[field.attname for field in fields],
-        readers=readers,
-    )
-
-
-def fetch_locked(model: type[M], where: str, parameters: Sequence[Any], *, order: str = "id") -> list[M]:
-    """The rows for which the SQL `where` is true, by the column `order`; locked until the transaction ends."""
-    connection = connections[router.db_for_write(model)]
-    shape = _shape(model, connection.alias)
-    locking = " FOR UPDATE" if connection.features.has_select_for_update else ""
-    statement = f"SELECT {', '.join(shape.columns.values())} FROM {shape.table} WHERE {where} ORDER BY {order}{locking}"
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        found = [list(row) for row in cursor.fetchall()]
-    for row in found:
-        for position, column, converters in shape.readers:
-            for converter in converters:
-                row[position] = converter(row[position], column, connection)
-    return [model.from_db(connection.alias, shape.attributes, row) for row in found]
-
-
-def present(model: type[models.Model], name: str, values: Collection[Any]) -> set[Any]:
-    """Those of the values that stand in the field of that name; nothing is locked."""
-    connection = connections[router.db_for_write(model)]
-    shape = _shape(model, connection.alias)
-    column = shape.columns[name]
-    among, given = within(connection, values)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {column} FROM {shape.table} WHERE {column} {among}", given)
-        return {value for (value,) in cursor.fetchall()}
-
-
-def insert(row: models.Model) -> None:
-    """Inserts a row and sets its key."""
-    returned = _write([row], _inserting(type(row), "", ("pk",)))
-    row.pk = returned[0][0]
-
-
-def insert_missing(rows: Sequence[models.Model], *, unique: Sequence[str]) -> int:
-    """Inserts those of `rows`, all of one model, that are not there, and says how many; their keys stay unset."""
-    if not rows:
-        return 0
-    conflict = f"ON CONFLICT ({_columns(type(rows[0]), unique)}) DO NOTHING"
-    return len(_write(rows, _inserting(type(rows[0]), conflict, ("pk",))))
-
-
-def upsert(rows: Sequence[models.Model], *, unique: Sequence[str], update: Sequence[str]) -> None:
-    """Inserts `rows`, all of one model, or updates the fields `update`, and what follows them, of those that are there;
-    sets their keys.
-
-    `unique` names the fields of the unique constraint by which a row is recognised. Sends no signals.
-    """
-    prepare_upsert(rows, unique=unique, update=update)()
-
-
-def prepare_upsert(rows: Sequence[models.Model], *, unique: Sequence[str], update: Sequence[str]) -> Callable[[], None]:
-    """What `upsert` does, with its rows made out now: on SQLite nobody else writes while it does it."""
-    if not rows:
-        return lambda: None
-    model = type(rows[0])
-    changed = [*update, *(field.name for field in following(model, update))]
-    changes = ", ".join(f"{column} = excluded.{column}" for column in (_columns(model, [name]) for name in changed))
-    conflict = f"ON CONFLICT ({_columns(model, unique)}) DO UPDATE SET {changes}"
-    write = _prepare(rows, _inserting(model, conflict, ("pk", *unique)))
-    attributes = _attributes(model, unique)
-
-    def run() -> None:
-        found = {tuple(row[1:]): row[0] for row in write()}
-        for row in rows:
-            row.pk = found[tuple(getattr(row, name) for name in attributes)]
-
-    return run
-
-
-@cache
-def _inserting(model: type[models.Model], conflict: str, returning: tuple[str, ...]) -> BulkInsert:
-    """The statement that inserts whole rows; `returning` names fields."""
-    fields = [field.attname for field in _written_fields(model)]
-    return BulkInsert(model, fields, conflict, _attributes(model, returning))
-
-
-def _write(rows: Sequence[models.Model], statement: BulkInsert) -> list[tuple[Any, ...]]:
-    return _prepare(rows, statement)()
-
-
-def _prepare(rows: Sequence[models.Model], statement: BulkInsert) -> Callable[[], list[tuple[Any, ...]]]:
-    connection = connections[router.db_for_write(type(rows[0]))]
-    fields = _written_fields(type(rows[0]))
-    values = [tuple(_as_given(connection, field, field.pre_save(row, add=True)) for field in fields) for row in rows]
-
-    def run() -> list[tuple[Any, ...]]:
-        with transaction.atomic(using=connection.alias, savepoint=False), connection.wrap_database_errors:
-            return statement.run(connection, values)
-
-    return run
-
-
-def _attributes(model: type[models.Model], names: Sequence[str]) -> list[str]:
-    pk = model._meta.pk.attname
-    return [pk if name == "pk" else model._meta.get_field(name).attname for name in names]  # type: ignore[union-attr]
-
-
-def _columns(model: type[models.Model], names: Sequence[str]) -> str:
-    return ", ".join(_quote(str(model._meta.get_field(name).column)) for name in names)  # type: ignore[union-attr]

@@ -12,7 +12,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from device_gateway.models import Device, Enrolment
 from device_gateway.states import mark_polled, seats_of
 from ozone.intake import Locks, write_path
-from ozone.intake.sql import ask, fetch_locked, moment, select, within
+from ozone.intake.rows import fetch_locked
+from ozone.intake.sql import ask, moment, select, within
 from telemetry.commands.lifecycle import (
     EXECUTED,
     FAILED,

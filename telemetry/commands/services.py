@@ -11,6 +11,7 @@ from django.db.models import Count, QuerySet
 from device_gateway.models import Device
 from device_gateway.states import mark_seen
 from device_gateway.versions import RegistryVersion
+from ozone.intake.rows import prepare_insert
 from ozone.wire.errors import ApiError, Conflict, Invalid, NotFound
 from telemetry.commands.lifecycle import (
     EXECUTED,
@@ -92,15 +93,15 @@ def create_for_each(
         if is_unsafe(kind, device.firmware) and not is_forced:
             made.refused.append((device, unsafe(kind, device.firmware)))
         else:
-            command = Command(device=device, created_by=author, created_at=now, changed_at=now, bulk=bulk, **rest)
-            made.commands.append(command)
+            made.commands.append(Command(device=device, created_by=author, created_at=now, changed_at=now, **rest))
+    store = prepare_insert(made.commands, unique="command_id", late="bulk") if made.commands else None
     with transaction.atomic():
         if bulk is not None:
             for device, error in made.refused:
                 bulk.refused.setdefault(error.detail, []).append(device.pk)
             bulk.save()
-        if made.commands:
-            Command.objects.bulk_create(made.commands)
+        if store is not None:
+            store(bulk)
             _wake([command.device_id for command in made.commands])
     return made
 

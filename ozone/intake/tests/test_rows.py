@@ -8,17 +8,8 @@ from typing import Any
 import pytest
 from django.db import DataError, connection, transaction
 
-from ozone.intake.sql import (
-    MAX_CHUNK,
-    BulkInsert,
-    fetch_locked,
-    insert_missing,
-    moment,
-    present,
-    table_of,
-    upsert,
-    within,
-)
+from ozone.intake.rows import fetch_locked, insert_missing, prepare_insert, present, upsert
+from ozone.intake.sql import MAX_CHUNK, BulkInsert, moment, table_of, within
 from ozone.intake.tests.conftest import Item
 
 
@@ -78,6 +69,16 @@ def test_rows_of_a_model(tables: None, count: int) -> None:
     assert [(item.pk, item.text, item.facts) for item in kept] == [(item.pk, item.text, item.facts) for item in items]
     assert present(Item, "text", ["text 0", "nothing"]) == {"text 0"}
     assert present(Item, "text", []) == set()
+
+
+def test_rows_made_out_before_their_transaction(tables: None) -> None:
+    items = [Item(pk=number, text=f"text {number}", facts={"a": [number]}) for number in range(MAX_CHUNK + 3)]
+    insert = prepare_insert(items, unique="text", late="number")
+    with transaction.atomic():
+        insert(7)
+    found = Item._default_manager.order_by("pk").values_list("pk", "text", "facts", "number")
+    assert list(found) == [(item.pk, item.text, item.facts, 7) for item in items]
+    assert {item.number for item in items} == {7}
 
 
 @pytest.mark.each_case

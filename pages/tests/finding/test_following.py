@@ -16,7 +16,7 @@ from device_gateway.models import Device, DeviceName
 from device_gateway.registry.services import change_device
 from ozone.intake import finding
 from ozone.intake.finding import following
-from ozone.intake.sql import upsert
+from ozone.intake.rows import upsert
 from ozone.wire.folding import folded, order_key
 from pages.tests.conftest import SignIn
 from stations.models import PowerBank, Station
