@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 from device_gateway.models import Device
 from device_gateway.registry.queries import visible_devices
 from device_gateway.registry.services import change_device
+from ozone.intake.pauses import Pauses
 from ozone.webapi.heavy import heavy, heavy_stream
 from ozone.wire.errors import ApiError, Invalid
 from pages.commands.bulk_forms import BulkChangeForm, BulkCommandForm
@@ -105,10 +106,11 @@ def _change(request: HttpRequest, chosen: list[Device], back: str) -> HttpRespon
     form = _form(BulkChangeForm, request, chosen)
 
     def perform(_: dict[str, Any]) -> str:
-        failed = []
+        failed, pauses = [], Pauses()
         for device in chosen:
             try:
-                change_device(device=device, fields=form.changes)
+                with pauses.step():
+                    change_device(device=device, fields=form.changes)
             except ApiError as error:
                 failed.append(f"{device}: {error.detail}")
         if failed:

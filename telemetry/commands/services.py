@@ -11,6 +11,7 @@ from django.db.models import Count, QuerySet
 from device_gateway.models import Device
 from device_gateway.states import mark_seen
 from device_gateway.versions import RegistryVersion
+from ozone.intake.pauses import Pauses
 from ozone.intake.rows import prepare_insert
 from ozone.wire.errors import ApiError, Conflict, Invalid, NotFound
 from telemetry.commands.lifecycle import (
@@ -63,11 +64,12 @@ def create_bulk(
         created_by=author,
         number=len(devices),
     )
-    made = Created([], [])
+    made, pauses = Created([], []), Pauses()
     for start in range(0, len(devices), step):
         some = devices[start : start + step]
         try:
-            part = create_for_each(devices=some, fields=fields, author=author, now=now, bulk=bulk)
+            with pauses.step():
+                part = create_for_each(devices=some, fields=fields, author=author, now=now, bulk=bulk)
         except OperationalError:
             if start == 0:
                 raise

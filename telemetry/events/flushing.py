@@ -23,17 +23,17 @@ from django.db.models import Max, Model, QuerySet
 
 from device_gateway.models import Device, DeviceState, DeviceTelemetry, ReadingHour
 from ozone.intake.backup import back_up
+from ozone.intake.pauses import Pauses
 from ozone.wire.conf import options
 from ozone.wire.errors import TooManyRequests, Unavailable
 from telemetry.models import DailyCount, DeviceStatus, HourlyCount, TelemetryEvent
 
 logger = logging.getLogger("telemetry")
 
-STEP_SECONDS: Final = 0.02
+STEP_SECONDS: Final = 0.01
 """How long one transaction is to take; the devices' writes have as long before the next."""
 ROWS: Final = (100, 10_000)
 """The fewest and the most to delete in one transaction."""
-LEAST_PAUSE: Final = 0.005
 DEVICES: Final = 20
 """Devices of one transaction."""
 DRAWN_FROM_EVENTS: Final[list[type[Model]]] = []
@@ -113,12 +113,13 @@ class _Pace:
     def __init__(self, deleted: "Counter[str]") -> None:
         self._deleted = deleted
         self._rows = ROWS[0]
+        self._pauses = Pauses()
 
     def repeat(self, forget: Callable[[int], "Counter[str]"], left: Collection[int] = ()) -> None:
         """Until it finds less to delete than it may, and nothing is left in `left`."""
         is_done = False
         while not is_done:
-            with transaction.atomic():
+            with self._pauses.step(), transaction.atomic():
                 began = time.monotonic()
                 found = forget(self._rows)
             took = time.monotonic() - began
@@ -128,7 +129,6 @@ class _Pace:
                 self._rows = max(ROWS[0], self._rows // 2)
             elif took < STEP_SECONDS / 2 and not is_done:
                 self._rows = min(ROWS[1], self._rows * 2)
-            time.sleep(max(took, LEAST_PAUSE))
 
 
 def _forget_events(devices: set[int], most: int) -> "Counter[str]":

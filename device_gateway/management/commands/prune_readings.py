@@ -3,7 +3,6 @@
 For projects that have `device_gateway` among their apps and another server: once a day, say.
 """
 
-import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -11,6 +10,7 @@ from django.utils import timezone
 
 from device_gateway.upkeep.following import PAUSE
 from device_gateway.upkeep.retention import Retention
+from ozone.intake.pauses import Pauses
 from ozone.wire.conf import options
 
 
@@ -21,10 +21,9 @@ class Command(BaseCommand):
         if options().RETENTION_READINGS <= 0:
             raise CommandError("RETENTION_READINGS is 0: all readings are kept.")
         retention, now = Retention(), timezone.now()
-        deleted, has_more = 0, True
+        deleted, has_more, pauses = 0, True, Pauses(PAUSE)
         while has_more:
-            began = time.monotonic()
-            number, has_more = retention.step(now)
+            with pauses.step():
+                number, has_more = retention.step(now)
             deleted += number
-            time.sleep((time.monotonic() - began) * PAUSE)
         self.stdout.write(f"{deleted:,} readings deleted.")

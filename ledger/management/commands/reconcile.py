@@ -1,6 +1,5 @@
 """`python manage.py reconcile`: the ledger made anew from events, commands and bindings."""
 
-import time
 from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -10,6 +9,7 @@ from device_gateway.models import Device
 from device_gateway.registry.queries import find_device
 from ledger.epochs.services import begin_again, look_into
 from ledger.models import Epoch, Line
+from ozone.intake.pauses import Pauses
 from ozone.wire.errors import NotFound
 from telemetry.models import DeviceStatus
 
@@ -42,15 +42,16 @@ class Command(BaseCommand):
                 raise CommandError(error.detail) from error
         numbers = list(statuses.values_list("pk", flat=True))
         epochs = lines = 0
+        pauses = Pauses()  # half of the time is the devices'
         for number in numbers:
-            wrong = _make_anew(number)
+            wrong = _make_anew(number, pauses)
             epochs, lines = epochs + wrong[0], lines + wrong[1]
         self.stdout.write(
             f"Devices looked into: {len(numbers):,}. Rows that differed: {epochs:,} epochs, {lines:,} lines."
         )
 
 
-def _make_anew(device: int) -> list[int]:
+def _make_anew(device: int, pauses: Pauses) -> list[int]:
     """How many epochs and lines were wrong."""
     while not _patiently(device):
         pass  # what was told meanwhile first
@@ -58,9 +59,8 @@ def _make_anew(device: int) -> list[int]:
     begin_again([device])
     is_done = False
     while not is_done:
-        began = time.monotonic()
-        is_done = _patiently(device)
-        time.sleep(time.monotonic() - began)  # half of the time is the devices'
+        with pauses.step():
+            is_done = _patiently(device)
     return [
         sum(was.get(key) != now.get(key) for key in was.keys() | now.keys())
         for was, now in zip(before, _rows(device), strict=True)

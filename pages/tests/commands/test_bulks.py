@@ -278,3 +278,23 @@ def test_who(staff: Client, signed_in: SignIn, vera: User, client: Client, fleet
         for tail in ("", "cancel/"):
             assert staff.get(f"{LIST}{number}/{tail}").status_code == 404
     assert Command.objects.filter(status="pending").count() == 10
+
+
+# --- beside the devices ---
+
+
+@pytest.mark.parametrize("what", ["command", "change"])
+def test_between_two_transactions_others_may_write(
+    staff: Client, monkeypatch: pytest.MonkeyPatch, fleet: list[Device], what: str
+) -> None:
+    monkeypatch.setattr(sending, "STEP", 4)
+    pauses: list[float] = []
+    monkeypatch.setattr("ozone.intake.pauses.time.sleep", pauses.append)
+    if what == "command":
+        send(staff, fleet, "GET_STATUS")
+    else:
+        numbers = " ".join(str(device.pk) for device in fleet)
+        staff.post(SEND, {"do": "change", "devices": numbers, "sure": "yes", "assigned": "no"})
+    assert pauses[0] == 0
+    assert len(pauses) == (3 if what == "command" else 10)
+    assert all(pause > 0 for pause in pauses[1:])

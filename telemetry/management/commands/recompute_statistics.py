@@ -1,6 +1,5 @@
 """`python manage.py recompute_statistics`: the counts that statistics are read from, made anew from the events."""
 
-import time
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,6 +8,7 @@ from django.db import OperationalError
 
 from device_gateway.models import Device
 from device_gateway.registry.queries import find_device
+from ozone.intake.pauses import Pauses
 from ozone.wire.errors import NotFound
 from telemetry.events.recount import Recounted, counted_devices, recount_some
 
@@ -33,15 +33,15 @@ class Command(BaseCommand):
             except NotFound as error:
                 raise CommandError(error.detail) from error
         numbers = list(devices.values_list("pk", flat=True))
+        self._pauses = Pauses()  # half of the time is the devices'
         rows = sum(self._recount(number) for number in numbers)
         self.stdout.write(f"Devices counted anew: {len(numbers)}. Counts that differed: {rows}.")
 
     def _recount(self, device: int) -> int:
         rows, since, is_first = 0, None, True
         while is_first or since is not None:
-            started = time.monotonic()
-            done = _patiently(device, since)
-            time.sleep(time.monotonic() - started)  # half of the time is the devices'
+            with self._pauses.step():
+                done = _patiently(device, since)
             rows, since, is_first = rows + done.rows, done.until, False
         return rows
 
