@@ -1,6 +1,5 @@
 """The one registry of devices, their credentials, and what they sent. Every other app points here."""
 
-import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -11,6 +10,7 @@ from django.db import connection, models, transaction
 from django.db.models.functions import Coalesce, NullIf
 from django.utils import timezone
 
+from device_gateway.decoding import ReadingDecoder as ReadingDecoder
 from device_gateway.leading import Lease as Lease
 from device_gateway.names import check_device_id, default_device_id, spelled_mac, validate_mac
 from device_gateway.room import RoomSample as RoomSample
@@ -22,18 +22,6 @@ from ozone.wire.conf import options
 
 CALLED = Coalesce(NullIf("name_order", NoBytes()), "device_id_order")
 """A device's place among others by what it is called in lists: its name, or where it has none its device_id."""
-
-
-class ReadingDecoder(json.JSONDecoder):
-    """Integers beyond 64 bits were floats: the wire refuses such integers, and PostgreSQL writes 1e300 out in full."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(parse_int=lambda digits: int(digits) if len(digits) < 19 else _int_or_float(digits), **options)
-
-
-def _int_or_float(digits: str) -> int | float:
-    number = int(digits)
-    return number if -(2**63) <= number < 2**63 else float(digits)
 
 
 class Device(FoundModel):
@@ -138,8 +126,14 @@ class Device(FoundModel):
             self.provisional = False
             if kwargs.get("update_fields") is not None:
                 kwargs["update_fields"] = {*kwargs["update_fields"], "provisional"}
+        is_new = self._state.adding and self.pk is None
+        if is_new and not self.device_id:
+            self.device_id = self.mac
+        only = kwargs.get("update_fields")
+        # All else costs four statements less: while they run nobody else writes to SQLite.
+        naming = only is None or not self.device_id or not {"device_id", "mac"}.isdisjoint(only)
         with transaction.atomic(using=kwargs.get("using")):
-            assigning = self.assigned and "assigned" in (kwargs.get("update_fields") or ["assigned"])
+            assigning = self.assigned and (only is None or "assigned" in only)
             assigning = assigning and not Device._base_manager.filter(pk=self.pk, assigned=True).exists()
             super().save(*args, **kwargs)
             if assigning:
@@ -148,10 +142,14 @@ class Device(FoundModel):
                 self.device_id = self.mac or default_device_id(self.pk)
                 named = with_following(Device, {"device_id": self.device_id})
                 Device._base_manager.filter(pk=self.pk).update(**named)
-            known = set(self.names.values_list("name", flat=True))
-            for name in {self.device_id, self.mac or self.device_id} - known:
-                self.names.create(name=name)  # refused by the database when it is another device's
-            DeviceState.objects.get_or_create(device=self)
+            if naming:
+                known = set() if is_new else set(self.names.values_list("name", flat=True))
+                for name in {self.device_id, self.mac or self.device_id} - known:
+                    self.names.create(name=name)  # refused by the database when it is another device's
+                if is_new:
+                    DeviceState.objects.create(device=self)
+                else:
+                    DeviceState.objects.get_or_create(device=self)
 
 
 class DeviceName(FoundModel):

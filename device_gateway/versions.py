@@ -79,7 +79,7 @@ _insert: Final = BulkInsert(RegistryChange, ("device_id", "version"), returning=
 
 
 def store_changes(connection: BaseDatabaseWrapper, devices: Iterable[int | None]) -> None:
-    with transaction.atomic(using=connection.alias):
+    with transaction.atomic(using=connection.alias, savepoint=False):
         version = _renew(connection, {"registry_version"})
         changed: list[int | None] = [*sorted({device for device in devices if device is not None})] or [None]
         newest = max(number for (number,) in _insert.run(connection, [(device, version) for device in changed]))

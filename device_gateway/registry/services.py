@@ -38,8 +38,7 @@ def _save(device: Device, only: list[str] | None = None) -> Device:
     check_device(device)
     _require_free_names(device)
     try:
-        with transaction.atomic():
-            device.save(update_fields=only)
+        device.save(update_fields=only)
     except IntegrityError:
         _require_free_names(device)
         raise Conflict("A device with this device_id or MAC is there already.", code="name_taken") from None
