@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
-from device_gateway.keys.credentials import revoke_key, set_key
+from device_gateway.keys.credentials import add_key, revoke_key, set_key
 from device_gateway.models import Credential, Device, DeviceName, Enrolment, HandshakeAttempt
 from device_gateway.secret import PREFIX_LENGTH, hash_secret, new_secret
 from device_gateway.states import mark_seen
@@ -33,7 +33,7 @@ class Enrolled(NamedTuple):
     token: str | None
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def shake_hands(*, mac: str, firmware: str, presented: str, client: str, now: datetime) -> Enrolled:
     """A token for the device of that MAC, which registers itself when it is new; or a refusal, which is noted.
 
@@ -41,7 +41,14 @@ def shake_hands(*, mac: str, firmware: str, presented: str, client: str, now: da
     with the attempt. Raises Forbidden for an archived device, TooManyRequests where no more devices may register
     themselves.
     """
-    device = _device(mac, now)
+    known = DeviceName.objects.filter(name=mac).values_list("device_id", flat=True).first()
+    if known is None:
+        device, is_new = _registered(mac, now)
+        if is_new:
+            return Enrolled(device, _first_token(device, client, now))
+        known = device.pk
+    # All handshakes for it stand in one line. Not its key is locked: what points at it is checked against it at COMMIT.
+    device = Device.objects.select_for_update(no_key=True).get(pk=known)
     if device.archived_at is not None:
         raise Forbidden("This device is archived. An operator can restore it.", code="device_archived")
     enrolment, _ = Enrolment.objects.get_or_create(device=device)
@@ -62,13 +69,14 @@ def shake_hands(*, mac: str, firmware: str, presented: str, client: str, now: da
     return Enrolled(device, token)
 
 
-def _device(mac: str, now: datetime) -> Device:
-    """The device of that MAC, locked: all handshakes for it stand in one line. Not its key, which what points at it is
-    checked against at COMMIT."""
-    number = DeviceName.objects.filter(name=mac).values_list("device_id", flat=True).first()
-    if number is None:
-        number = register_itself(mac=mac, now=now).pk
-    return Device.objects.select_for_update(no_key=True).get(pk=number)
+def _first_token(device: Device, client: str, now: datetime) -> str:
+    """That of a device which has just registered itself: nobody else knows of it yet. With few statements, because
+    whoever likes may ask for this, and all that other devices send waits for it."""
+    token = new_secret(32)
+    Enrolment.objects.create(device=device, held_by=client, issued_at=now)
+    add_key(device=device, key=token, source=Credential.Source.HANDSHAKE, now=now)
+    mark_seen(connection, [(device.pk, now)])
+    return token
 
 
 def register_itself(*, mac: str, now: datetime) -> Device:
@@ -76,6 +84,11 @@ def register_itself(*, mac: str, now: datetime) -> Device:
 
     Raises TooManyRequests when none can: what they have sent is kept.
     """
+    return _registered(mac, now)[0]
+
+
+def _registered(mac: str, now: datetime) -> tuple[Device, bool]:
+    """The same, and whether nobody else was quicker."""
     most = options().SELF_REGISTERED_DEVICES
     strays = Device.objects.filter(provisional=True)
     if strays.count() >= most:
@@ -87,10 +100,9 @@ def register_itself(*, mac: str, now: datetime) -> Device:
         # Some at once: to find the oldest takes as long as all the rest of a handshake.
         Device.objects.filter(pk__in=leaving).delete()
     try:
-        with transaction.atomic():
-            return Device.objects.create(mac=mac, provisional=True, created_at=now)
+        return Device.objects.create(mac=mac, provisional=True, created_at=now), True
     except IntegrityError:  # another process was quicker
-        return DeviceName.objects.select_related("device").get(name=mac).device
+        return DeviceName.objects.select_related("device").get(name=mac).device, False
 
 
 def _without_events(devices: list[int]) -> list[int]:

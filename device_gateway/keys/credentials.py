@@ -18,11 +18,16 @@ def set_key(*, device: Device, key: str, source: str, now: datetime) -> Credenti
     revoke_key(device=device, now=now)
     try:
         with transaction.atomic():
-            return Credential.objects.create(
-                device=device, hash=hash_secret(key), prefix=shown_prefix(key), source=source, created_at=now
-            )
+            return add_key(device=device, key=key, source=source, now=now)
     except IntegrityError:
         raise Conflict("This key is, or was, in use. Choose another.", code="key_taken") from None
+
+
+def add_key(*, device: Device, key: str, source: str, now: datetime) -> Credential:
+    """The same for a device that has none, with a key that nobody has had."""
+    return Credential.objects.create(
+        device=device, hash=hash_secret(key), prefix=shown_prefix(key), source=source, created_at=now
+    )
 
 
 @transaction.atomic
