@@ -16,7 +16,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -29,6 +29,7 @@ from ozone.wire.heads import fold_headers
 from ozone.wire.http import Reply
 from ozone.wire.waiting import waiting_bodies
 from ozone.wire.work import Work, computing
+from ozontelemetry.callers import Callers, caller_of
 from ozontelemetry.openapi.shapes import error_reply
 from ozontelemetry.sending import SlowReader, sender
 from ozontelemetry.uploads import body_limit
@@ -58,6 +59,7 @@ class DjangoBridge:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="django")
         self._heavy_threads = ThreadPoolExecutor(HEAVY_THREADS, thread_name_prefix="heavy")
         self._hashing_threads = ThreadPoolExecutor(HASHING_THREADS, "hashing", initializer=_be_nice)
+        self._callers = Callers()
         self._is_heavy, self._is_hashing = has_marked_path("is_heavy"), has_marked_path("is_hashing")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +74,7 @@ class DjangoBridge:
                 environ = _environ(scope, headers, body)
                 del body
                 try:
-                    reply = await _in(threads, work, self._answer, environ)
+                    reply = await self._reply(threads, work, environ, headers)
                 except BaseException:
                     watching.cancel()
                     raise
@@ -87,6 +89,14 @@ class DjangoBridge:
             watching.cancel()
             if reply is not None and reply.body is None:
                 await _in(threads, work, reply.close, even_if_left=True)
+
+    async def _reply(
+        self, threads: Executor, work: Work, environ: dict[str, Any], headers: dict[str, str]
+    ) -> "_Reply | None":
+        if threads is not self._threads:  # where others take places of their own
+            return cast("_Reply | None", await _in(threads, work, self._answer, environ))
+        async with self._callers.one(caller_of(headers, environ["REMOTE_ADDR"])):
+            return cast("_Reply | None", await _in(threads, work, self._answer, environ))
 
     def _threads_for(self, scope: Scope) -> Executor:
         if self._is_heavy(scope["path"]):

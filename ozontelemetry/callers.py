@@ -1,0 +1,65 @@
+"""A few requests of one caller at once in Django's threads; the others wait for them, and hold up nobody else.
+
+Every request under way stands in line for Python's lock, and a device's reply behind all of them. A caller with eight
+connections gets no more done than with a few.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+from ozone.wire.address import client_address, limit_key
+
+AT_ONCE: Final = 4
+"""Half of Django's threads."""
+
+
+def caller_of(headers: Mapping[str, str], peer: str) -> str:
+    """By what the caller shows, before anybody knows whether that holds; who shows nothing, by the address."""
+    shown = headers.get("authorization") or headers.get("cookie")
+    return shown or limit_key(client_address(peer, headers.get("x-forwarded-for")))
+
+
+class Callers:
+    """Those of one event loop. Nothing is kept of one who has no request here."""
+
+    def __init__(self) -> None:
+        self._under_way: Counter[str] = Counter()
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+
+    @asynccontextmanager
+    async def one(self, caller: str) -> AsyncIterator[None]:
+        """A place for the length of the block, after whoever of the same caller came before."""
+        await self._take(caller)
+        try:
+            yield
+        finally:
+            self._leave(caller)
+
+    async def _take(self, caller: str) -> None:
+        if self._under_way[caller] < AT_ONCE:
+            self._under_way[caller] += 1
+            return
+        given = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(caller, deque()).append(given)
+        try:
+            await given
+        except asyncio.CancelledError:
+            if not given.cancelled():  # the place was given just before
+                self._leave(caller)
+            raise
+
+    def _leave(self, caller: str) -> None:
+        waiting = self._waiting.get(caller, deque())
+        while waiting:
+            given = waiting.popleft()
+            if not waiting:
+                del self._waiting[caller]
+            if not given.done():
+                given.set_result(None)  # the place is the next one's
+                return
+        self._under_way[caller] -= 1
+        if not self._under_way[caller]:
+            del self._under_way[caller]
