@@ -60,6 +60,7 @@ class DjangoBridge:
         self._heavy_threads = ThreadPoolExecutor(HEAVY_THREADS, thread_name_prefix="heavy")
         self._hashing_threads = ThreadPoolExecutor(HASHING_THREADS, "hashing", initializer=_be_nice)
         self._callers = Callers()
+        self._speaks_for_many = has_marked_path("speaks_for_many")
         self._is_heavy, self._is_hashing = has_marked_path("is_heavy"), has_marked_path("is_hashing")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,9 +94,11 @@ class DjangoBridge:
     async def _reply(
         self, threads: Executor, work: Work, environ: dict[str, Any], headers: dict[str, str]
     ) -> "_Reply | None":
-        if threads is not self._threads:  # where others take places of their own
+        if threads is not self._threads or self._speaks_for_many(environ["PATH_INFO"]):
             return cast("_Reply | None", await _in(threads, work, self._answer, environ))
         async with self._callers.one(caller_of(headers, environ["REMOTE_ADDR"])):
+            if work.is_off:
+                return None
             return cast("_Reply | None", await _in(threads, work, self._answer, environ))
 
     def _threads_for(self, scope: Scope) -> Executor:

@@ -1,7 +1,8 @@
 """A few requests of one caller at once in Django's threads; the others wait for them, and hold up nobody else.
 
-Every request under way stands in line for Python's lock, and a device's reply behind all of them. A caller with eight
-connections gets no more done than with a few.
+Every request under way stands in line for Python's lock, and a device's reply behind all of them. Who makes the server
+compute gets no more done over eight connections than over a few. It divides what honest callers do; whoever has many
+sessions, or invents some, has all threads as before.
 """
 
 import asyncio
@@ -10,6 +11,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
+from django.conf import settings
+
 from ozone.wire.address import client_address, limit_key
 
 AT_ONCE: Final = 4
@@ -17,9 +20,17 @@ AT_ONCE: Final = 4
 
 
 def caller_of(headers: Mapping[str, str], peer: str) -> str:
-    """By what the caller shows, before anybody knows whether that holds; who shows nothing, by the address."""
-    shown = headers.get("authorization") or headers.get("cookie")
-    return shown or limit_key(client_address(peer, headers.get("x-forwarded-for")))
+    """By the token or the session that is shown, before anybody knows whether it holds; else by the address."""
+    token = headers.get("authorization", "").rpartition(" ")[2]
+    return token or _session(headers) or limit_key(client_address(peer, headers.get("x-forwarded-for")))
+
+
+def _session(headers: Mapping[str, str]) -> str:
+    for pair in headers.get("cookie", "").split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == settings.SESSION_COOKIE_NAME:
+            return value
+    return ""
 
 
 class Callers:

@@ -79,6 +79,8 @@ class SignedView(StationView):
 
     authentication_classes = (AccessTokenAuthentication,)
     permission_classes = (StaffSuperuser,)
+    speaks_for_many = True
+    """As below: of its requests as many are under way at once as there are threads (ozontelemetry.bridge)."""
     signed: Signed | None = None
     message: Message | None = None
 

@@ -39,7 +39,7 @@ def shake_hands(*, mac: str, firmware: str, presented: str, client: str, now: da
 
     `mac` is in its normal spelling, `presented` the token that the device showed ("" for none); `firmware` is noted
     with the attempt. Raises Forbidden for an archived device, TooManyRequests where no more devices may register
-    themselves.
+    themselves; a transaction around it is lost with that.
     """
     known = DeviceName.objects.filter(name=mac).values_list("device_id", flat=True).first()
     if known is None:
@@ -70,7 +70,7 @@ def shake_hands(*, mac: str, firmware: str, presented: str, client: str, now: da
 
 
 def _first_token(device: Device, client: str, now: datetime) -> str:
-    """That of a device which has just registered itself: nobody else knows of it yet. With few statements, because
+    """The token of a device which has just registered itself: nobody else knows of it yet. With few statements, because
     whoever likes may ask for this, and all that other devices send waits for it."""
     token = new_secret(32)
     Enrolment.objects.create(device=device, held_by=client, issued_at=now)

@@ -24,7 +24,7 @@ def set_key(*, device: Device, key: str, source: str, now: datetime) -> Credenti
 
 
 def add_key(*, device: Device, key: str, source: str, now: datetime) -> Credential:
-    """The same for a device that has none, with a key that nobody has had."""
+    """A key that nobody has had, for a device that has none. Raises IntegrityError if somebody had it."""
     return Credential.objects.create(
         device=device, hash=hash_secret(key), prefix=shown_prefix(key), source=source, created_at=now
     )

@@ -11,10 +11,12 @@ from typing import Final
 
 LEAST: Final = 0.005
 """Seconds: the writer looks every few milliseconds whether SQLite is free."""
+MOST: Final = 0.25
+"""A step that was long has waited for the lock itself."""
 
 
 class Pauses:
-    """Of one piece of work; each is `times` as long as the step before it."""
+    """Of one piece of work; each is `times` as long as the step before it, and MOST at most."""
 
     def __init__(self, times: float = 1.0) -> None:
         self._times = times
@@ -29,4 +31,4 @@ class Pauses:
             yield
         finally:
             ended = time.monotonic()
-            self._next = ended + max(LEAST, self._times * (ended - began))
+            self._next = ended + min(MOST, max(LEAST, self._times * (ended - began)))

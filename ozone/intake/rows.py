@@ -90,11 +90,13 @@ def prepare_insert(rows: Sequence[models.Model], *, unique: str, late: str) -> C
     def run(value: Any) -> None:
         for row in rows:
             setattr(row, late, value)
-        key = getattr(rows[0], model._meta.get_field(late).attname)  # type: ignore[union-attr]
+        field: Any = model._meta.get_field(late)
+        key = as_given(connection, field, getattr(rows[0], field.attname))
         written = _run(connection, statement, [(*row[:at], key, *row[at + 1 :]) for row in values])
         keys = {known: pk for pk, known in written}
         for row, given in zip(rows, values, strict=True):
             row.pk = keys[given[known_by]]
+            row._state.adding, row._state.db = False, connection.alias
 
     return run
 

@@ -115,7 +115,7 @@ def hashes_passwords(view: View) -> View:
 
 
 def has_marked_path(mark: str) -> Callable[[str], bool]:
-    """Whether a path is that of a view with this mark: `is_heavy` or `is_hashing`."""
+    """Whether a path is that of a view with this mark: `is_heavy`, `is_hashing` or `speaks_for_many`."""
     found = "|".join(sorted(set(_marked_patterns(mark, get_resolver().url_patterns, "/"))))
     matches = re.compile(found).fullmatch
     return lambda path: bool(found) and matches(path) is not None

@@ -97,8 +97,9 @@ def test_one_that_is_cancelled_when_its_turn_has_come_passes_it_on() -> None:
 
 
 def test_a_caller_is_known_by_what_it_shows() -> None:
-    assert caller_of({"authorization": "Bearer x", "cookie": "sessionid=1"}, "10.0.0.1") == "Bearer x"
-    assert caller_of({"cookie": "sessionid=1"}, "10.0.0.1") == "sessionid=1"
+    assert caller_of({"authorization": "Bearer x", "cookie": "sessionid=1"}, "10.0.0.1") == "x"
+    assert caller_of({"cookie": "consent=yes; sessionid=1"}, "10.0.0.1") == "1"
+    assert caller_of({"cookie": "consent=yes"}, "10.0.0.1") == "10.0.0.1"
     assert caller_of({}, "10.0.0.1") == "10.0.0.1"
 
 

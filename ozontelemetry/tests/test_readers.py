@@ -13,6 +13,7 @@ from ozone.webapi.heavy import has_marked_path
 from ozone.wire.work import stop_if_left
 from ozontelemetry import sending
 from ozontelemetry.bridge import THREADS, DjangoBridge
+from ozontelemetry.callers import AT_ONCE
 from ozontelemetry.static import StaticFiles
 from ozontelemetry.tests.test_bridge import KIB, Exchange, Message, Stream, Wsgi, run
 
@@ -88,6 +89,38 @@ class TestReaders:
 
         assert run(exchange) == [200, 200]
 
+    @pytest.mark.parametrize(
+        ("path", "most"), [("/devices", AT_ONCE), ("/api/internal/stations/data", THREADS)], ids=["a page", "stations"]
+    )
+    def test_nor_does_one_caller_with_many_requests(self, path: str, most: int) -> None:
+        """Half of the threads are another's; who speaks for thousands of stations has all of them."""
+        gate, under_way = threading.Event(), []
+
+        def answer(environ: Message, start_response: Callable[..., Any]) -> list[bytes]:
+            if environ["PATH_INFO"] == path:
+                under_way.append(environ)
+                assert gate.wait(20)
+            start_response("200 OK", [])
+            return [b"ok"]
+
+        async def exchange() -> list[int]:
+            bridge = DjangoBridge(answer)
+            many = [
+                Exchange(path=path, headers=[(b"cookie", b"sessionid=one; a=%d" % number)])
+                for number in range(2 * THREADS)
+            ]
+            waiting = [asyncio.create_task(bridge(one.scope, one.receive, one.send)) for one in many]
+            await asyncio.sleep(0.2)
+            seen = len(under_way)
+            if most < THREADS:
+                other = Exchange(headers=[(b"cookie", b"sessionid=another")])
+                await asyncio.wait_for(bridge(other.scope, other.receive, other.send), 5)
+            gate.set()
+            await asyncio.gather(*waiting)
+            return [seen, len(under_way), *{one.status for one in many}]
+
+        assert run(exchange) == [most, 2 * THREADS, 200]
+
     def test_past_the_bound_the_one_that_has_waited_longest_is_dropped(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sending, "UNREAD_BYTES", 500 * KIB)
 
@@ -153,8 +186,13 @@ class TestWorkThatNobodyWaitsFor:
 
         async def exchange() -> Exchange:
             one = Exchange(method="GET")
-            asyncio.get_running_loop().call_later(0.1, one.left.set)
-            await DjangoBridge(Wsgi(lambda: stream))(one.scope, one.receive, one.send)
+
+            async def send(message: Message) -> None:
+                await one.send(message)
+                if message.get("body"):
+                    asyncio.get_running_loop().call_later(0.1, one.left.set)
+
+            await DjangoBridge(Wsgi(lambda: stream))(one.scope, one.receive, send)
             return one
 
         assert [message.get("body") for message in run(exchange).sent] == [None, b"begun"]

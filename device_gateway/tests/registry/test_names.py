@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 
 from device_gateway.models import Device
 from device_gateway.names import normal_mac, spelled_mac
@@ -111,3 +112,17 @@ def test_many_names_in_two_queries(db: None, django_assert_num_queries: Any) -> 
     with django_assert_num_queries(2):
         found = find_devices(Device.objects.all(), names)
     assert found == {str(one.pk): one, f"0{one.pk}": one, "84-d-8e-c-91-8c": one, "two": two}
+
+
+def test_a_change_that_names_nothing_looks_for_no_names(db: None, django_assert_max_num_queries: Any) -> None:
+    device = Device.objects.create(mac=MAC, assigned=True)
+    device.location = "Hall 2"
+    with django_assert_max_num_queries(5):  # with its savepoint, and what tells other processes of it
+        device.save(update_fields=["location"])
+
+
+def test_a_taken_mac_is_said_of_the_mac(db: None) -> None:
+    Device.objects.create(mac=MAC)
+    with pytest.raises(ValidationError) as caught:
+        Device(mac=MAC, device_id=MAC).clean()
+    assert list(caught.value.message_dict) == ["mac"]

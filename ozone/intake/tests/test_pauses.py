@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from ozone.intake import pauses
-from ozone.intake.pauses import LEAST, Pauses
+from ozone.intake.pauses import LEAST, MOST, Pauses
 
 
 class Clock:
@@ -32,25 +32,34 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_a_pause_is_as_long_as_the_step_before_it(clock: Clock) -> None:
     pause = Pauses(2)
-    for took in (0.5, 0.25, 0.0):
+    for took in (0.1, 0.05, 0.0):
         with pause.step():
             clock.now += took
     with pause.step():
         pass
-    assert clock.slept == [0, 1.0, 0.5, LEAST]
+    assert clock.slept == [0, 0.2, 0.1, LEAST]
+
+
+def test_one_that_has_waited_long_itself_is_followed_by_no_longer_one(clock: Clock) -> None:
+    pause = Pauses()
+    with pause.step():
+        clock.now += 5
+    with pause.step():
+        pass
+    assert clock.slept == [0, MOST]
 
 
 def test_what_is_done_between_two_steps_counts_as_a_pause(clock: Clock) -> None:
     pause = Pauses()
     with pause.step():
-        clock.now += 0.5
-    clock.now += 0.2
+        clock.now += 0.2
+    clock.now += 0.15
     with pause.step():
         clock.now += 0.1
     clock.now += 60
     with pause.step():
         pass
-    assert clock.slept == [0, 0.3, 0]
+    assert clock.slept == [0, 0.05, 0]
 
 
 def test_a_step_that_fails_is_followed_by_one_too(clock: Clock) -> None:
@@ -58,11 +67,11 @@ def test_a_step_that_fails_is_followed_by_one_too(clock: Clock) -> None:
 
     def fail() -> None:
         with pause.step():
-            clock.now += 0.5
+            clock.now += 0.2
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
     with pause.step():
         pass
-    assert clock.slept == [0, 0.5]
+    assert clock.slept == [0, 0.2]

@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.utils import timezone
 from pytest_django import Settings
 
 from conftest import MonotonicClock
 from device_gateway.claims.services import issue_token
+from device_gateway.enrolment import services
 from device_gateway.keys import memory
 from device_gateway.models import Credential, Device, DeviceState, Enrolment, HandshakeAttempt
 from device_gateway.tests.conftest import at_once, get, refusal
+from telemetry.device_side.services import handshake
 from telemetry.models import DeviceStatus
 from telemetry.tests.cast import bearer
 from telemetry.tests.conftest import MAC, NOON, Esp32
@@ -292,6 +295,20 @@ def test_twice_at_once_makes_one_device(door: Door, write_path: None) -> None:
     assert Device.objects.count() == Credential.objects.filter(revoked_at=None).count() == 1
     assert DeviceState.objects.count() == 1
     assert threading.active_count() > 0
+
+
+def test_another_process_was_quicker(db: None) -> None:
+    """It has registered the MAC between our look and our INSERT: the handshake goes on with its device."""
+    first = Device.objects.create(mac=MAC, provisional=True)
+    with transaction.atomic():
+        assert services._registered(MAC, NOON) == (first, False)
+        assert Device.objects.count() == 1
+
+
+def test_a_first_one_is_few_statements(db: None, django_assert_max_num_queries: Any) -> None:
+    """Whoever likes may ask for it, and all that devices send waits for it."""
+    with django_assert_max_num_queries(18):
+        handshake(mac=MAC, firmware="1.0.0", presented="", client="192.0.2.1", now=NOON)
 
 
 @pytest.mark.alike
