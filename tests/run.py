@@ -9,6 +9,8 @@ takes it.
 
 With `--fast` (`make test-fast`) neither what starts servers nor what is thorough, and of a table a few cases.
 
+What measures how long others wait has the machine to itself then, when all else has ended.
+
 With CI=true a missing part is a failure; elsewhere it is installed when we are root, else skipped and said so.
 """
 
@@ -81,6 +83,8 @@ _UNREAD = tuple(f"--ignore={folder}" for folder in WITH_SERVERS)
 UPPER = ("device_gateway", "pages", "telemetry")
 _OPTIONS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
 _LOWER = tuple(folder for folder in _OPTIONS["testpaths"] if folder not in UPPER)
+MEASURED = "tests/live/test_fairness.py"
+_BESIDE_OTHERS = (f"--ignore={MEASURED}",) if IS_LONG else ()
 IN_PROCESS = "not browser and not real_server"
 ON_EITHER = f"not sqlite_only{'' if IS_LONG else ' and not alike'}"
 
@@ -90,11 +94,15 @@ RUNS = (
         "live servers on PostgreSQL",
         f"real_server and {ON_EITHER}",
         # The fuzzer is SQLite's, and takes five seconds to be imported.
-        ("tests/ha", "tests/live", "tests/nodes", "--ignore=tests/live/test_schema_fuzz.py"),
+        ("tests/ha", "tests/live", "tests/nodes", "--ignore=tests/live/test_schema_fuzz.py", *_BESIDE_OTHERS),
         postgres=True,
     ),
     Run("live servers on SQLite, from n", "real_server", ("tests/live", "--ignore-glob=tests/live/test_[a-m]*")),
-    Run("live servers on SQLite, to m", "real_server", ("tests/live", "--ignore-glob=tests/live/test_[n-z]*")),
+    Run(
+        "live servers on SQLite, to m",
+        "real_server",
+        ("tests/live", "--ignore-glob=tests/live/test_[n-z]*", *_BESIDE_OTHERS),
+    ),
     Run("clients and commands", "real_server", ("moving", "ozontelemetry", "stations", "tests/clients")),
     Run("browser", "browser", ("tests/browser",)),
     Run(
@@ -107,6 +115,11 @@ RUNS = (
     Run("SQLite, the rest", IN_PROCESS, (*_LOWER, *_UNREAD), nice=5),
     Run("SQLite, most", IN_PROCESS, UPPER, nice=5),
 )
+ALONE_RUNS = (
+    Run("fairness on SQLite", "real_server", (MEASURED,)),
+    Run("fairness on PostgreSQL", f"real_server and {ON_EITHER}", (MEASURED,), postgres=True),
+)
+"""At night, one after the other."""
 FAST = f"{IN_PROCESS} and not thorough"
 _MONEY = ("alerts", "ledger", "moving", "stations")
 FAST_RUNS = (
@@ -145,14 +158,11 @@ def main() -> int:
     began = time.monotonic()
     os.environ[MIGRATED_FILE] = str(migrated_file())
     runs = [run for run in (FAST_RUNS if is_fast else RUNS) if not run.postgres or needs.postgresql()]
-    with ThreadPoolExecutor(len(runs)) as threads:
-        print(f"{len(runs)} runs side by side: {', '.join(run.name for run in runs)}", flush=True)
-        waiting = [threads.submit(_run, run, arguments) for run in runs]
-        ended = []
-        for future in as_completed(waiting):
-            done = future.result()
-            ended.append(done)
-            print(f"\n===== {done.run.name}, {done.seconds:.0f} s =====\n{done.output}", flush=True)
+    print(f"{len(runs)} runs side by side: {', '.join(run.name for run in runs)}", flush=True)
+    ended = _side_by_side(runs, arguments)
+    for run in ALONE_RUNS if IS_LONG and not is_fast else ():
+        if not run.postgres or needs.postgresql():
+            ended += _side_by_side([run], arguments)
     failed = [done for done in ended if done.code and not (arguments and done.code == NO_TESTS)]
     for done in failed:
         print(f"FAILED: {done.run.name}, exit code {done.code}")
@@ -160,6 +170,16 @@ def main() -> int:
     for done in ended:
         print(f"— {done.run.name}, {done.seconds:.0f} s\n{done.closing}")
     return 1 if failed else 0
+
+
+def _side_by_side(runs: list[Run], arguments: list[str]) -> list[Ended]:
+    ended = []
+    with ThreadPoolExecutor(len(runs)) as threads:
+        for future in as_completed([threads.submit(_run, run, arguments) for run in runs]):
+            done = future.result()
+            ended.append(done)
+            print(f"\n===== {done.run.name}, {done.seconds:.0f} s =====\n{done.output}", flush=True)
+    return ended
 
 
 def _install() -> None:
