@@ -9,7 +9,7 @@ takes it.
 
 With `--fast` (`make test-fast`) neither what starts servers nor what is thorough, and of a table a few cases.
 
-What measures how long others wait has the machine to itself then, when all else has ended.
+What measures how long others wait, or how long a failover takes, comes after all else then, and has the machine alone.
 
 With CI=true a missing part is a failure; elsewhere it is installed when we are root, else skipped and said so.
 """
@@ -83,8 +83,8 @@ _UNREAD = tuple(f"--ignore={folder}" for folder in WITH_SERVERS)
 UPPER = ("device_gateway", "pages", "telemetry")
 _OPTIONS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
 _LOWER = tuple(folder for folder in _OPTIONS["testpaths"] if folder not in UPPER)
-MEASURED = "tests/live/test_fairness.py"
-_BESIDE_OTHERS = (f"--ignore={MEASURED}",) if IS_LONG else ()
+FAILOVER, FAIRNESS = "tests/ha", "tests/live/test_fairness.py"
+_BESIDE_OTHERS = (f"--ignore={FAIRNESS}",) if IS_LONG else ()
 IN_PROCESS = "not browser and not real_server"
 ON_EITHER = f"not sqlite_only{'' if IS_LONG else ' and not alike'}"
 
@@ -94,7 +94,11 @@ RUNS = (
         "live servers on PostgreSQL",
         f"real_server and {ON_EITHER}",
         # The fuzzer is SQLite's, and takes five seconds to be imported.
-        ("tests/ha", "tests/live", "tests/nodes", "--ignore=tests/live/test_schema_fuzz.py", *_BESIDE_OTHERS),
+        (
+            *(() if IS_LONG else (FAILOVER,)),
+            *("tests/live", "tests/nodes", "--ignore=tests/live/test_schema_fuzz.py"),
+            *_BESIDE_OTHERS,
+        ),
         postgres=True,
     ),
     Run("live servers on SQLite, from n", "real_server", ("tests/live", "--ignore-glob=tests/live/test_[a-m]*")),
@@ -116,8 +120,8 @@ RUNS = (
     Run("SQLite, most", IN_PROCESS, UPPER, nice=5),
 )
 ALONE_RUNS = (
-    Run("fairness on SQLite", "real_server", (MEASURED,)),
-    Run("fairness on PostgreSQL", f"real_server and {ON_EITHER}", (MEASURED,), postgres=True),
+    Run("measured on SQLite", "real_server", (FAIRNESS,)),
+    Run("measured on PostgreSQL", f"real_server and {ON_EITHER}", (FAILOVER, FAIRNESS), postgres=True),
 )
 """At night, one after the other."""
 FAST = f"{IN_PROCESS} and not thorough"
