@@ -33,6 +33,7 @@ _HOSTS: Final = ",".join(f"{address}:5432" for address in DATABASES.values())
 DIRECT: Final = f"postgres://ozone:change-ozone@{_HOSTS}/ozone?target_session_attrs=read-write"
 BEHIND_HAPROXY: Final = "postgres://ozone:change-ozone@127.0.0.1:5000/ozone"
 SECONDS: Final = 60.0
+SYNCHRONOUS: Final = ("sync", "quorum")
 """Within which a host or the cluster is up."""
 
 
@@ -194,8 +195,7 @@ class Lab:
     def primary(self) -> str | None:
         """Its name, as its own Patroni says."""
         for name, host in self.databases.items():
-            status = host.status()
-            if status.get("role") in ("master", "primary") and status.get("state") == "running":
+            if _is_primary(host.status()):
                 return name
         return None
 
@@ -203,18 +203,20 @@ class Lab:
         """The name of the standby that may take over."""
         primary = self.primary()
         for standby in self.databases[primary].status().get("replication", ()) if primary else ():
-            if standby["sync_state"] in ("sync", "quorum"):
+            if standby["sync_state"] in SYNCHRONOUS:
                 return str(standby["application_name"])
         return None
 
     def is_whole(self) -> bool:
-        """Whether one is primary, and both others follow it and could take over: one that still recovers could not."""
-        primary = self.primary()
-        following = self.databases[primary].status().get("replication", ()) if primary else ()
+        """Whether one is primary, and both others follow it and could take over: one that still recovers could not. Nor
+        could one that stood still, and says for some seconds more that it is primary itself, followed by both."""
+        told = [host.status() for host in self.databases.values()]
+        primaries = [one for one in told if _is_primary(one)]
+        following = primaries[0].get("replication", ()) if len(primaries) == 1 else ()
         return (
             len([one for one in following if one["state"] == "streaming"]) == 2
-            and self.synchronous() is not None
-            and all(host.status().get("state") == "running" for host in self.databases.values())
+            and any(one["sync_state"] in SYNCHRONOUS for one in following)
+            and all(one.get("state") == "running" for one in told)
         )
 
     def switch_over(self) -> None:
@@ -225,6 +227,10 @@ class Lab:
         with psycopg.connect(DIRECT, connect_timeout=5) as connection:
             row = connection.execute("SELECT sum(deadlocks)::int FROM pg_stat_database").fetchone()
             return int(row[0]) if row else -1
+
+
+def _is_primary(status: dict[str, Any]) -> bool:
+    return status.get("role") in ("master", "primary") and status.get("state") == "running"
 
 
 def _ask(url: str) -> dict[str, Any]:
