@@ -126,7 +126,7 @@ def test_one_that_hangs_holds_up_nobody(
     site: Site, sender: Sender, sink: HttpSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not the other channels of its person, nor anybody else's; and no step waits for any of them."""
-    monkeypatch.setattr(webhook, "SECONDS", 4.0)
+    monkeypatch.setattr(webhook, "SECONDS", 8.0)
     stuck = [hook(site, sink.url("/hang"), host=f"{at}.example.com") for at in range(A_FEW - 1)]
     kind = [hook(site, sink.url("/ok"), host=f"kind{at}.example.com") for at in range(3)]
     began, longest = time.monotonic(), 0.0
@@ -138,8 +138,8 @@ def test_one_that_hangs_holds_up_nobody(
         longest = max(longest, time.thread_time() - step)
         return Delivery.objects.filter(channel__in=kind, state="sent").count() == 3
 
-    until(is_told, 3.5)
-    assert time.monotonic() - began < 4
+    until(is_told, 7.5)
+    assert time.monotonic() - began < 8
     assert set(states(channel__in=stuck)) == {(TEST, "sending")}
     step(sender, lambda: set(states(channel__in=stuck)) == {(TEST, "waiting")})
     assert set(Delivery.objects.filter(channel__in=stuck).values_list("maybe_twice", "attempts")) == {(True, 1)}
