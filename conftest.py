@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -197,6 +198,14 @@ def limits_clock(monkeypatch: pytest.MonkeyPatch) -> MonotonicClock:
     clock = MonotonicClock()
     monkeypatch.setattr("ozone.wire.limits.monotonic", clock)
     return clock
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Those that whoever writes much has made before each of its steps; time stands still, and none is waited for."""
+    slept: list[float] = []
+    monkeypatch.setattr("ozone.intake.pauses.time", SimpleNamespace(monotonic=lambda: 5.0, sleep=slept.append))
+    return slept
 
 
 @pytest.fixture

@@ -7,13 +7,14 @@ between two steps need only be longer than that, and as long as they are where o
 import gc
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Final
 
 from django.db import DEFAULT_DB_ALIAS, connection
 
 from device_gateway.leading import MOVE, RENEWED, Lease
 from moving.sources import Row, Source, walk
+from ozone.intake.pauses import Pauses
 from ozone.intake.sql import keep_no_log
 from ozone.intake.turns import LOOK_MILLISECONDS, begun
 
@@ -23,8 +24,6 @@ WRITTEN_AT_ONCE: Final = 128
 """Rows of one transaction, at most: on SQLite nobody else writes meanwhile. One statement takes that many."""
 STEP_SECONDS: Final = 0.01
 """After which a transaction takes no further row, where rows are written one by one."""
-BETWEEN: Final = 0.005
-"""Seconds from the end of one step to the beginning of the next, at least; and TIMES_A_STEP as long as it took."""
 TIMES_A_STEP: Final = 2
 """Whoever was held up by a step has more to write after it, for as long as the step took and longer."""
 _NEVER: Final = float("inf")
@@ -33,30 +32,27 @@ _WAITS: Final = 30.0
 
 
 class _Pace:
-    """When the next step may begin."""
+    """Of the steps of a move."""
 
     def __init__(self) -> None:
-        self._next = 0.0
+        self._pauses = Pauses(TIMES_A_STEP)
         self._told = _NEVER
 
     @contextmanager
     def step(self) -> Iterator[None]:
         """A transaction."""
-        if connection.vendor == "sqlite":
-            time.sleep(max(0.0, self._next - time.monotonic()))
         _wait(LOOK_MILLISECONDS)
-        began = time.monotonic()
         try:
-            with begun(DEFAULT_DB_ALIAS, _WAITS):
-                began = time.monotonic()
+            with self._pause(), begun(DEFAULT_DB_ALIAS, _WAITS):
                 _wait(int(_WAITS * 1000))
-                self._tell(began)
+                self._tell(time.monotonic())
                 gc.disable()  # after it, not while everybody waits: there is much to look through
                 yield
         finally:
             gc.enable()
-            ended = time.monotonic()
-            self._next = ended + max(BETWEEN, TIMES_A_STEP * (ended - began))
+
+    def _pause(self) -> AbstractContextManager[None]:
+        return self._pauses.step() if connection.vendor == "sqlite" else nullcontext()
 
     def _tell(self, now: float) -> None:
         """That a move is under way. Else the server's ledger would look into every device anew after each of its steps,

@@ -15,7 +15,7 @@ Mover = Callable[..., Report]
 
 @pytest.fixture(autouse=True)
 def _at_full_speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moving.pace.BETWEEN", 0.0)
+    monkeypatch.setattr("ozone.intake.pauses.LEAST", 0.0)
 
 
 @pytest.fixture

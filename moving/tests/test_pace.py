@@ -45,6 +45,14 @@ def test_steps_do_not_wait_for_the_disk() -> None:
     assert (pragma("synchronous"), pragma("user_version")) == (full, before)
 
 
+def test_the_server_writes_between_two_steps(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
+    monkeypatch.setattr("ozone.intake.pauses.LEAST", 0.005)
+    for _ in range(2):
+        with step():
+            pass
+    assert pauses[1] == pytest.approx(0.005)
+
+
 def test_nothing_is_collected_while_everybody_waits() -> None:
     with step():
         assert not gc.isenabled()

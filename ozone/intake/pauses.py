@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from ozone.intake.turns import waited
+
 LEAST: Final = 0.005
 """Seconds: the writer looks every few milliseconds whether SQLite is free."""
-MOST: Final = 0.25
-"""A step that was long has waited for the lock itself."""
 
 
 class Pauses:
-    """Of one piece of work; each is `times` as long as the step before it, and MOST at most."""
+    """Of one piece of work, in one thread; each is `times` as long as the step before it, less its wait for SQLite."""
 
     def __init__(self, times: float = 1.0) -> None:
         self._times = times
@@ -26,9 +26,9 @@ class Pauses:
     def step(self) -> Iterator[None]:
         """A step, which begins when the pause after the one before is over."""
         time.sleep(max(0.0, self._next - time.monotonic()))
-        began = time.monotonic()
+        began = time.monotonic() - waited()
         try:
             yield
         finally:
             ended = time.monotonic()
-            self._next = ended + min(MOST, max(LEAST, self._times * (ended - began)))
+            self._next = ended + max(LEAST, self._times * (ended - waited() - began))

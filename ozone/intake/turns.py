@@ -34,6 +34,7 @@ SUFFIX: Final = "-turn"
 """Of the file beside the database."""
 LOOK_MILLISECONDS: Final = 2
 """How long SQLite itself waits for a lock where we look again: it looks after 1 ms, and once more."""
+_begins: Final = threading.local()
 _READS: Final = ("SELECT", "PRAGMA", "EXPLAIN", "VACUUM INTO")
 
 
@@ -146,6 +147,11 @@ class Turns:
 turns: Final = Turns()
 
 
+def waited() -> float:
+    """Seconds for which this thread has waited, in its life, for the beginnings of its transactions on SQLite."""
+    return getattr(_begins, "seconds", 0.0)
+
+
 @contextmanager
 def begun(using: str, seconds: float) -> Iterator[None]:
     """A transaction, begun as soon as no other process writes to SQLite. The connection's `busy_timeout` is
@@ -178,10 +184,15 @@ def _in_turn(execute: Callable[..., Any], sql: Any, params: Any, many: bool, con
         return execute(sql, params, many, context)
     if turns.is_mine:  # the writer, who looks by itself
         return execute(sql, params, many, context)
-    with turns.one(database=str(context["connection"].settings_dict["NAME"])):
-        if many:  # may have written some of its rows
-            return execute(sql, params, many, context)
-        return _soon(execute, sql, params, many, context)
+    began = time.monotonic()
+    try:
+        with turns.one(database=str(context["connection"].settings_dict["NAME"])):
+            if many:  # may have written some of its rows
+                return execute(sql, params, many, context)
+            return _soon(execute, sql, params, many, context)
+    finally:
+        if str(sql).startswith("BEGIN"):
+            _begins.seconds = waited() + time.monotonic() - began
 
 
 def _soon(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:

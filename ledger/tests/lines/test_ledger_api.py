@@ -254,13 +254,14 @@ def test_an_owner_sees_what_holds_theirs(site: Site) -> None:
 
 
 def test_reconcile_says_what_was_wrong(
-    site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
     monkeypatch.setattr(accounts, "EVENTS_AT_ONCE", 2)  # in steps, between which rows say other things
     tell(site, 1, 5, 6, 6)
     read(site)
     call_command("reconcile")
     assert "Rows that differed: 0 epochs, 0 lines." in capsys.readouterr().out
+    assert len(pauses) > 1 and min(pauses[1:]) > 0
     Epoch.objects.update(presses=99)
     Line.objects.filter(kind="missing").delete()
     call_command("reconcile", device="esp32-001")

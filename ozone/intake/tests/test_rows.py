@@ -79,6 +79,7 @@ def test_rows_made_out_before_their_transaction(tables: None) -> None:
     found = Item._default_manager.order_by("pk").values_list("pk", "text", "facts", "number")
     assert list(found) == [(item.pk, item.text, item.facts, 7) for item in items]
     assert {item.number for item in items} == {7}
+    assert not any(item._state.adding for item in items)
 
 
 @pytest.mark.each_case

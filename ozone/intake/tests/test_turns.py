@@ -19,7 +19,7 @@ from django.db import OperationalError, connection, transaction
 
 from ozone.intake import Writer
 from ozone.intake.tests.conftest import ROWS, Store, row, stored
-from ozone.intake.turns import Turns
+from ozone.intake.turns import Turns, waited
 
 sqlite_only = pytest.mark.skipif(
     "sqlite" not in settings.DATABASES["default"]["ENGINE"], reason="PostgreSQL has a queue of its own"
@@ -183,6 +183,23 @@ def test_a_person_gives_up(writer: Writer) -> None:
         cursor.execute("INSERT INTO intake_test (id, text) VALUES (2, 'two')")
         assert cursor.execute("PRAGMA busy_timeout").fetchall() == [(50,)]
         cursor.execute("PRAGMA busy_timeout = 5000")
+
+
+@sqlite_only
+def test_what_a_thread_has_waited_to_begin(tables: None) -> None:
+    """For somebody else's transaction; what it does in its own is not counted."""
+    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    ends = threading.Timer(0.3, other.execute, ["COMMIT"])
+    ends.start()
+    before = waited()
+    with transaction.atomic():
+        found = waited() - before
+        time.sleep(0.3)
+    ends.join()
+    other.close()
+    assert found > 0.25
+    assert waited() - before == found
 
 
 def test_first_come_first_served() -> None:

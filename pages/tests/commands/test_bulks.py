@@ -3,7 +3,6 @@
 import html
 import re
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +14,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from device_gateway.models import Device, DeviceName, DeviceState
+from ozone.intake import rows
 from ozone.intake.pauses import LEAST
+from ozone.intake.sql import as_given
 from pages.commands import bulk as sending
 from pages.tests.conftest import SignIn
 from pages.tests.onlooker import Onlooker, table, text
@@ -287,14 +288,29 @@ def test_who(staff: Client, signed_in: SignIn, vera: User, client: Client, fleet
 
 @pytest.mark.parametrize("what", ["command", "change"])
 def test_between_two_transactions_others_may_write(
-    staff: Client, monkeypatch: pytest.MonkeyPatch, fleet: list[Device], what: str
+    staff: Client, monkeypatch: pytest.MonkeyPatch, fleet: list[Device], pauses: list[float], what: str
 ) -> None:
     monkeypatch.setattr(sending, "STEP", 4)
-    pauses: list[float] = []
-    monkeypatch.setattr("ozone.intake.pauses.time", SimpleNamespace(monotonic=lambda: 5.0, sleep=pauses.append))
     if what == "command":
         send(staff, fleet, "GET_STATUS")
     else:
         numbers = " ".join(str(device.pk) for device in fleet)
         staff.post(SEND, {"do": "change", "devices": numbers, "sure": "yes", "assigned": "no"})
     assert pauses == [0.0, *[pytest.approx(LEAST)] * (2 if what == "command" else 9)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_commands_are_made_out_before_their_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a thousand are, SQLite would be nobody else's."""
+    inside: list[bool] = []
+
+    def seen(connection: Any, field: Any, value: Any) -> Any:
+        inside.append(connection.in_atomic_block)
+        return as_given(connection, field, value)
+
+    monkeypatch.setattr(rows, "as_given", seen)
+    devices = [Device.objects.create(device_id=f"U-{number}") for number in range(3)]
+    fields = {"command_type": "GET_STATUS", "expires_in_hours": 1}
+    bulk, made = services.create_bulk(devices=devices, fields=fields, author=None, now=NOON)
+    assert (inside.count(True), inside.count(False) > 3 * 10) == (1, True)  # once for the bulk's own key
+    assert sorted(bulk.commands.values_list("pk", flat=True)) == sorted(command.pk for command in made.commands)

@@ -187,7 +187,9 @@ def test_another_under_way(
     assert flush(root).status == 200
 
 
-def test_in_many_steps(esp32: Esp32, neighbour: Esp32, root: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_many_steps(
+    esp32: Esp32, neighbour: Esp32, root: User, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
     monkeypatch.setattr(flushing, "ROWS", (2, 3))
     monkeypatch.setattr(flushing, "DEVICES", 1)
     for one in (esp32, neighbour):
@@ -197,6 +199,8 @@ def test_in_many_steps(esp32: Esp32, neighbour: Esp32, root: User, monkeypatch: 
     expected = counts(*TOLD)
     answer = flush(root)
     assert (answer.json()["deleted"], counts(*TOLD)) == (expected, dict.fromkeys(expected, 0))
+    assert len(pauses) > sum(expected.values()) / 3
+    assert min(pauses[1:]) > 0  # devices write between any two
 
 
 @pytest.mark.django_db(transaction=True)

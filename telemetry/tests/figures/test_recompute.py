@@ -55,7 +55,7 @@ def spoil(device: Device) -> None:
     HourlyCount.objects.create(device_id=device.pk, machine_id=77, starts_at=NOON - 300 * DAY, basic=2)
 
 
-def test_it_works(site: Site, some: None) -> None:
+def test_it_works(site: Site, some: None, pauses: list[float]) -> None:
     right = rows()
     assert len(right[0]) == 10 and len(right[1]) == 6
     assert run() == "Devices counted anew: 2. Counts that differed: 0.\n"
@@ -65,6 +65,7 @@ def test_it_works(site: Site, some: None) -> None:
     assert run() == "Devices counted anew: 2. Counts that differed: 6.\n"
     assert rows() == right
     assert run() == "Devices counted anew: 2. Counts that differed: 0.\n"
+    assert [pause > 0 for pause in pauses] == [False, True] * 3  # before each device but the first
 
 
 def test_one_device(site: Site, some: None) -> None:
