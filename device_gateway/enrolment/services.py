@@ -33,13 +33,13 @@ class Enrolled(NamedTuple):
     token: str | None
 
 
-@transaction.atomic(savepoint=False)
+@transaction.atomic
 def shake_hands(*, mac: str, firmware: str, presented: str, client: str, now: datetime) -> Enrolled:
     """A token for the device of that MAC, which registers itself when it is new; or a refusal, which is noted.
 
     `mac` is in its normal spelling, `presented` the token that the device showed ("" for none); `firmware` is noted
     with the attempt. Raises Forbidden for an archived device, TooManyRequests where no more devices may register
-    themselves; a transaction around it is lost with that.
+    themselves.
     """
     known = DeviceName.objects.filter(name=mac).values_list("device_id", flat=True).first()
     if known is None:

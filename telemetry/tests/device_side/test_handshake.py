@@ -307,7 +307,7 @@ def test_another_process_was_quicker(db: None) -> None:
 
 def test_a_first_one_is_few_statements(db: None, django_assert_max_num_queries: Any) -> None:
     """Whoever likes may ask for it, and all that devices send waits for it."""
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(19):
         handshake(mac=MAC, firmware="1.0.0", presented="", client="192.0.2.1", now=NOON)
 
 
