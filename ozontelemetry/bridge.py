@@ -97,8 +97,6 @@ class DjangoBridge:
         if threads is not self._threads or self._speaks_for_many(environ["PATH_INFO"]):
             return cast("_Reply | None", await _in(threads, work, self._answer, environ))
         async with self._callers.one(caller_of(headers, environ["REMOTE_ADDR"])):
-            if work.is_off:
-                return None
             return cast("_Reply | None", await _in(threads, work, self._answer, environ))
 
     def _threads_for(self, scope: Scope) -> Executor:
