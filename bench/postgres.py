@@ -7,8 +7,9 @@
 server as well: `server.stop_now()` ends it as a power cut would, `server.start()` brings it back on the same port
 with its data, `server.create_database("name")` gives the URL of a further empty database.
 
-Settings are PostgreSQL's defaults, with `fsync` and `synchronous_commit` on, so that a commit is as durable as in
-production. It listens on 127.0.0.1 only and trusts everyone there: never put anything of value into it.
+Settings are PostgreSQL's defaults, but for where it shares memory, with `fsync` and `synchronous_commit` on, so that a
+commit is as durable as in production. It listens on 127.0.0.1 only and trusts everyone there: never put anything of
+value into it.
 Where there is no PostgreSQL, `PostgresUnavailable` says what to install.
 """
 
@@ -88,6 +89,8 @@ class PrivatePostgres(str):
             "unix_socket_directories": "",  # the path of a temporary folder may be too long for one
             "fsync": "on",
             "synchronous_commit": "on",
+            # In the folder, and gone with it: what is ended by stop_now leaves files in /dev/shm else.
+            "dynamic_shared_memory_type": "mmap",
         }
         command: list[str | Path] = [self.binaries / "postgres", "-D", self.folder / "data"]
         for name, value in settings.items():

@@ -263,7 +263,8 @@ def main() -> int:
     if INSIDE not in os.environ:
         _in_namespaces()
     _be_init()
-    run("mount", "-t", "tmpfs", "none", "/run/netns")
+    for folder in ("/run/netns", "/dev/shm"):  # the second is where a PostgreSQL that is killed leaves files
+        run("mount", "-t", "tmpfs", "none", folder)
     began = time.monotonic()
     failed = 0
     with ExitStack() as stack:

@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -208,16 +208,7 @@ class Lab:
         return None
 
     def is_whole(self) -> bool:
-        """Whether one is primary, and both others follow it and could take over: one that still recovers could not. Nor
-        could one that stood still, and says for some seconds more that it is primary itself, followed by both."""
-        told = [host.status() for host in self.databases.values()]
-        primaries = [one for one in told if _is_primary(one)]
-        following = primaries[0].get("replication", ()) if len(primaries) == 1 else ()
-        return (
-            len([one for one in following if one["state"] == "streaming"]) == 2
-            and any(one["sync_state"] in SYNCHRONOUS for one in following)
-            and all(one.get("state") == "running" for one in told)
-        )
+        return is_whole([host.status() for host in self.databases.values()])
 
     def switch_over(self) -> None:
         """To the synchronous standby, in order."""
@@ -229,7 +220,20 @@ class Lab:
             return int(row[0]) if row else -1
 
 
-def _is_primary(status: dict[str, Any]) -> bool:
+def is_whole(told: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether of three hosts, by what their Patronis say, one is primary, and both others follow it and could take
+    over. One that still recovers could not. Nor could one that stood still, and says for some seconds more that it is
+    primary itself, followed by both."""
+    primaries = [one for one in told if _is_primary(one)]
+    following = primaries[0].get("replication", ()) if len(primaries) == 1 else ()
+    return (
+        len([one for one in following if one["state"] == "streaming"]) == 2
+        and any(one["sync_state"] in SYNCHRONOUS for one in following)
+        and all(one.get("state") == "running" for one in told)
+    )
+
+
+def _is_primary(status: Mapping[str, Any]) -> bool:
     return status.get("role") in ("master", "primary") and status.get("state") == "running"
 
 
