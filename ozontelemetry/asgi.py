@@ -49,8 +49,12 @@ from ozontelemetry.static import StaticFiles  # noqa: E402
 from stations.partner import addresses  # noqa: E402
 from telemetry.commands.waiting import room  # noqa: E402
 
-LOOP_RUNS_AFTER = 0.2
-"""Seconds from the application's start, in the event loop's first run, until its second one has surely begun."""
+LOOP_RUNS_AFTER = 20
+"""Turns of the event loop from the application's start, in its first run, until its second one has surely begun.
+
+Turns, because on a machine that stalls any time may pass within the first run, which ends a few turns after the start.
+"""
+TURN_SECONDS = 0.01
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -107,7 +111,8 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     upkeep.start()
     await send({"type": "lifespan.startup.complete"})
     # The server ends one run of the event loop here and begins another. A signal between them would be lost.
-    await asyncio.sleep(LOOP_RUNS_AFTER)
+    for _ in range(LOOP_RUNS_AFTER):
+        await asyncio.sleep(TURN_SECONDS)
     hear_ends()
     if IS_WORKER:
         end_if_it_stands_still()

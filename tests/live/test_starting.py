@@ -13,8 +13,17 @@ pytestmark = [pytest.mark.real_server, pytest.mark.alike]
 
 
 SLOW = """
-import pathlib, time
+import asyncio, pathlib, time
+from granian.asgi import LifespanProtocol
 from granian.server import mp
+
+send = LifespanProtocol.send
+
+async def stalling(self, message):
+    await send(self, message)
+    asyncio.get_running_loop().call_soon(time.sleep, 0.5)
+
+LifespanProtocol.send = stalling
 
 make_scheduler = mp._new_cbscheduler
 
@@ -26,8 +35,9 @@ def slowly(*arguments, **named):
 mp._new_cbscheduler = slowly
 pathlib.Path({begun!r}).touch()
 """
-"""Between two runs of its event loop a worker hears no signal. That takes a millisecond; here a second. All this is
-read before the first line of ours, and on a busy machine takes long; Python's own Ctrl-C until then is not ours."""
+"""Between two runs of its event loop a worker hears no signal. That takes a millisecond; here a second, after half a
+second in which the first run stalls. All this is read before the first line of ours, and on a busy machine takes long;
+Python's own Ctrl-C until then is not ours."""
 
 
 @pytest.fixture(scope="module")
