@@ -15,8 +15,8 @@ from django.conf import settings
 
 from ozone.wire.address import client_address, limit_key
 
-AT_ONCE: Final = 4
-"""Half of Django's threads."""
+AT_ONCE: Final = 2
+"""A quarter of Django's threads (docs/decisions/0046)."""
 
 
 def caller_of(headers: Mapping[str, str], peer: str) -> str:
