@@ -37,6 +37,13 @@ _save: Final = BulkInsert(
     _STATUS,
     "ON CONFLICT (device_id) DO UPDATE SET " + ", ".join(f"{column} = excluded.{column}" for column in _STATUS[1:]),
 )
+_touch: Final = BulkInsert(
+    DeviceStatus,
+    ["device_id", "touched", "touched_from"],
+    "ON CONFLICT (device_id) DO UPDATE SET touched = t.touched + 1, touched_from ="
+    " CASE WHEN t.touched_from < excluded.touched_from THEN t.touched_from ELSE excluded.touched_from END",
+)
+"""One statement for any number of them: in each Python's lock is given away, and comes back behind all who compute."""
 _FROM: Final = "FROM telemetry_devicestatus s JOIN device_gateway_device d ON d.id = s.device_id WHERE s.device_id"
 _SELECT: Final = f"SELECT d.created_at, {', '.join(f's.{column}' for column in _STATUS)}, d.firmware {_FROM}"
 _SELECT_REGISTERED: Final = f"SELECT d.created_at, s.device_id {_FROM}"
@@ -163,16 +170,8 @@ def save_statuses(connection: BaseDatabaseWrapper, statuses: Sequence[LockedStat
 
 
 def touch_statuses(connection: BaseDatabaseWrapper, moments: Mapping[int, datetime]) -> None:
-    """As LockedStatus.touch, of devices whose rows are not saved besides."""
-    least = "MIN" if connection.vendor == "sqlite" else "LEAST"
-    with connection.cursor() as cursor:
-        for device, at in sorted(moments.items()):
-            earliest = moment(connection, at)
-            cursor.execute(
-                "UPDATE telemetry_devicestatus SET touched = touched + 1,"
-                f" touched_from = {least}(COALESCE(touched_from, %s), %s) WHERE device_id = %s",
-                [earliest, earliest, device],
-            )
+    """As LockedStatus.touch, of devices whose rows are there and not saved besides."""
+    _touch.run(connection, [(device, 1, moment(connection, at)) for device, at in sorted(moments.items())])
 
 
 def _note_firmware(connection: BaseDatabaseWrapper, statuses: Sequence[LockedStatus]) -> None:
