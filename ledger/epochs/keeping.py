@@ -1,8 +1,10 @@
 """Writing what was found: only rows that differ are written, and rows that stay keep their ids."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 from django.db import connection
 from django.db.models import Q, QuerySet, Sum
@@ -19,6 +21,8 @@ from telemetry.events.storing import Bindings
 from telemetry.models import QuarantinedEvent
 from telemetry.treatments import TREATMENTS
 
+MOST_CONFLICTS: Final = 1_000
+"""Of a device, undecided, that have lines. A device may send any number, and each look goes through all of them."""
 _EPOCH_KEY = ("device", "treatment", "number")
 _EPOCH_FIELDS = ("cause", "command_id", "machine_id", "started_at", "ended_at", "base", "last", "presses", "pressed_at")
 _LINE_FIELDS = ("last", "count", "machine_id", "outlet_id", "settlement_id")
@@ -37,11 +41,11 @@ class Changes:
         nothing to go on with, unless it `goes_on`."""
         self._device = device
         self._goes_on = goes_on
-        self._conflicts_since = since
         self._epochs, self._lines = _Rows(), _Rows()
         for one in found.accounts:
-            self._conflicts_since = min(self._conflicts_since, one.start.at if one.start else LONG_AGO)
+            since = min(since, one.start.at if one.start else LONG_AGO)
             self._compare(one, found.until)
+        self._conflicts = _conflicts(device, since, self._epochs)
         rows = [*self._epochs.changed, *self._epochs.new]
         self._upsert = prepare_upsert(rows, unique=_EPOCH_KEY, update=_EPOCH_FIELDS)
 
@@ -51,7 +55,7 @@ class Changes:
         self._epochs.delete()
         self._upsert()
         _write_lines(self._lines)
-        _write_lines(_conflicts(self._device, self._conflicts_since))
+        _write_lines(self._conflicts)
 
     def _compare(self, account: Account, until: datetime | None) -> None:
         start = account.start
@@ -163,34 +167,59 @@ def _compare_lines(
     changes.gone += rows.values()
 
 
-def _conflicts(device: int, since: datetime) -> _Rows:
-    """Lines of the conflicts that nobody has decided on, each in the epoch that was in force when it came."""
-    open_ones = QuarantinedEvent.objects.filter(
-        device=device, state=QuarantinedEvent.State.OPEN, code=CONFLICT, first_at__gte=since
-    )
+def _conflicts(device: int, since: datetime, epochs: _Rows) -> _Rows:
+    """Lines of the conflicts that nobody has decided on, each in the epoch that was in force when it came, as they are
+    once `epochs` is written. Of the first MOST_CONFLICTS of the device: the rest have theirs when those are decided."""
+    open_ones = QuarantinedEvent.objects.filter(device=device, state=QuarantinedEvent.State.OPEN, code=CONFLICT)
+    first_ones = open_ones.order_by("id").values_list("body", "first_at")[:MOST_CONFLICTS]
     held = Bindings(connection, [device])
-    found: dict[tuple[int, int, datetime], tuple[Epoch, FoundLine, int | None]] = {}
-    settlements: dict[str, Settlements] = {}
-    for body, at in open_ones.order_by("id").values_list("body", "first_at"):
+    found: dict[tuple[str, int, int, datetime], tuple[Epoch, FoundLine, int | None]] = {}
+    of_treatment: dict[str, tuple[_InForce, Settlements]] = {}
+    for body, at in first_ones:
+        if at < since:
+            continue
         told = members(body)
         treatment, number = told.get("treatment"), told.get("counter")
-        epoch = _in_force(device, treatment, at) if treatment in TREATMENTS and isinstance(number, int) else None
-        if epoch is None or not isinstance(number, int):
+        if treatment not in TREATMENTS or not isinstance(number, int):
             continue
-        known = found.get((epoch.pk, number, at))
+        if treatment not in of_treatment:
+            of_treatment[treatment] = _InForce(device, treatment, epochs), Settlements(device, treatment)
+        in_force, settlements = of_treatment[treatment]
+        epoch = in_force.at(at)
+        if epoch is None:
+            continue
+        known = found.get((treatment, epoch.number, number, at))
         if known is not None:
             known[1].count += 1
             continue
         holder = held.holder(device, at)
         line = FoundLine(Kind.CONFLICT, number, number, 1, at, holder.machine_id or None, holder.outlet_id or None)
-        settled = settlements.setdefault(epoch.treatment, Settlements(device, epoch.treatment))
-        found[epoch.pk, number, at] = epoch, line, settled.of_line(line)
+        found[treatment, epoch.number, number, at] = epoch, line, settlements.of_line(line)
     changes = _Rows()
     _compare_lines(changes, Line.objects.filter(device=device, kind=Kind.CONFLICT, at__gte=since), found.values())
     return changes
 
 
-def _in_force(device: int, treatment: Any, at: datetime) -> Epoch | None:
-    """The epoch of that moment, or the first one after it."""
-    epochs = Epoch.objects.filter(device=device, treatment=treatment)
-    return epochs.filter(started_at__lte=at).order_by("-number").first() or epochs.order_by("number").first()
+class _InForce:
+    """The epochs of a treatment of a device, as they are once `changes` is written."""
+
+    def __init__(self, device: int, treatment: str, changes: _Rows) -> None:
+        stored = Epoch.objects.filter(device=device, treatment=treatment).only(
+            "device", "treatment", "number", "started_at"
+        )
+        rows = {epoch.number: epoch for epoch in stored}
+        for epoch in changes.gone:
+            if epoch.treatment == treatment:
+                rows.pop(epoch.number, None)
+        rows |= {epoch.number: epoch for epoch in [*changes.changed, *changes.new] if epoch.treatment == treatment}
+        self._first = rows[min(rows)] if rows else None
+        self._starts: list[datetime] = []
+        self._newest: list[Epoch] = []
+        for epoch in sorted(rows.values(), key=attrgetter("started_at")):
+            self._starts.append(epoch.started_at)
+            self._newest.append(max([epoch, *self._newest[-1:]], key=attrgetter("number")))
+
+    def at(self, moment: datetime) -> Epoch | None:
+        """The epoch of that moment, or the first one after it."""
+        place = bisect_right(self._starts, moment)
+        return self._newest[place - 1] if place else self._first

@@ -142,7 +142,7 @@ def test_a_step_goes_on_past_a_moment_of_many_presses(device: Device, monkeypatc
 
 
 def test_of_wild_counters_little_is_written_at_once(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And nothing is compared while others wait, but the lines of conflicts."""
+    """And nothing is compared while others wait."""
     monkeypatch.setattr(accounts, "FEWER_AT_ONCE", 50)
     monkeypatch.setattr(accounts, "ROWS_AT_ONCE", 100)
     wild(device, moments=6, presses=60)
@@ -166,7 +166,7 @@ def test_of_wild_counters_little_is_written_at_once(device: Device, monkeypatch:
         assert watched
         written.append(Epoch.objects.count() + Line.objects.count() - before)
     assert len(written) == 6 and max(written) <= 120, written
-    assert len(read) == 6
+    assert read == []
     in_steps = kept(device)
     monkeypatch.setattr(accounts, "ROWS_AT_ONCE", 10_000)
     assert kept(device) == in_steps
