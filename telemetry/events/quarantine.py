@@ -44,31 +44,35 @@ def keep_refused(
     return [known[digest][1] != QuarantinedEvent.State.OPEN if digest in known else False for digest in digests]
 
 
-def keep_conflicts(conflicts: Sequence[tuple[Event, tuple[Any, ...]]]) -> None:
+def keep_conflicts(connection: BaseDatabaseWrapper, conflicts: Sequence[tuple[Event, tuple[Any, ...]]]) -> None:
     """Keeps events whose event_id is another event's, with what is stored there: the first one was acknowledged under
     that id, and this one is acknowledged, too. Never evicted: each may be a press that was paid for."""
-    by_device: dict[int, dict[str, QuarantinedEvent]] = {}
+    by_device: dict[int, dict[str, tuple[Event, tuple[Any, ...]]]] = {}
     for event, first in conflicts:
-        row = QuarantinedEvent(
-            device_id=event.device_id,
-            digest=hashlib.sha256(f"{event.event_id} {event.said}".encode()).hexdigest(),
-            body=event.as_sent(),
-            reason="Another event is stored under this event_id: {} {} at {}.".format(*first)[:500],
-            code=CONFLICT,
-            event_id=event.event_id,
-            first_at=event.received_at,
-            last_at=event.received_at,
-        )
-        by_device.setdefault(event.device_id, {})[row.digest] = row
+        digest = hashlib.sha256(f"{event.event_id} {event.said}".encode()).hexdigest()
+        by_device.setdefault(event.device_id, {})[digest] = event, first
     for device, rows in sorted(by_device.items()):
-        of_device = QuarantinedEvent.objects.filter(device_id=device)
-        known = set(of_device.filter(digest__in=rows).values_list("digest", flat=True))
-        QuarantinedEvent.objects.bulk_create(
-            [row for digest, row in rows.items() if digest not in known], ignore_conflicts=True
+        known = _known(connection, device, sorted(rows))
+        _insert.run(
+            connection,
+            [
+                _conflict(connection, digest, event, first)
+                for digest, (event, first) in rows.items()
+                if digest not in known
+            ],
         )
         if known:
-            latest = max(rows[digest].last_at for digest in known)
-            of_device.filter(digest__in=known).update(retries=F("retries") + 1, last_at=latest)
+            latest = max(rows[digest][0].received_at for digest in known)
+            again = QuarantinedEvent.objects.filter(pk__in=[pk for pk, _ in known.values()])
+            again.update(retries=F("retries") + 1, last_at=latest)
+
+
+def _conflict(
+    connection: BaseDatabaseWrapper, digest: str, event: Event, first: tuple[Any, ...]
+) -> tuple[int, str, str, str, str, str, Any, Any]:
+    at = moment(connection, event.received_at)
+    reason = "Another event is stored under this event_id: {} {} at {}.".format(*first)[:500]
+    return event.device_id, digest, event.as_sent(), reason, CONFLICT, event.event_id, at, at
 
 
 _SELECT_KNOWN: Final = "SELECT digest, id, state FROM telemetry_quarantinedevent WHERE device_id = %s AND digest"

@@ -321,12 +321,16 @@ def _note_repeats(connection: BaseDatabaseWrapper, repeats: Sequence[tuple[Event
     conflicts = [(event, first) for event, first in repeats if event.said != first]
     REPEATS.labels("same").inc(len(repeats) - len(conflicts))
     REPEATS.labels("different").inc(len(conflicts))
+    told: dict[int, list[str]] = {}
     for event, _ in conflicts:
+        told.setdefault(event.device_id, []).append(event.event_id)
+    for device, ids in told.items():  # a line for each would take as long as all else
         logger.warning(
-            "events: device %d sends %r again with other content; the second is kept as a conflict",
-            event.device_id,
-            event.event_id,
+            "events: device %d sends %d again with other content, %r first; the second is kept as a conflict",
+            device,
+            len(ids),
+            ids[0],
         )
     if conflicts:
-        keep_conflicts(conflicts)
+        keep_conflicts(connection, conflicts)
         touch_statuses(connection, {event.device_id: event.received_at for event, _ in reversed(conflicts)})

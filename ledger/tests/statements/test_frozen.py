@@ -76,7 +76,7 @@ def redate_out_of_it(site: Site) -> None:
 def accepted_conflict(site: Site) -> None:
     known = TelemetryEvent.objects.get(treatment="PREMIUM")
     again = event(site.device, LATE, event_id=known.event_id, counter=999, treatment="PREMIUM", received_at=NOON)
-    keep_conflicts([(again, ("PREMIUM", known.counter, known.device_timestamp))])
+    keep_conflicts(connection, [(again, ("PREMIUM", known.counter, known.device_timestamp))])
     accept_refused(device=site.device, number=QuarantinedEvent.objects.get().pk, correction={})
 
 

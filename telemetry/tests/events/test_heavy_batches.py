@@ -15,8 +15,10 @@ from ozone.intake.submission import LARGE_TOGETHER
 from ozone.intake.turns import turns
 from ozone.wire.errors import Invalid
 from telemetry.events.payloads import Refused
+from telemetry.events.quarantine import CONFLICT
 from telemetry.events.storing import EventArrival, store_events
 from telemetry.models import QuarantinedEvent
+from telemetry.tests.cast import event
 from telemetry.tests.conftest import EVENTS, Esp32
 
 
@@ -53,3 +55,26 @@ def test_many_refused_events_take_no_more_statements_than_a_few(esp32: Esp32) ->
     few = statements(2)
     assert statements(100) == few
     assert QuarantinedEvent.objects.count() == 102
+
+
+def test_many_conflicts_take_no_more_statements_and_lines_of_the_log_than_a_few(
+    esp32: Esp32, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A device may send any number of events under one id."""
+    now = timezone.now().replace(microsecond=0)
+
+    def statements(counters: range) -> int:
+        told = [event(esp32.device, now, counter=counter, event_id="used") for counter in counters]
+        caplog.clear()
+        with transaction.atomic(), CaptureQueriesContext(connection) as seen:
+            store_events(connection, [EventArrival(esp32.device.pk, now, told)])
+        assert [record.message for record in caplog.records] == [
+            f"events: device {esp32.device.pk} sends {len(counters)} again with other content, 'used' first;"
+            " the second is kept as a conflict"
+        ]
+        return len(seen)
+
+    store_events(connection, [EventArrival(esp32.device.pk, now, [event(esp32.device, now, event_id="used")])])
+    few = statements(range(10, 12))
+    assert statements(range(20, 120)) == few
+    assert QuarantinedEvent.objects.filter(code=CONFLICT).count() == 102
