@@ -86,8 +86,8 @@ def _refusal() -> TooManyRequests:
 
 
 def person_of(caller: Any) -> str:
-    """A person, or a device that reads what it has sent."""
-    return f"{type(caller).__name__} {caller.pk or getattr(caller, 'device_pk', '')}"
+    """A person, who is the same one by a page and by the API, or a device that reads what it has sent."""
+    return f"{caller.__class__.__name__} {caller.pk or getattr(caller, 'device_pk', '')}"
 
 
 def heavy_stream(caller: Any, make: Callable[[], StreamingHttpResponse]) -> StreamingHttpResponse:

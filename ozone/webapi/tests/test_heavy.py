@@ -4,9 +4,11 @@ import threading
 import time
 
 import pytest
+from django.contrib.auth.models import User
+from django.utils.functional import SimpleLazyObject
 from pytest_django import Settings
 
-from ozone.webapi.heavy import MOST_WAITING, Places
+from ozone.webapi.heavy import MOST_WAITING, Places, person_of
 from ozone.wire.conf import options
 from ozone.wire.errors import TooManyRequests
 
@@ -30,6 +32,12 @@ def test_two_of_a_person(places: Places) -> None:
     places.take("otto")
     places.leave("vera")
     places.take("vera")
+
+
+def test_by_a_page_and_by_the_api_one_is_the_same_person() -> None:
+    """A page's request has its user looked up late."""
+    vera = User(pk=5)
+    assert person_of(SimpleLazyObject(lambda: vera)) == person_of(vera) != person_of(User(pk=6))
 
 
 def test_the_contracts_wait() -> None:
