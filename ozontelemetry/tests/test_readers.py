@@ -268,7 +268,8 @@ def test_which_addresses_are_heavy() -> None:
         "/api/stats", "/api/stats/", "/api/stats/export.csv", "/api/test/stats/", "/api/events/", "/api/export/",
         "/api/events/analytics", "/api/flush/", "/api/machines/5/logs/", "/gateway/devices/5/telemetry",
         "/api/devices/x/telemetry/",
-        "/stats/", "/device-bulk/", "/api/incidents/", "/api/statements/5-2026-03/", "/api/statements/5-2026-03/close",
+        "/stats/", "/device-bulk/", "/device-upload",
+        "/api/incidents/", "/api/statements/5-2026-03/", "/api/statements/5-2026-03/close",
         "/statements/5-2026-03/", "/statements/5-2026-03/close/",
     ):  # fmt: skip
         assert is_heavy(path), path

@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64decode, b64encode
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from django.contrib import messages
@@ -11,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.datastructures import MultiValueDict
 from django.views.decorators.http import require_http_methods
 
+from ozone.webapi.heavy import heavy, person_of, places
 from ozone.wire.charset import Encoding, Reading, encoding_called, read_as, readings
 from ozone.wire.errors import Invalid
 from pages.devices.file import COLUMNS, MAX_LINES, Line, add, read_lines
@@ -22,6 +24,8 @@ from pages.kit.once import shows_once
 SHOWN: Final = 200
 """Lines of a kind on the page; of more it tells the number."""
 _SAMPLES: Final = 3
+_LOOKED_AT: Final = 10_000
+"""Cells, for samples."""
 
 
 class Choice(NamedTuple):
@@ -32,11 +36,20 @@ class Choice(NamedTuple):
     sample: str
 
 
+@heavy
 @staff_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def upload(request: HttpRequest) -> HttpResponse:
     """The file goes to the browser and comes back, with the encoding that was shown, and with another that is to be
     shown or else the confirmation. It is judged anew each time."""
+    if request.method != "POST":
+        return _page(request, UploadForm())
+    with places.one(person_of(request.user)):
+        return _judged(request)
+
+
+def _judged(request: HttpRequest) -> HttpResponse:
+    """In a place for heavy reads: a megabyte is read in up to twelve encodings."""
     if "content" not in request.POST:
         form = UploadForm(sent(request), request.FILES)
         return _look(request, form) if form.is_valid() else _page(request, form)
@@ -80,8 +93,9 @@ def _look(request: HttpRequest, form: UploadForm, encoding: Encoding | None = No
 
 
 def _sample(text: str) -> str:
-    cells = [cell for cell in re.split(r"[\r\n\t;,\"]+", text) if not cell.isascii()]
-    return " · ".join(list(dict.fromkeys(cells))[:_SAMPLES])
+    cells = (found[0] for found in islice(re.finditer(r"[^\r\n\t;,\"]+", text), _LOOKED_AT))
+    others = dict.fromkeys(cell for cell in cells if not cell.isascii())
+    return " · ".join(islice(others, _SAMPLES))
 
 
 def _add(request: HttpRequest, form: UploadForm, encoding: Encoding) -> HttpResponse:

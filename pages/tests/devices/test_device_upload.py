@@ -10,10 +10,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from device_gateway.models import Device
 from device_gateway.names import NO_MAC
 from device_gateway.registry.services import archive_device
+from ozone.webapi.heavy import person_of, places
 from pages.devices import file as device_file
 from pages.tests.conftest import SignIn
 from pages.tests.onlooker import text
@@ -273,3 +275,14 @@ def test_many_lines_are_few_queries(staff: Client, django_assert_max_num_queries
     assert "450 of 450 can be added" in said(reply)
     assert len(parts(reply)["good"]) == 200
     assert "The first 200 of 450." in said(reply)
+
+
+def test_few_are_looked_at_at_once(staff: Client, olga: User, settings: Settings) -> None:
+    """A file in an old encoding is read in up to twelve of them, and takes a second of a processor."""
+    settings.HEAVY_WAIT_SECONDS = 0.1
+    person = person_of(olga)
+    with places.one(person), places.one(person):
+        assert staff.get(UPLOAD).status_code == 200
+        reply = look_at(staff, f"{HEADER}Unit;U-1;;;;\n")
+        assert (reply.status_code, reply["Retry-After"]) == (429, "5")
+    assert parts(look_at(staff, f"{HEADER}Unit;U-1;;;;\n"))["good"]
