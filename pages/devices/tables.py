@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from django.db.models import Case, Value, When
 from django.utils.safestring import SafeString
 
 from device_gateway.models import Credential, Device, DeviceTelemetry, HandshakeAttempt, ProvisioningToken
@@ -15,6 +14,7 @@ from ozone.webapi.paging import fitting
 from ozone.wire.times import people_zone
 from pages.kit import charts
 from telemetry.commands.lifecycle import state_at
+from telemetry.events.quarantine import UNDECIDED_FIRST
 from telemetry.models import Machine, QuarantinedEvent, TelemetryEvent
 
 EVENTS: Final = 20
@@ -196,9 +196,7 @@ def commands(device: Device, now: datetime) -> Iterator[tuple[int, LatestCommand
 
 def refused(device: Device, *, may_write: bool) -> Iterator[tuple[int, RefusedRow]]:
     """Those first that hold up others."""
-    is_open = QuarantinedEvent.State.OPEN
-    found = device.quarantine.order_by(Case(When(state=is_open, then=Value(0)), default=Value(1)), "-last_at", "-pk")
-    for row in found[:REFUSED]:
+    for row in device.quarantine.order_by(UNDECIDED_FIRST, "-last_at", "-pk")[:REFUSED]:
         yield (
             row.pk,
             RefusedRow(
@@ -211,7 +209,7 @@ def refused(device: Device, *, may_write: bool) -> Iterator[tuple[int, RefusedRo
                 row.retries,
                 row.first_at,
                 row.last_at,
-                may_write and row.state == is_open,
+                may_write and row.state == QuarantinedEvent.State.OPEN,
             ),
         )
 

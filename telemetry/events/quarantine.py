@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import F
+from django.db.models import Case, F, Value, When
 
 from device_gateway.models import Device
 from ozone.intake.sql import BulkInsert, moment, within
@@ -21,6 +21,8 @@ from telemetry.models import QuarantinedEvent
 
 CONFLICT: Final = "event_conflict"
 """The code of an event that came under the id of another one."""
+UNDECIDED_FIRST: Final = Case(When(state=QuarantinedEvent.State.OPEN, then=Value(0)), default=Value(1))
+"""An order: of those that hold up others."""
 KEPT: Final = 200
 """Refused bodies of a device; past it the one least recently sent makes room."""
 

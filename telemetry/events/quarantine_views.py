@@ -1,6 +1,6 @@
 """What operators do about events that were refused, or are dated wrongly."""
 
-from typing import Any
+from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -18,9 +18,12 @@ from ozone.webapi.view import ApiView
 from ozone.wire.errors import Invalid
 from ozone.wire.times import parse_iso
 from telemetry.events import services
+from telemetry.events.quarantine import UNDECIDED_FIRST
 from telemetry.models import QuarantinedEvent
 
 PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 404: Problem, 409: Problem, 429: Problem, 503: Problem}
+
+MOST_SHOWN: Final = 1_000
 
 
 class QuarantinedReply(RowReply):
@@ -66,13 +69,16 @@ def _device(request: Request, name: str) -> Device:
 
 
 class Quarantine(ApiView):
-    """A device's refused events, the one sent last first."""
+    """A device's refused events, the one sent last first. Of more than MOST_SHOWN, for conflicts are never evicted,
+    those that wait for a decision go before the others."""
 
     permission_classes = (StaffWrites,)
 
     @extend_schema(operation_id="device_quarantine", responses={200: QuarantineReply, **PROBLEMS}, tags=["devices"])
     def get(self, request: Request, name: str) -> Response:
-        rows = QuarantinedEvent.objects.filter(device=_device(request, name))
+        of_device = QuarantinedEvent.objects.filter(device=_device(request, name))
+        rows = list(of_device.order_by(UNDECIDED_FIRST, "-last_at", "-id")[:MOST_SHOWN])
+        rows.sort(key=lambda row: (row.last_at, row.pk), reverse=True)
         return Response({"quarantined": [QuarantinedReply.of(row) for row in rows]})
 
 

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from device_gateway.models import Credential, Device, DeviceState
 from device_gateway.tests.conftest import at_once, get, refusal, token_of
 from ozone.wire import metrics
+from telemetry.events import quarantine_views
 from telemetry.events.services import accept_refused, discard_refused
 from telemetry.models import DailyCount, HourlyCount, Machine, QuarantinedEvent, TelemetryEvent
 from telemetry.tests.conftest import EVENTS, MAC, NOON, OTHER_MAC, Esp32
@@ -340,6 +341,23 @@ def test_a_refused_event_blocks_until_an_operator_discards_it(door: Door, esp32:
     assert (answer.status, answer.json()) == (200, {"ack": True, "event_id": bad["event_id"]})
     assert esp32.events() == []
     assert refusal(door.post(path, {}, staff)) == (409, "already_let_go")
+
+
+def test_of_very_many_those_that_wait_are_shown(
+    door: Door, esp32: Esp32, staff: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantine_views, "MOST_SHOWN", 3)
+    for place in range(4):
+        assert door.post(EVENTS, esp32.event(treatment="GOLD", event_id=f"e{place}"), esp32.token).status == 400
+    path = f"/api/devices/{MAC}/quarantine/"
+
+    def shown() -> dict[str, int]:
+        return {one["event_id"]: one["id"] for one in get(door, path, staff).json()["quarantined"]}
+
+    assert list(shown()) == ["e3", "e2", "e1"]
+    for name in ("e3", "e1"):
+        door.post(f"{path}{shown()[name]}/discard/", {}, staff)
+    assert list(shown()) == ["e3", "e2", "e0"]
 
 
 @pytest.mark.alike
