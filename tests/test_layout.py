@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.run import AT_NIGHT, ON_POSTGRESQL, ON_SQLITE_ALONE, RUNS, WITH_SERVERS
+from tests.run import ALONE_RUNS, AT_NIGHT, ON_POSTGRESQL, ON_SQLITE_ALONE, RUNS, WITH_SERVERS
+from tests.support.length import IS_LONG
 
 pytestmark = pytest.mark.sqlite_only
 
@@ -57,7 +58,7 @@ def is_within(file: Path, folders: Iterable[str]) -> bool:
 
 def test_every_live_test_is_in_a_run() -> None:
     """The runs of live servers name their folders; those on PostgreSQL leave out what is SQLite's."""
-    runs = [run for run in RUNS if "not real_server" not in run.marks]
+    runs = [run for run in (*RUNS, *(ALONE_RUNS if IS_LONG else ())) if "not real_server" not in run.marks]
     texts = {file: (ROOT / file).read_text() for file in of_tests()}
     live = {file: text for file, text in texts.items() if re.search(r"mark\.(real_server|browser)\b", text)}
     assert live
