@@ -5,6 +5,7 @@ which is likely is chardet's to say, and people see what the others would read. 
 languages it found the right one for 789, charset-normalizer for 352; of one name alone, four fifths.)
 """
 
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 from unicodedata import category
@@ -67,6 +68,10 @@ _OLD: Final = {
 """What systems and spreadsheets write, or a part of it: cp1252 reads all that ISO 8859-1 can say."""
 _MOST: Final = 12
 """Readings of a file: among so many of the likeliest the right one is, and more are too many to choose from."""
+_PIECE: Final = 1 << 14
+"""Bytes that are read at once: until they are, Python's lock is held, and devices wait."""
+_TELLING: Final = 1 << 16
+"""Bytes by which an encoding is guessed."""
 _NO_LETTERS: Final = frozenset({"Cc", "Cn", "Co", "Cs"})
 
 
@@ -79,13 +84,18 @@ def encoding_called(name: str) -> Encoding | None:
 
 def read_as(content: bytes, encoding: Encoding) -> str | None:
     """None where the bytes are no text in that encoding."""
+    decoder = getincrementaldecoder(encoding.name)()
+    letters: set[str] = set()
+    parts = []
     try:
-        text = content.decode(encoding.name)
-    except UnicodeDecodeError:
+        for start in range(0, len(content) + 1, _PIECE):
+            parts.append(decoder.decode(content[start : start + _PIECE], start + _PIECE > len(content)))
+            letters.update(parts[-1])
+    except UnicodeError:  # also what has no mark and should have one
         return None
     if encoding.name not in _OLD:
-        return None if "\0" in text else text
-    return None if any(one >= "\x80" and category(one) in _NO_LETTERS for one in set(text)) else text
+        return None if "\0" in letters else "".join(parts)
+    return None if any(one >= "\x80" and category(one) in _NO_LETTERS for one in letters) else "".join(parts)
 
 
 def readings(content: bytes) -> Readings:
@@ -116,6 +126,8 @@ def _by_zeros(content: bytes) -> Iterator[Encoding]:
 
 def _ranked(content: bytes) -> Iterator[Encoding]:
     """The old encodings, the likeliest first."""
+    if len(content) > _TELLING:  # only where it says more than any encoding would
+        content = b"\n".join(line for line in content.split(b"\n") if not line.isascii())[:_TELLING]
     likely = chardet.detect_all(content, ignore_threshold=True, include_encodings=_OLD, compat_names=False)
     names = [name for one in likely if (name := one["encoding"]) in _OLD]
     for name in dict.fromkeys([*names, *_OLD]):
