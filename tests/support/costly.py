@@ -351,7 +351,9 @@ def _events(pattern: str, path: str, caller: Caller) -> Made:
         refused = [{"event_id": "q", "event": "treatment", "treatment": secrets.token_hex(8)} for _ in range(500)]
         press = {"event": "treatment", "treatment": "BASIC", "counter": 1, "ts": "2026-01-01 10:00:00"}
         good = [press | {"event_id": secrets.token_hex(8)} for _ in range(500)]
-        for batch in (refused, good):
+        # Of each a line of the ledger, until somebody has decided on it.
+        conflicts = [{**press, "event_id": "one", "counter": random.getrandbits(30)} for _ in range(500)]
+        for batch in (refused, good, conflicts):
             yield "POST", path, _dumped(batch), {"Content_Type": _JSON}
 
 
