@@ -8,7 +8,7 @@ from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from ozone.wire.errors import Conflict
+from ozone.wire.errors import Conflict, Invalid
 from pages.kit.frame import error_page
 from pages.kit.once import once
 from pages.kit.queries import few_words
@@ -28,6 +28,8 @@ class Site(AdminSite):
                 return once(request, lambda: view(request, *args, **kwargs), field="csrfmiddlewaretoken")
             except Conflict as error:
                 return error_page(request, error)
+            except OverflowError:  # of a row's number, which Django's forms hand on as it is
+                return error_page(request, Invalid("A number in this form is larger than any row's."))
 
         return super().admin_view(acts_once, cacheable)
 

@@ -175,3 +175,11 @@ def test_nobody_asks_by_a_regular_expression(root: Client, vera: User, lookup: s
     assert shown.status_code == 200
     assert "vera" in shown.content.decode()
     assert not [query for query in seen.captured_queries if "(a|a)" in query["sql"]]
+
+
+@pytest.mark.parametrize("number", ["9" * 30, "9" * 4000])
+def test_a_number_that_no_row_has_is_refused(root: Client, number: str) -> None:
+    reply = root.post("/admin/auth/group/add/", {"name": "crew", "permissions": number})
+    assert reply.status_code == (400 if connection.vendor == "sqlite" else 200)
+    assert ("A number in this form is larger" in reply.content.decode()) == (connection.vendor == "sqlite")
+    assert not Group.objects.filter(name="crew").exists()
