@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Max, Q, QuerySet, Sum
 
 from ledger.epochs.account import Account, Found
 from ledger.epochs.found import LONG_AGO, FoundEpoch, FoundLine
@@ -183,7 +183,7 @@ def _conflicts(device: int, since: datetime, epochs: _Rows) -> _Rows:
         if treatment not in TREATMENTS or not isinstance(number, int):
             continue
         if treatment not in of_treatment:
-            of_treatment[treatment] = _InForce(device, treatment, epochs), Settlements(device, treatment)
+            of_treatment[treatment] = _InForce(device, treatment, since, epochs), Settlements(device, treatment)
         in_force, settlements = of_treatment[treatment]
         epoch = in_force.at(at)
         if epoch is None:
@@ -201,16 +201,15 @@ def _conflicts(device: int, since: datetime, epochs: _Rows) -> _Rows:
 
 
 class _InForce:
-    """The epochs of a treatment of a device, as they are once `changes` is written."""
+    """The epochs of a treatment of a device from `since` on, as they are once `changes` is written."""
 
-    def __init__(self, device: int, treatment: str, changes: _Rows) -> None:
-        stored = Epoch.objects.filter(device=device, treatment=treatment).only(
-            "device", "treatment", "number", "started_at"
-        )
-        rows = {epoch.number: epoch for epoch in stored}
-        for epoch in changes.gone:
-            if epoch.treatment == treatment:
-                rows.pop(epoch.number, None)
+    def __init__(self, device: int, treatment: str, since: datetime, changes: _Rows) -> None:
+        stored = Epoch.objects.filter(device=device, treatment=treatment)
+        before = stored.filter(started_at__lte=since).aggregate(Max("number"))["number__max"] or 0
+        gone = {epoch.number for epoch in changes.gone if epoch.treatment == treatment}
+        later = stored.filter(number__gte=min([before, *(number - 1 for number in gone)]))
+        fields = "device", "treatment", "number", "started_at"
+        rows = {epoch.number: epoch for epoch in later.only(*fields) if epoch.number not in gone}
         rows |= {epoch.number: epoch for epoch in [*changes.changed, *changes.new] if epoch.treatment == treatment}
         self._first = rows[min(rows)] if rows else None
         self._starts: list[datetime] = []

@@ -1,6 +1,7 @@
 """Lines of events that came under the id of another: a device may send any number of them, and each is undecided."""
 
 from datetime import timedelta
+from random import Random
 
 import pytest
 from django.db import connection
@@ -10,7 +11,7 @@ from device_gateway.models import Device
 from ledger.epochs import keeping
 from ledger.epochs.services import begin_again, look_into, look_through
 from ledger.lines.models import Kind
-from ledger.models import Line
+from ledger.models import Epoch, Line
 from telemetry.events.services import discard_refused
 from telemetry.events.storing import store_once
 from telemetry.models import Command, Machine, MachineDevice, QuarantinedEvent
@@ -69,6 +70,36 @@ def test_each_is_in_the_epoch_that_was_in_force(device: Device) -> None:
     begin_again([device.pk])
     look_through(device.pk)
     assert lines() == found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_happens_in_whatever_order(device: Device, seed: int) -> None:
+    """Looks in between, and presses of the past. What is asked at the end is what the contract says, and no more."""
+    chance = Random(seed)
+    counter = 100
+    for _ in range(14):
+        at = chance.uniform(-5, 20)
+        match chance.choice(["conflict", "conflict", "reset", "press", "look"]):
+            case "conflict":
+                counter += 1
+                again(device, range(counter, counter + 1), at)
+            case "reset":
+                reset(device, at)
+            case "press":
+                told = NOON + at * HOUR
+                store_once(connection, [event(device, told, received_at=told, counter=chance.randrange(1, 9))])
+            case _:
+                look_into(device.pk)
+    look_through(device.pk)
+    epochs = list(Epoch.objects.filter(device=device).order_by("number"))
+    waiting = QuarantinedEvent.objects.filter(state="open")
+    expected = []
+    for came in waiting.values_list("first_at", flat=True):
+        begun = [epoch for epoch in epochs if epoch.started_at <= came]
+        expected.append(((begun[-1:] or epochs[:1])[0].number, came))
+    found = Line.objects.filter(kind=Kind.CONFLICT).values_list("epoch__number", "at")
+    assert sorted(found) == sorted(expected)
+    assert expected
 
 
 def test_one_from_before_the_first_press_is_in_the_first_epoch(device: Device) -> None:
