@@ -17,7 +17,6 @@ from ozone.wire.charset import Encoding, Reading, encoding_called, read_as, read
 from ozone.wire.errors import Invalid
 from pages.devices.file import COLUMNS, MAX_LINES, Line, add, read_lines
 from pages.devices.list_forms import UploadForm
-from pages.kit.actions import sent
 from pages.kit.frame import staff_page
 from pages.kit.once import shows_once
 
@@ -51,7 +50,7 @@ def upload(request: HttpRequest) -> HttpResponse:
 def _judged(request: HttpRequest) -> HttpResponse:
     """In a place for heavy reads: a megabyte is read in up to twelve encodings."""
     if "content" not in request.POST:
-        form = UploadForm(sent(request), request.FILES)
+        form = UploadForm(request.POST, request.FILES)
         return _look(request, form) if form.is_valid() else _page(request, form)
     form, shown = _sent_again(request.POST)
     other = encoding_called(request.POST.get("other", shown.name))
