@@ -1,10 +1,13 @@
 """Capitals in a user name: registration refuses what differs in them alone, and signing in does not ask for them."""
 
+import re
 from typing import Any, Final
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
+from ozone.accounts.names import accounts_called
 from ozone.webapi.tests.conftest import PASSWORD, Http
 
 pytestmark = pytest.mark.django_db
@@ -81,3 +84,17 @@ def test_a_name_is_no_pattern(typed: str) -> None:
 def test_the_page_says_where_capitals_matter(http: Http) -> None:
     reply = http.post("/login/", {"username": "olga", "password": "wrong"})
     assert b"Please enter a correct username and password. Capitals matter in the password only." in reply.content
+
+
+@pytest.mark.sqlite_only
+def test_of_many_names_few_are_compared(db: None) -> None:
+    """SQLite asks Python about each, with its lock held: those of the same length only."""
+    User.objects.bulk_create([User(username=f"{'x' * length}{length:02}") for length in range(40)])
+    compared: list[str] = []
+    connection.ensure_connection()
+    connection.connection.create_function("regexp", 2, lambda pattern, name: compared.append(name))
+    try:
+        assert not accounts_called("Vera").exists()
+    finally:
+        connection.connection.create_function("regexp", 2, lambda pattern, name: re.search(pattern, name) is not None)
+    assert compared == ["xx02"]

@@ -11,6 +11,7 @@ from telemetry.events.payloads import Event
 from telemetry.events.storing import Past, store_once
 from telemetry.machines.bindings import unassign_device
 from telemetry.models import DailyCount, DeviceStatus, HourlyCount, TelemetryEvent
+from telemetry.statuses.storing import lock_devices, touch_statuses
 from telemetry.tests.cast import HOUR, NOON, Site, event
 
 pytestmark = pytest.mark.django_db
@@ -68,3 +69,21 @@ def test_what_came_in_between_is_stored_and_counted_once() -> None:
     assert DeviceStatus.objects.get(device=site.device).touched_from == NOON + HOUR
     assert store(past(told)) == 0
     assert counted() == [3, 3]
+
+
+@pytest.mark.sqlite_only
+def test_any_number_of_devices_is_marked_by_one_statement() -> None:
+    """And the earliest moment stays."""
+    site = Site.make()
+    one, other = sorted([site.device.pk, site.other_device.pk])
+    with transaction.atomic():
+        lock_devices(connection, [one, other])
+    DeviceStatus.objects.update(touched=0, touched_from=None)
+    told: list[str] = []
+    connection.connection.set_trace_callback(told.append)
+    for hours in (3, 1, 2):
+        touch_statuses(connection, {other: NOON - hours * HOUR, one: NOON + hours * HOUR})
+    connection.connection.set_trace_callback(None)
+    assert len(told) == 3, told
+    marked = DeviceStatus.objects.values_list("device", "touched", "touched_from")
+    assert set(marked) == {(one, 3, NOON + HOUR), (other, 3, NOON - 3 * HOUR)}
